@@ -1,0 +1,26 @@
+include(GoogleTest)
+
+# hotmic_library(asr DEPS …): the static library hotmic_asr from every .cpp of this folder (not of folders below).
+function(hotmic_library name)
+  cmake_parse_arguments(ARG "" "" "DEPS" ${ARGN})
+  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cpp)
+  add_library(hotmic_${name} STATIC ${sources})
+  target_include_directories(hotmic_${name} PUBLIC ${CMAKE_SOURCE_DIR}/include ${CMAKE_SOURCE_DIR}/src)
+  target_link_libraries(hotmic_${name} PUBLIC ${ARG_DEPS} PRIVATE hotmic_flags)
+endfunction()
+
+# hotmic_test(lifecycle DEPS … LABELS …): one GoogleTest program from every .cpp of this folder.
+function(hotmic_test name)
+  cmake_parse_arguments(ARG "" "TIMEOUT" "DEPS;LABELS" ${ARGN})
+  if(NOT ARG_TIMEOUT)
+    set(ARG_TIMEOUT 300)
+  endif()
+  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cpp)
+  add_executable(hotmic_${name}_tests ${sources})
+  target_include_directories(hotmic_${name}_tests PRIVATE ${CMAKE_SOURCE_DIR}/tests)
+  target_link_libraries(hotmic_${name}_tests PRIVATE ${ARG_DEPS} hotmic_flags GTest::gmock GTest::gtest_main)
+  target_compile_definitions(hotmic_${name}_tests PRIVATE HOTMIC_SOURCE_DIR="${CMAKE_SOURCE_DIR}"
+                             HOTMIC_BINARY_DIR="${CMAKE_BINARY_DIR}")
+  gtest_discover_tests(hotmic_${name}_tests TEST_PREFIX "${name}." DISCOVERY_MODE PRE_TEST
+                       PROPERTIES TIMEOUT ${ARG_TIMEOUT} LABELS "${ARG_LABELS}")
+endfunction()

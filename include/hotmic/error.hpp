@@ -1,0 +1,119 @@
+/// Errors as values. Every failure hotmic can name is one row of one table: its code, the HTTP status a client sees, the
+/// OpenAI error type, the exit-code class, and whether trying the same thing again can help.
+#pragma once
+
+#include <cstdint>
+#include <expected>
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace hotmic {
+
+/// What went wrong. The wire name (`to_string`) is the enumerator's name; it is the same in responses, logs and metrics.
+enum class ErrorCode : std::uint8_t {
+    // The request.
+    invalid_request,
+    missing_file,
+    unsupported_response_format,
+    unsupported_parameter,
+    unsupported_language,
+    body_too_large,
+    unauthorized,
+    not_found,
+    method_not_allowed,
+    model_not_found,
+    // The audio.
+    audio_undecodable,
+    audio_no_track,
+    audio_empty,
+    audio_too_long,
+    audio_invalid_samples,
+    // Readiness and admission.
+    model_not_loaded,  ///< not loaded yet: nothing was asked for, or the load is still running
+    model_unloaded,    ///< no longer loaded: it was, and has been given back
+    model_failed,      ///< the load or warmup failed; the cause says how
+    queue_full,
+    queue_timeout,
+    request_timeout,
+    too_many_connections,
+    cancelled,
+    shutting_down,
+    wait_timeout,  ///< the caller's own patience ended; the attempt goes on
+    // Loading.
+    provider_unknown,
+    provider_unavailable,
+    model_file_missing,
+    model_file_unreadable,
+    model_not_recognized,
+    model_unsupported,
+    model_truncated,
+    model_corrupt,
+    checksum_mismatch,
+    insufficient_memory,
+    load_timeout,
+    load_stalled,
+    load_failed,
+    load_cancelled,
+    worker_start_failed,
+    worker_crashed,
+    // Warming up.
+    warmup_failed,
+    warmup_timeout,
+    too_slow,
+    // Serving and unloading.
+    inference_failed,
+    model_lost,
+    unload_timeout,
+    // Everything else.
+    config_invalid,
+    address_in_use,
+    io_error,
+    internal,
+};
+
+/// Who has to act. Decides the exit code of the command line.
+enum class ErrorClass : std::uint8_t { request, audio, model, serving, config, internal };
+
+/// One row of the error table.
+struct ErrorSpec {
+    ErrorCode code;
+    std::string_view name;  ///< wire name, e.g. "model_file_missing"
+    int http_status;
+    std::string_view openai_type;  ///< `type` of OpenAI's error object, e.g. "invalid_request_error"
+    ErrorClass error_class;
+    bool permanent;  ///< repeating the same load cannot help until the file or the configuration changes
+    std::string_view meaning;
+};
+
+/// The whole table, in the order of `ErrorCode`.
+[[nodiscard]] std::span<const ErrorSpec> error_table() noexcept;
+/// The row of one code.
+[[nodiscard]] const ErrorSpec& spec_of(ErrorCode code) noexcept;
+[[nodiscard]] std::string_view to_string(ErrorCode code) noexcept;
+/// Exit code of the command line for an error: 3 request, 4 audio, 5 model, 6 serving, 7 config, 1 internal (2 is usage).
+[[nodiscard]] int exit_code_of(ErrorCode code) noexcept;
+
+/// A failure: what (code), in words that name the thing (message), and what to do about it (remedy, may be empty).
+struct Error {
+    ErrorCode code{ErrorCode::internal};
+    std::string message;
+    std::string remedy{};
+    std::string param{};  ///< the request field or configuration key at fault, if one is
+
+    /// "message. remedy" — what a person reads.
+    [[nodiscard]] std::string describe() const;
+
+    friend bool operator==(const Error&, const Error&) = default;
+};
+
+template <class T>
+using Result = std::expected<T, Error>;
+
+/// Shorthand for returning a failure: `return fail(ErrorCode::audio_empty, "the upload has 0 bytes", "send a file");`
+[[nodiscard]] inline std::unexpected<Error> fail(ErrorCode code, std::string message, std::string remedy = {},
+                                                 std::string param = {}) {
+    return std::unexpected(Error{code, std::move(message), std::move(remedy), std::move(param)});
+}
+
+}  // namespace hotmic

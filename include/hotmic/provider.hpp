@@ -1,0 +1,234 @@
+/// The provider interface: how an engine is found, asked what it can do, loaded, and run.
+///
+///   Provider ──load──▶ Model (weights resident) ──make_recognizer──▶ Recognizer (one slot: one request at a time)
+///
+/// The same three classes are implemented in-process by the engines (src/asr/providers) and over a process boundary by
+/// src/worker, so the lifecycle above does not know which it drives.
+///
+/// Rules for implementers
+///  1. Nothing throws across this interface.
+///  2. `availability`, `capabilities`, `inspect` and `estimate` load no weights, take milliseconds, are thread-safe.
+///  3. `load` blocks its thread. It reports progress at least every 64 MiB or 100 ms and returns `load_cancelled` soon
+///     after `stop` is requested (how soon is the engine's matter; a worker process makes it immediate).
+///  4. A Model outlives its Recognizers: destroy recognizers first. Destroying the Model is the unload.
+///  5. A Recognizer is used by one long-lived thread for its whole life, including its first use.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "hotmic/audio.hpp"
+#include "hotmic/error.hpp"
+#include "hotmic/transcript.hpp"
+
+namespace hotmic {
+
+/// Everything that decides what is loaded. Two equal specs are the same model (the model key).
+struct ModelSpec {
+    std::string provider;           ///< "whisper_cpp", "pocketsphinx", …
+    std::filesystem::path path;     ///< model file or folder; empty: the provider's own default model
+    std::string sha256{};           ///< expected digest of the file, lower-case hex; empty: not checked
+    int slots = 0;                  ///< requests at once; 0: the provider's default for this machine
+    int threads = 0;                ///< threads per slot; 0: the provider's default for this machine
+    std::string backend = "auto";   ///< "auto", "cpu", "gpu", or a device name of the engine
+    bool flash_attention = true;
+    int max_best_of = 5;            ///< most candidates a request may sample; warmed, so that it costs nothing later
+    int max_beam_size = 5;          ///< widest beam a request may ask for; warmed likewise
+
+    friend bool operator==(const ModelSpec&, const ModelSpec&) = default;
+};
+
+/// Whether a provider can be used on this machine, and if not why and what mends it.
+struct Availability {
+    bool available = false;
+    std::string version{};
+    std::string reason{};  ///< when not available
+    std::string remedy{};  ///< a command or step
+    std::vector<std::string> devices{};  ///< what it can compute on, e.g. "CPU (sapphirerapids)"
+};
+
+struct Capabilities {
+    bool streaming = false;
+    bool word_timestamps = false;
+    bool language_detection = false;
+    bool translate = false;
+    bool prompt = false;
+    bool temperature = false;
+    std::vector<std::string> languages{};  ///< ISO codes the engine can know; the model may know fewer
+    std::string cancel_granularity{};      ///< how long a cancelled inference may go on, in words
+};
+
+/// What a model file is, read from its header and directory without loading it (`hotmic inspect`).
+struct ModelFileInfo {
+    std::string kind;            ///< e.g. "whisper base.en", "pocketsphinx acoustic + language model"
+    std::string format;          ///< e.g. "ggml", "sphinx"
+    std::uint64_t size_bytes = 0;
+    std::string quantization{};  ///< e.g. "f16", "q5_0"
+    bool multilingual = false;
+    std::vector<std::string> languages{};
+    std::uint64_t tensors = 0;
+    std::uint64_t parameters = 0;
+    std::map<std::string, std::string> details{};  ///< dimensions and the like, for people
+};
+
+/// Bytes a model will need once loaded with its slots. An estimate made from the header.
+struct ResourceEstimate {
+    std::uint64_t weights_bytes = 0;
+    std::uint64_t per_slot_bytes = 0;
+    int slots = 1;
+    [[nodiscard]] std::uint64_t total_bytes() const noexcept {
+        return weights_bytes + per_slot_bytes * static_cast<std::uint64_t>(slots);
+    }
+};
+
+/// How far a load is. Written by the loading thread, read by any; every change counts as a sign of life.
+class LoadProgress {
+public:
+    struct Snapshot {
+        std::uint64_t done_bytes = 0;
+        std::uint64_t total_bytes = 0;  ///< 0: not known yet
+        std::uint64_t beats = 0;        ///< grows with every report; unchanged for `stall_timeout` means a hang
+    };
+
+    /// `instance` is the id of the load under way: engines put it into their log lines.
+    explicit LoadProgress(std::string instance = {}) : instance_(std::move(instance)) {}
+    [[nodiscard]] const std::string& instance() const noexcept { return instance_; }
+
+    void report(std::uint64_t done_bytes, std::uint64_t total_bytes) noexcept {
+        done_.store(done_bytes, std::memory_order_relaxed);
+        total_.store(total_bytes, std::memory_order_relaxed);
+        beats_.fetch_add(1, std::memory_order_release);
+    }
+    /// A sign of life without bytes (building buffers, opening a slot).
+    void beat() noexcept { beats_.fetch_add(1, std::memory_order_release); }
+
+    [[nodiscard]] Snapshot snapshot() const noexcept {
+        const auto beats = beats_.load(std::memory_order_acquire);
+        return {done_.load(std::memory_order_relaxed), total_.load(std::memory_order_relaxed), beats};
+    }
+
+private:
+    const std::string instance_;
+    std::atomic<std::uint64_t> done_{0};
+    std::atomic<std::uint64_t> total_{0};
+    std::atomic<std::uint64_t> beats_{0};
+};
+
+/// One path through the engine that allocates or compiles on first use, to be taken once per slot during warmup.
+struct WarmupCase {
+    std::string name;  ///< e.g. "temperature_fallback", "beam", "language_detection"
+    TranscribeOptions options{};
+    bool required = true;  ///< false: skipped and named when it does not fit, instead of failing the warmup
+};
+
+/// A loaded model, described.
+struct ModelInfo {
+    std::string provider;
+    std::string provider_version;
+    std::string name;     ///< e.g. "base.en", "en-us"
+    std::string backend;  ///< what it really computes on
+    std::string sha256{}; ///< of the file as it was read; empty where the model is a folder
+    std::uint64_t size_bytes = 0;
+    int slots = 1;
+    int threads = 1;  ///< per slot
+    Capabilities capabilities{};              ///< of this model: languages it knows, translate only if it can
+    std::vector<WarmupCase> warmup_cases{};   ///< beyond the plain request
+    std::vector<double> warmup_lengths{};     ///< seconds of audio, smallest first: one per shape the engine builds
+};
+
+/// Incremental recognition of one live stream on one slot. Same thread rule as Recognizer.
+class Stream {
+public:
+    virtual ~Stream() = default;
+    /// Takes the next samples and returns what became known.
+    [[nodiscard]] virtual Result<std::vector<StreamEvent>> feed(AudioView samples) = 0;
+    /// No more audio: returns what was still open, all of it final.
+    [[nodiscard]] virtual Result<std::vector<StreamEvent>> finish() = 0;
+};
+
+/// One slot: the inference state on top of a model.
+class Recognizer {
+public:
+    virtual ~Recognizer() = default;
+
+    /// Recognizes `audio` whole. Segments reach `sink` (may be empty) as they become final, then the transcript returns.
+    /// Nothing of an earlier request influences a later one. Empty or very short audio yields an empty transcript.
+    /// Errors: unsupported_language, unsupported_parameter, audio_invalid_samples (NaN or infinite), cancelled,
+    /// inference_failed, model_lost.
+    [[nodiscard]] virtual Result<Transcript> transcribe(AudioView audio, const TranscribeOptions& options,
+                                                        const SegmentSink& sink, std::stop_token stop) = 0;
+
+    /// Begins a live stream; unsupported_parameter where the provider has no streaming. The recognizer serves nothing else
+    /// until the stream is destroyed.
+    [[nodiscard]] virtual Result<std::unique_ptr<Stream>> open_stream(const TranscribeOptions& options) = 0;
+};
+
+/// Weights in memory.
+class Model {
+public:
+    virtual ~Model() = default;
+
+    [[nodiscard]] virtual const ModelInfo& info() const noexcept = 0;
+
+    /// Makes the next slot's recognizer; at most `info().slots` may exist at once. Call on the thread that will use it.
+    /// Errors: insufficient_memory, load_failed, model_lost.
+    [[nodiscard]] virtual Result<std::unique_ptr<Recognizer>> make_recognizer() = 0;
+
+    /// Resident memory this model is accountable for, in bytes: the worker's whole process, or 0 where the engine runs
+    /// in-process and cannot tell its share.
+    [[nodiscard]] virtual std::uint64_t resident_bytes() const { return 0; }
+
+    /// Ends the engine at once where that is possible (a worker is killed and reaped); calls running on its recognizers
+    /// return `model_lost`. In-process engines can only be asked through stop tokens: the default does nothing.
+    virtual void terminate() noexcept {}
+
+    /// Called at most once, from any thread, when the model dies by itself. Set before the first recognizer is made.
+    virtual void on_lost(std::function<void(const Error&)>) {}
+};
+
+/// An engine.
+class Provider {
+public:
+    virtual ~Provider() = default;
+
+    [[nodiscard]] virtual std::string_view name() const noexcept = 0;
+    [[nodiscard]] virtual Availability availability() const = 0;
+    [[nodiscard]] virtual Capabilities capabilities() const = 0;
+
+    /// Reads what the model file says of itself and checks that it is whole. Errors, all permanent: model_file_missing,
+    /// model_file_unreadable, model_not_recognized, model_unsupported, model_truncated, model_corrupt.
+    [[nodiscard]] virtual Result<ModelFileInfo> inspect(const ModelSpec& spec) const = 0;
+
+    /// Memory the model will need. Errors as `inspect`.
+    [[nodiscard]] virtual Result<ResourceEstimate> estimate(const ModelSpec& spec) const = 0;
+
+    [[nodiscard]] virtual Result<std::unique_ptr<Model>> load(const ModelSpec& spec, LoadProgress& progress,
+                                                              std::stop_token stop) = 0;
+};
+
+/// The providers of this build by name, in order of preference. Immutable after construction, so any thread may read it.
+class ProviderRegistry {
+public:
+    explicit ProviderRegistry(std::vector<std::shared_ptr<Provider>> providers) : providers_(std::move(providers)) {}
+
+    [[nodiscard]] const std::vector<std::shared_ptr<Provider>>& all() const noexcept { return providers_; }
+    /// Errors: provider_unknown, naming those that exist.
+    [[nodiscard]] Result<std::shared_ptr<Provider>> find(std::string_view name) const;
+
+private:
+    std::vector<std::shared_ptr<Provider>> providers_;
+};
+
+/// The engines compiled in: whisper_cpp, pocketsphinx.
+[[nodiscard]] ProviderRegistry builtin_providers();
+
+}  // namespace hotmic

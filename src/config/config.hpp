@@ -1,0 +1,62 @@
+/// Everything that can be configured, with its default. One struct per section of hotmic.toml; the key names are the field
+/// names. Sources, later ones win: defaults, file, environment (HOTMIC_SERVER_PORT, HOTMIC_MODELS_DEFAULT_PATH, …), flags.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "hotmic/model_manager.hpp"
+
+namespace hotmic::config {
+
+using std::chrono::milliseconds;
+
+/// [server]
+struct Server {
+    std::string host = "127.0.0.1";
+    std::uint16_t port = 8090;             ///< 0: any free port, printed at start
+    std::vector<std::string> api_keys{};   ///< empty: open to whoever reaches the port
+    std::uint64_t max_body_bytes = 100ull << 20;
+    double max_audio_seconds = 4 * 3600;
+    std::uint32_t max_connections = 1000;
+    int io_threads = 2;
+    int decode_threads = 2;
+    milliseconds idle_timeout{60'000};      ///< of a connection that says nothing
+    milliseconds drain_delay{0};            ///< after SIGTERM: not ready, but still serving, so that load balancers notice
+    milliseconds shutdown_timeout{30'000};
+};
+
+/// [log]
+struct Log {
+    std::string level = "info";   ///< trace, debug, info, warn, error
+    std::string format = "text";  ///< text or json
+};
+
+/// [models.NAME]
+struct Model {
+    std::string provider = "auto";
+    std::filesystem::path path{};          ///< empty: found in models_dir, or the provider's own
+    std::string sha256{};
+    std::vector<std::string> aliases{};    ///< further names clients may use
+    int slots = 0;
+    int threads = 0;
+    std::string backend = "auto";
+    bool flash_attention = true;
+    int max_best_of = 5;
+    int max_beam_size = 5;
+    bool isolate = true;                   ///< run the engine in a worker process
+    LifecycleOptions lifecycle{};          ///< load_timeout, stall_timeout, …, and [models.NAME.warmup], [models.NAME.retry]
+};
+
+struct Config {
+    std::filesystem::path models_dir{};    ///< empty: $XDG_DATA_HOME/hotmic/models
+    Server server{};
+    Log log{};
+    std::map<std::string, Model> models{};  ///< empty in a file: {"default": Model with alias "whisper-1"}
+};
+
+}  // namespace hotmic::config

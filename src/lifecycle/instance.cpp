@@ -1,0 +1,119 @@
+#include "lifecycle/instance.hpp"
+
+#include <future>
+#include <utility>
+
+namespace hotmic {
+
+ModelInstance::ModelInstance(std::string id, std::unique_ptr<Model> model)
+    : id_(std::move(id)), info_(model->info()), model_(std::move(model)) {}
+
+Result<void> ModelInstance::open(const SlotPool::Limits& limits, const std::function<void()>& beat) {
+    auto pool = SlotPool::open(*model_, limits, beat);
+    if (!pool) return std::unexpected(std::move(pool).error());
+    pool_ = *std::move(pool);
+    return {};
+}
+
+void ModelInstance::begin_serving(double steady_factor) {
+    const std::scoped_lock lock(mutex_);
+    serving_ = true;
+    steady_factor_ = steady_factor;
+}
+
+ModelInstance::Served ModelInstance::served() const {
+    const std::scoped_lock lock(mutex_);
+    return served_;
+}
+
+void ModelInstance::count(const RequestTimings& timings) {
+    const std::scoped_lock lock(mutex_);
+    if (!serving_) return;
+    const double ms = std::chrono::duration<double, std::milli>(timings.inference).count();
+    served_.mean_inference_ms += (ms - served_.mean_inference_ms) / static_cast<double>(++served_.requests);
+    if (served_.requests == 1 && steady_factor_ > 0 && timings.audio_seconds > 0) {
+        served_.first_request_ratio = ms / 1000 / timings.audio_seconds / steady_factor_;
+    }
+}
+
+void ModelInstance::submit(Request request, Completion done) {
+    // The request keeps the instance leased until it has been answered.
+    retain();
+    pool_->submit(std::move(request), [self = shared_from_this(), done = std::move(done)](Result<Transcript> result,
+                                                                                          const RequestTimings& timings) {
+        if (result) self->count(timings);
+        done(std::move(result), timings);
+        self->release();
+    });
+}
+
+QueueStatus ModelInstance::queue() const { return pool_->status(); }
+
+std::uint64_t ModelInstance::resident_bytes() const {
+    const std::scoped_lock lock(mutex_);
+    return model_ ? model_->resident_bytes() : 0;
+}
+
+void ModelInstance::terminate() noexcept {
+    const std::scoped_lock lock(mutex_);
+    if (model_) model_->terminate();
+}
+
+ModelInstance::Closing ModelInstance::close(std::chrono::milliseconds drain, std::chrono::milliseconds grace, Error why) {
+    {
+        std::unique_lock lock(mutex_);
+        unleased_.wait_for(lock, drain, [this] { return leases_ == 0; });
+    }
+    Closing closing;
+    closing.cancelled = pool_->cancel_all(std::move(why));
+    if (!pool_->wait_idle(in(grace))) {
+        closing.terminated = true;
+        terminate();
+        (void)pool_->wait_idle(Deadline::max());  // an in-process engine ends when it looks at its stop token
+    }
+    pool_->join();  // destroys the recognizers, which must be gone before the model
+
+    std::unique_lock lock(mutex_);
+    const auto model = std::move(model_);
+    lock.unlock();  // destroying the model may take a while
+    return closing;
+}
+
+void ModelInstance::retain() {
+    const std::scoped_lock lock(mutex_);
+    ++leases_;
+}
+
+void ModelInstance::release() {
+    const std::scoped_lock lock(mutex_);
+    if (--leases_ == 0) unleased_.notify_all();
+}
+
+Lease::Lease(std::shared_ptr<ModelInstance> instance) : instance_(std::move(instance)) { instance_->retain(); }
+
+Lease& Lease::operator=(Lease&& other) noexcept {
+    Lease old(std::move(*this));
+    instance_ = std::move(other.instance_);
+    return *this;
+}
+
+Lease::~Lease() {
+    if (instance_) instance_->release();
+}
+
+void Lease::submit(Request request, Completion done) const { instance_->submit(std::move(request), std::move(done)); }
+
+Result<Transcript> Lease::transcribe(Request request, RequestTimings* timings) const {
+    // Shared with the slot's thread, which may still be inside set_value when the answer is taken here.
+    const auto answered = std::make_shared<std::promise<Result<Transcript>>>();
+    submit(std::move(request), [answered, timings](Result<Transcript> result, const RequestTimings& measured) {
+        if (timings != nullptr) *timings = measured;
+        answered->set_value(std::move(result));
+    });
+    return answered->get_future().get();
+}
+
+const std::string& Lease::instance_id() const noexcept { return instance_->id(); }
+const ModelInfo& Lease::model() const noexcept { return instance_->info(); }
+
+}  // namespace hotmic

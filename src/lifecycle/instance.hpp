@@ -1,0 +1,76 @@
+/// One load of one model: its weights, its slots, who leases it.
+#pragma once
+
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+
+#include "hotmic/model_manager.hpp"
+#include "lifecycle/slot_pool.hpp"
+
+namespace hotmic {
+
+/// Shared by the manager, leases and requests in flight. The model itself lives until `close`, which only the manager calls;
+/// what is left afterwards answers every request with the error it was closed with.
+class ModelInstance : public std::enable_shared_from_this<ModelInstance> {
+public:
+    /// Takes a loaded model. `open` before anything but `terminate`.
+    ModelInstance(std::string id, std::unique_ptr<Model> model);
+
+    /// Opens the slots; `beat` is called after each. Errors: those of SlotPool::open.
+    [[nodiscard]] Result<void> open(const SlotPool::Limits& limits, const std::function<void()>& beat);
+
+    /// Requests count as users' from here on. `steady_factor`: inference seconds per second of audio when warm; 0: unknown.
+    void begin_serving(double steady_factor);
+
+    /// What users got since `begin_serving`.
+    struct Served {
+        std::uint64_t requests = 0;
+        double mean_inference_ms = 0;
+        std::optional<double> first_request_ratio{};
+    };
+    [[nodiscard]] Served served() const;
+
+    [[nodiscard]] const std::string& id() const noexcept { return id_; }
+    [[nodiscard]] const ModelInfo& info() const noexcept { return info_; }
+
+    /// See Lease::submit. Called through a lease.
+    void submit(Request request, Completion done);
+
+    [[nodiscard]] QueueStatus queue() const;
+    /// Bytes the model accounts for now; 0 when closed or when the engine cannot tell.
+    [[nodiscard]] std::uint64_t resident_bytes() const;
+    /// Ends the engine at once where that is possible.
+    void terminate() noexcept;
+
+    /// What closing had to do.
+    struct Closing {
+        int cancelled = 0;
+        bool terminated = false;
+    };
+    /// Waits up to `drain` for leases to end, cancels what is left with `why`, waits up to `grace` for that, terminates the
+    /// engine, and destroys slots and model. Returns when they are gone. Call once, without holding a lease.
+    Closing close(std::chrono::milliseconds drain, std::chrono::milliseconds grace, Error why);
+
+private:
+    friend class Lease;
+    void retain();
+    void release();
+    void count(const RequestTimings& timings);
+
+    const std::string id_;
+    const ModelInfo info_;
+
+    mutable std::mutex mutex_;
+    std::condition_variable unleased_;
+    int leases_ = 0;
+    bool serving_ = false;
+    double steady_factor_ = 0;
+    Served served_;
+    std::unique_ptr<Model> model_;
+    std::unique_ptr<SlotPool> pool_;  // set once, by open; a closed pool stays and refuses
+};
+
+}  // namespace hotmic

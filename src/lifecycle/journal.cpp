@@ -1,0 +1,52 @@
+#include <algorithm>
+#include <condition_variable>
+#include <deque>
+#include <iterator>
+#include <mutex>
+
+#include "hotmic/model_manager.hpp"
+
+namespace hotmic {
+
+struct Journal::Impl {
+    mutable std::mutex mutex;
+    mutable std::condition_variable_any grown;
+    std::deque<Transition> kept;
+    std::size_t capacity;
+    std::uint64_t last = 0;
+
+    std::vector<Transition> since(std::uint64_t after) const {
+        const auto first = std::ranges::upper_bound(kept, after, {}, &Transition::sequence);
+        return {first, kept.end()};
+    }
+};
+
+Journal::Journal(std::size_t capacity) : impl_(std::make_unique<Impl>()) { impl_->capacity = capacity; }
+Journal::~Journal() = default;
+
+std::uint64_t Journal::append(Transition transition) {
+    const std::scoped_lock lock(impl_->mutex);
+    transition.sequence = ++impl_->last;
+    impl_->kept.push_back(std::move(transition));
+    if (impl_->kept.size() > impl_->capacity) impl_->kept.pop_front();
+    impl_->grown.notify_all();
+    return impl_->last;
+}
+
+std::vector<Transition> Journal::since(std::uint64_t after) const {
+    const std::scoped_lock lock(impl_->mutex);
+    return impl_->since(after);
+}
+
+std::vector<Transition> Journal::wait_since(std::uint64_t after, Deadline deadline, std::stop_token stop) const {
+    std::unique_lock lock(impl_->mutex);
+    impl_->grown.wait_until(lock, stop, deadline, [&] { return impl_->last > after; });
+    return impl_->since(after);
+}
+
+std::uint64_t Journal::last_sequence() const {
+    const std::scoped_lock lock(impl_->mutex);
+    return impl_->last;
+}
+
+}  // namespace hotmic

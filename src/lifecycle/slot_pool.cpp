@@ -1,0 +1,249 @@
+#include "lifecycle/slot_pool.hpp"
+
+#include <algorithm>
+#include <format>
+#include <future>
+#include <ranges>
+#include <utility>
+
+#include "asr/long_audio.hpp"
+
+namespace hotmic {
+
+struct SlotPool::Job {
+    Request request;
+    Completion done;
+    Clock::time_point submitted{};
+    Clock::time_point started{};
+    RequestTimings timings{};
+    std::stop_source stop{};         // what the recognizer looks at
+    std::optional<Error> stopped_as{};  // why, when it was not the caller; guarded by the pool's mutex
+    std::optional<std::stop_callback<std::function<void()>>> caller_stopped{};
+};
+
+namespace {
+
+/// Passes audio on and counts it.
+class CountingSource final : public AudioSource {
+public:
+    explicit CountingSource(AudioSource& inner) : inner_(inner) {}
+    Result<std::size_t> read(std::span<float> out) override {
+        auto got = inner_.read(out);
+        if (got) samples_ += *got;
+        return got;
+    }
+    std::optional<double> duration_hint() const override { return inner_.duration_hint(); }
+    [[nodiscard]] double seconds() const { return seconds_of(samples_); }
+
+private:
+    AudioSource& inner_;
+    std::size_t samples_ = 0;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<SlotPool>> SlotPool::open(Model& model, const Limits& limits, const std::function<void()>& beat) {
+    const int slots = model.info().slots;
+    std::unique_ptr<SlotPool> pool(new SlotPool(slots, limits));
+
+    std::vector<std::future<std::optional<Error>>> made;
+    for (int slot = 0; slot < slots; ++slot) {
+        std::promise<std::optional<Error>> promise;
+        made.push_back(promise.get_future());
+        pool->threads_.emplace_back(
+            [&model, slot, pool = pool.get(), promise = std::move(promise)](std::stop_token closing) mutable {
+                auto recognizer = model.make_recognizer();
+                if (!recognizer) return promise.set_value(std::move(recognizer).error());
+                promise.set_value(std::nullopt);
+                pool->serve(slot, **recognizer, std::move(closing));
+            });
+    }
+    std::optional<Error> failure;
+    for (auto& slot : made) {
+        if (auto error = slot.get(); error && !failure) failure = std::move(error);
+        if (beat) beat();
+    }
+    if (failure) return std::unexpected(*std::move(failure));
+    pool->threads_.emplace_back([pool = pool.get()](std::stop_token closing) { pool->sweep(std::move(closing)); });
+    return pool;
+}
+
+SlotPool::SlotPool(int slots, const Limits& limits)
+    : limits_(limits), slots_(slots), running_(static_cast<std::size_t>(slots)) {}
+
+SlotPool::~SlotPool() {
+    cancel_all(Error{ErrorCode::model_unloaded, "the model was unloaded"});
+    // The sweeper answers what still waits, so it must be running until nothing does.
+    if (std::ssize(threads_) > slots_) (void)wait_idle(Deadline::max());
+    join();
+}
+
+void SlotPool::join() {
+    for (auto& thread : threads_) thread.request_stop();
+    threads_.clear();
+}
+
+void SlotPool::submit(Request request, Completion done) {
+    auto job = std::make_shared<Job>();
+    job->request = std::move(request);
+    job->done = std::move(done);
+    job->submitted = Clock::now();
+
+    std::optional<Error> refusal;
+    {
+        const std::scoped_lock lock(mutex_);
+        if (closed_) {
+            refusal = closed_;
+        } else if (job->request.stop.stop_requested()) {
+            refusal = Error{ErrorCode::cancelled, "the request was cancelled before it began"};
+        } else if (const auto busy = std::ranges::count_if(running_, [](const auto& running) { return running != nullptr; });
+                   waiting_.size() >= limits_.max_waiting && busy == slots_) {
+            const double wait = mean_service_ms_ * static_cast<double>(waiting_.size()) / slots_ / 1000;
+            refusal = Error{ErrorCode::queue_full,
+                            std::format("{} requests wait for {} slot{} already (limit {}, about {:.0f} s)", waiting_.size(),
+                                        slots_, slots_ == 1 ? "" : "s", limits_.max_waiting, wait),
+                            "try again later, or raise max_waiting or slots"};
+        } else {
+            waiting_.push_back(job);
+            ++open_jobs_;
+        }
+    }
+    if (refusal) return job->done(std::unexpected(*std::move(refusal)), job->timings);
+
+    // Outside the lock: the callback runs at once when the caller has stopped in the meantime.
+    job->caller_stopped.emplace(job->request.stop, [this, source = job->stop]() mutable {
+        source.request_stop();
+        const std::scoped_lock lock(mutex_);
+        ask_sweep();
+    });
+    const std::scoped_lock lock(mutex_);
+    work_.notify_all();
+    ask_sweep();
+}
+
+int SlotPool::cancel_all(Error why) {
+    const std::scoped_lock lock(mutex_);
+    if (!closed_) closed_ = why;
+    int concerned = 0;
+    const auto stop = [&](const std::shared_ptr<Job>& job) {
+        if (job == nullptr) return;
+        if (!job->stopped_as) job->stopped_as = why;
+        job->stop.request_stop();
+        ++concerned;
+    };
+    std::ranges::for_each(waiting_, stop);
+    std::ranges::for_each(running_, stop);
+    ask_sweep();
+    return concerned;
+}
+
+bool SlotPool::wait_idle(Deadline deadline) {
+    std::unique_lock lock(mutex_);
+    return idle_.wait_until(lock, deadline, [this] { return open_jobs_ == 0; });
+}
+
+QueueStatus SlotPool::status() const {
+    const std::scoped_lock lock(mutex_);
+    const auto busy = std::ranges::count_if(running_, [](const auto& job) { return job != nullptr; });
+    return {slots_, static_cast<int>(busy), waiting_.size(), limits_.max_waiting, mean_service_ms_};
+}
+
+std::shared_ptr<SlotPool::Job> SlotPool::take_for(int slot) {
+    const auto mine = std::ranges::find_if(
+        waiting_, [&](const auto& job) { return !job->stop.stop_requested() && job->request.slot.value_or(slot) == slot; });
+    if (mine == waiting_.end()) return nullptr;
+    auto job = *mine;
+    waiting_.erase(mine);
+    job->started = Clock::now();
+    running_[static_cast<std::size_t>(slot)] = job;
+    return job;
+}
+
+void SlotPool::serve(int slot, Recognizer& recognizer, std::stop_token closing) {
+    std::shared_ptr<Job> job;
+    std::unique_lock lock(mutex_);
+    while (work_.wait(lock, closing, [&] { return (job = take_for(slot)) != nullptr; })) {
+        ask_sweep();  // the request's own time limit runs from here
+        lock.unlock();
+        run(slot, recognizer, *job);
+        job.reset();
+        lock.lock();
+    }
+}
+
+void SlotPool::run(int slot, Recognizer& recognizer, Job& job) {
+    CountingSource source(*job.request.audio);
+    auto result = transcribe_source(recognizer, source, job.request.options, job.request.on_segment, job.stop.get_token());
+    const auto inference = Clock::now() - job.started;
+    job.timings = {job.started - job.submitted, inference, source.seconds(), slot};
+    {
+        const std::scoped_lock lock(mutex_);
+        running_[static_cast<std::size_t>(slot)] = nullptr;
+        const double ms = std::chrono::duration<double, std::milli>(inference).count();
+        mean_service_ms_ = mean_service_ms_ == 0 ? ms : 0.8 * mean_service_ms_ + 0.2 * ms;
+        if (!result && result.error().code == ErrorCode::cancelled && job.stopped_as) {
+            result = std::unexpected(*job.stopped_as);
+        }
+    }
+    finish(job, std::move(result));
+}
+
+void SlotPool::sweep(std::stop_token closing) {
+    std::unique_lock lock(mutex_);
+    while (!closing.stop_requested()) {
+        sweeps_.wait_until(lock, closing, next_sweep(), [this] { return std::exchange(sweep_asked_, false); });
+
+        const auto now = Clock::now();
+        for (const auto& job : running_) {
+            if (job == nullptr || now < job->started + limits_.request_timeout || job->stop.stop_requested()) continue;
+            job->stopped_as = Error{ErrorCode::request_timeout, std::format("the inference took longer than {} ms",
+                                                                            limits_.request_timeout.count()),
+                                    "send shorter audio, or raise request_timeout_ms"};
+            job->stop.request_stop();
+        }
+        std::vector<std::shared_ptr<Job>> ended;
+        std::erase_if(waiting_, [&](const std::shared_ptr<Job>& job) {
+            const bool stopped = job->stop.stop_requested();
+            const bool expired = now >= job->submitted + limits_.queue_timeout;
+            if (!stopped && !expired) return false;
+            if (!stopped) {
+                job->stopped_as = Error{ErrorCode::queue_timeout,
+                                        std::format("no slot became free within {} ms", limits_.queue_timeout.count()),
+                                        "try again later, or raise slots or queue_timeout_ms"};
+            }
+            ended.push_back(job);
+            return true;
+        });
+        if (ended.empty()) continue;
+        lock.unlock();
+        for (const auto& job : ended) {
+            job->timings.queued = now - job->submitted;
+            finish(*job, std::unexpected(job->stopped_as.value_or(
+                             Error{ErrorCode::cancelled, "the request was cancelled while it waited for a slot"})));
+        }
+        ended.clear();
+        lock.lock();
+    }
+}
+
+void SlotPool::ask_sweep() {
+    sweep_asked_ = true;
+    sweeps_.notify_one();
+}
+
+Clock::time_point SlotPool::next_sweep() const {
+    auto next = Clock::now() + std::chrono::hours(1);
+    for (const auto& job : waiting_) next = std::min(next, job->submitted + limits_.queue_timeout);
+    for (const auto& job : running_) {
+        if (job != nullptr && !job->stop.stop_requested()) next = std::min(next, job->started + limits_.request_timeout);
+    }
+    return next;
+}
+
+void SlotPool::finish(Job& job, Result<Transcript> result) {
+    job.done(std::move(result), job.timings);
+    const std::scoped_lock lock(mutex_);
+    if (--open_jobs_ == 0) idle_.notify_all();
+}
+
+}  // namespace hotmic

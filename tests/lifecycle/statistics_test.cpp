@@ -1,0 +1,50 @@
+#include <gtest/gtest.h>
+
+#include "lifecycle/warmup_runner.hpp"
+
+namespace hotmic {
+namespace {
+
+TEST(Converged, NotWithFewerValuesThanTwoWindows) { EXPECT_FALSE(has_converged({10, 10, 10, 10, 10})); }
+
+TEST(Converged, WhenTheLastValuesAreSteady) { EXPECT_TRUE(has_converged({100, 40, 10, 10.2, 9.9, 10.1, 10, 10.1})); }
+
+TEST(Converged, NotWhileLatencyStillFalls) { EXPECT_FALSE(has_converged({100, 80, 64, 51, 41, 33})); }
+
+TEST(Converged, NotWhileLatencyStillRises) { EXPECT_FALSE(has_converged({10, 12, 14, 17, 20, 24})); }
+
+TEST(Converged, OneHiccupDoesNotHideSteadiness) { EXPECT_TRUE(has_converged({10, 10, 10, 10, 95, 10})); }
+
+TEST(Converged, NotWhenLatencyIsErratic) { EXPECT_FALSE(has_converged({5, 10, 25, 3, 10, 30})); }
+
+TEST(Converged, ATighterToleranceIsHarder) {
+    const std::vector<double> values{10, 10, 10, 10.6, 10.6, 10.6};
+    EXPECT_TRUE(has_converged(values, 3, 0.10));
+    EXPECT_FALSE(has_converged(values, 3, 0.01));
+}
+
+TEST(WordErrorRate, CountsEditsPerWordSaid) {
+    EXPECT_DOUBLE_EQ(word_error_rate("one two three four", "one two three four"), 0);
+    EXPECT_DOUBLE_EQ(word_error_rate("one two three four", "one too three four"), 0.25);
+    EXPECT_DOUBLE_EQ(word_error_rate("one two three four", "one three four"), 0.25);
+    EXPECT_DOUBLE_EQ(word_error_rate("one two three four", "one two two three four"), 0.25);
+    EXPECT_DOUBLE_EQ(word_error_rate("one two", ""), 1);
+    EXPECT_DOUBLE_EQ(word_error_rate("one", "a b c"), 3);
+    EXPECT_DOUBLE_EQ(word_error_rate("", ""), 0);
+    EXPECT_DOUBLE_EQ(word_error_rate("", "noise"), 1);
+}
+
+TEST(WordErrorRate, IgnoresCaseAndPunctuationButNotApostrophes) {
+    EXPECT_DOUBLE_EQ(word_error_rate("It's ready, now!", "it's READY now"), 0);
+    EXPECT_GT(word_error_rate("it's ready", "its ready"), 0);
+}
+
+TEST(Quantile, InterpolatesBetweenValues) {
+    EXPECT_DOUBLE_EQ(quantile({}, 0.5), 0);
+    EXPECT_DOUBLE_EQ(quantile({7}, 0.95), 7);
+    EXPECT_DOUBLE_EQ(quantile({4, 1, 3, 2}, 0.5), 2.5);
+    EXPECT_DOUBLE_EQ(quantile({0, 10}, 0.95), 9.5);
+}
+
+}  // namespace
+}  // namespace hotmic
