@@ -3,7 +3,8 @@ set(HOTMIC_SANITIZE "" CACHE STRING "Sanitizers to build with: empty, \"address;
 
 add_library(hotmic_flags INTERFACE)
 target_compile_options(hotmic_flags INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Wold-style-cast
-                       -Woverloaded-virtual -Wnull-dereference -Wimplicit-fallthrough -Werror)
+                       -Woverloaded-virtual -Wnull-dereference -Wimplicit-fallthrough -Werror
+                       -Wno-missing-field-initializers)  # designated initializers are there to leave defaults out
 
 if(HOTMIC_SANITIZE)
   list(JOIN HOTMIC_SANITIZE "," sanitizers)

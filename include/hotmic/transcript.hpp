@@ -22,7 +22,6 @@ struct Segment {
     std::vector<std::int32_t> tokens{};
     double temperature = 0;        ///< that decoded this segment
     double avg_logprob = 0;        ///< mean log-probability of the tokens or words
-    double compression_ratio = 0;  ///< bytes of text ÷ bytes of zlib(text), as OpenAI defines it
     double no_speech_prob = 0;     ///< 0..1
     std::vector<Word> words{};     ///< only when asked for
 };

@@ -1,5 +1,5 @@
-/// Everything that can be configured, with its default. One struct per section of hotmic.toml; the key names are the field
-/// names. Sources, later ones win: defaults, file, environment (HOTMIC_SERVER_PORT, HOTMIC_MODELS_DEFAULT_PATH, …), flags.
+/// Everything that can be configured, with its default. One struct per section of hotmic.toml; schema.cpp names the key of
+/// each field (durations are keys in whole milliseconds that end in _ms).
 #pragma once
 
 #include <chrono>
@@ -41,7 +41,7 @@ struct Model {
     std::string provider = "auto";
     std::filesystem::path path{};          ///< empty: found in models_dir, or the provider's own
     std::string sha256{};
-    std::vector<std::string> aliases{};    ///< further names clients may use
+    std::vector<std::string> aliases{"whisper-1"};  ///< further names clients may use
     int slots = 0;
     int threads = 0;
     std::string backend = "auto";
@@ -56,7 +56,7 @@ struct Config {
     std::filesystem::path models_dir{};    ///< empty: $XDG_DATA_HOME/hotmic/models
     Server server{};
     Log log{};
-    std::map<std::string, Model> models{};  ///< empty in a file: {"default": Model with alias "whisper-1"}
+    std::map<std::string, Model> models{};  ///< exactly one after load(); {"default": Model{}} when none is named
 };
 
 }  // namespace hotmic::config

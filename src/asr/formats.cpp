@@ -1,0 +1,221 @@
+#include "asr/formats.hpp"
+
+#include <zlib.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <format>
+#include <glaze/glaze.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "asr/languages.hpp"
+
+namespace hotmic {
+namespace wire {
+
+// The shapes of OpenAI's API reference, "Audio": field for field.
+
+struct Usage {
+    std::string type = "duration";
+    std::int64_t seconds = 0;
+};
+
+struct Json {
+    std::string text;
+    Usage usage;
+};
+
+struct VerboseSegment {
+    int id = 0;
+    std::int64_t seek = 0;
+    double start = 0;
+    double end = 0;
+    std::string text;
+    std::vector<std::int32_t> tokens;
+    double temperature = 0;
+    double avg_logprob = 0;
+    double compression_ratio = 0;
+    double no_speech_prob = 0;
+};
+
+struct VerboseWord {
+    std::string word;
+    double start = 0;
+    double end = 0;
+};
+
+struct Verbose {
+    std::string task;
+    std::string language;
+    double duration = 0;
+    std::string text;
+    std::optional<std::vector<VerboseSegment>> segments;
+    std::optional<std::vector<VerboseWord>> words;
+    Usage usage;
+};
+
+}  // namespace wire
+
+namespace {
+
+constexpr std::array<std::string_view, 5> kNames{"json", "text", "srt", "vtt", "verbose_json"};
+
+std::string_view trimmed(std::string_view text) {
+    const auto first = text.find_first_not_of(" \t\r\n");
+    if (first == std::string_view::npos) return {};
+    return text.substr(first, text.find_last_not_of(" \t\r\n") - first + 1);
+}
+
+wire::Usage usage_of(const Transcript& transcript) { return {"duration", static_cast<std::int64_t>(std::ceil(transcript.duration))}; }
+
+std::string to_json(const auto& value) { return glz::write_json(value).value_or("{}"); }
+
+/// 00:01:02,345 (SRT) or 00:01:02.345 (WebVTT).
+std::string timestamp(double seconds, char separator) {
+    const auto ms = std::llround(std::max(0.0, seconds) * 1000);
+    return std::format("{:02}:{:02}:{:02}{}{:03}", ms / 3'600'000, ms / 60'000 % 60, ms / 1000 % 60, separator, ms % 1000);
+}
+
+/// A cue's text must not hold an empty line, which would end the cue.
+std::string cue_text(const Segment& segment) {
+    std::string text;
+    for (const char c : trimmed(segment.text)) {
+        if (c == '\n' || c == '\r') text += text.ends_with(' ') ? "" : " ";
+        else text += c;
+    }
+    return valid_utf8(text);
+}
+
+std::string vtt_escaped(std::string_view text) {
+    std::string escaped;
+    for (const char c : text) {
+        switch (c) {
+            case '&': escaped += "&amp;"; break;
+            case '<': escaped += "&lt;"; break;
+            case '>': escaped += "&gt;"; break;
+            default: escaped += c;
+        }
+    }
+    return escaped;
+}
+
+std::string srt(const Transcript& transcript) {
+    std::string out;
+    int number = 0;
+    for (const auto& segment : transcript.segments) {
+        const auto text = cue_text(segment);
+        if (text.empty()) continue;
+        out += std::format("{}\n{} --> {}\n{}\n\n", ++number, timestamp(segment.start, ','), timestamp(segment.end, ','), text);
+    }
+    return out;
+}
+
+std::string vtt(const Transcript& transcript) {
+    std::string out = "WEBVTT\n\n";
+    for (const auto& segment : transcript.segments) {
+        const auto text = cue_text(segment);
+        if (text.empty()) continue;
+        out += std::format("{} --> {}\n{}\n\n", timestamp(segment.start, '.'), timestamp(segment.end, '.'), vtt_escaped(text));
+    }
+    return out;
+}
+
+wire::Verbose verbose(const Transcript& transcript, const RenderOptions& options) {
+    const bool translated = options.task == Task::translate;
+    wire::Verbose out{.task = translated ? "translate" : "transcribe",
+                      .language = std::string(translated ? "english" : language_name(transcript.language)),
+                      .duration = transcript.duration,
+                      .text = valid_utf8(trimmed(transcript.text)),
+                      .segments = {},
+                      .words = {},
+                      .usage = usage_of(transcript)};
+    if (options.segments) {
+        auto& segments = out.segments.emplace();
+        for (const auto& segment : transcript.segments) {
+            segments.push_back({.id = static_cast<int>(segments.size()),
+                                .seek = std::llround(segment.start * 100),
+                                .start = segment.start,
+                                .end = segment.end,
+                                .text = valid_utf8(segment.text),
+                                .tokens = segment.tokens,
+                                .temperature = segment.temperature,
+                                .avg_logprob = segment.avg_logprob,
+                                .compression_ratio = compression_ratio(segment.text),
+                                .no_speech_prob = segment.no_speech_prob});
+        }
+    }
+    if (options.words) {
+        auto& words = out.words.emplace();
+        for (const auto& segment : transcript.segments) {
+            for (const auto& word : segment.words) words.push_back({valid_utf8(word.text), word.start, word.end});
+        }
+    }
+    return out;
+}
+
+}  // namespace
+
+Result<ResponseFormat> parse_response_format(std::string_view name) {
+    const auto* found = std::ranges::find(kNames, name);
+    if (found != kNames.end()) return static_cast<ResponseFormat>(found - kNames.begin());
+    return fail(ErrorCode::unsupported_response_format, std::format("response_format \"{}\" is not supported", name),
+                "use json, text, srt, vtt or verbose_json", "response_format");
+}
+
+std::string_view content_type_of(ResponseFormat format) noexcept {
+    switch (format) {
+        case ResponseFormat::json:
+        case ResponseFormat::verbose_json: return "application/json";
+        case ResponseFormat::vtt: return "text/vtt; charset=utf-8";
+        case ResponseFormat::srt:
+        case ResponseFormat::text: return "text/plain; charset=utf-8";
+    }
+    std::unreachable();
+}
+
+std::string render(const Transcript& transcript, ResponseFormat format, const RenderOptions& options) {
+    switch (format) {
+        case ResponseFormat::json: return to_json(wire::Json{valid_utf8(trimmed(transcript.text)), usage_of(transcript)});
+        case ResponseFormat::text: return valid_utf8(trimmed(transcript.text)) + "\n";
+        case ResponseFormat::srt: return srt(transcript);
+        case ResponseFormat::vtt: return vtt(transcript);
+        case ResponseFormat::verbose_json: return to_json(verbose(transcript, options));
+    }
+    std::unreachable();
+}
+
+std::string valid_utf8(std::string_view text) {
+    std::string out;
+    out.reserve(text.size());
+    for (std::size_t i = 0; i < text.size();) {
+        const auto byte = [&](std::size_t at) { return at < text.size() ? static_cast<unsigned char>(text[at]) : 0u; };
+        const unsigned lead = byte(i);
+        const std::size_t length = lead < 0x80 ? 1 : lead >= 0xC2 && lead < 0xE0 ? 2 : lead >= 0xE0 && lead < 0xF0 ? 3 : lead >= 0xF0 && lead < 0xF5 ? 4 : 0;
+        bool whole = length > 0;
+        for (std::size_t k = 1; whole && k < length; ++k) whole = (byte(i + k) & 0xC0) == 0x80;
+        // Overlong forms, surrogates and what lies beyond U+10FFFF (Unicode 15, table 3-7).
+        if (whole && length == 3) whole = !(lead == 0xE0 && byte(i + 1) < 0xA0) && !(lead == 0xED && byte(i + 1) >= 0xA0);
+        if (whole && length == 4) whole = !(lead == 0xF0 && byte(i + 1) < 0x90) && !(lead == 0xF4 && byte(i + 1) >= 0x90);
+        if (whole) {
+            out += text.substr(i, length);
+            i += length;
+        } else {
+            out += "\xEF\xBF\xBD";
+            ++i;
+        }
+    }
+    return out;
+}
+
+double compression_ratio(std::string_view text) {
+    if (text.empty()) return 0;
+    std::vector<Bytef> packed(compressBound(text.size()));
+    uLongf size = packed.size();
+    if (compress2(packed.data(), &size, reinterpret_cast<const Bytef*>(text.data()), text.size(), Z_DEFAULT_COMPRESSION) != Z_OK) return 0;
+    return static_cast<double>(text.size()) / static_cast<double>(size);
+}
+
+}  // namespace hotmic

@@ -1,0 +1,35 @@
+/// Transcripts as text: the response formats of OpenAI's API, also what the command line writes.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "hotmic/error.hpp"
+#include "hotmic/transcript.hpp"
+
+namespace hotmic {
+
+enum class ResponseFormat : std::uint8_t { json, text, srt, vtt, verbose_json };
+
+/// Errors: unsupported_response_format, listing those that exist.
+[[nodiscard]] Result<ResponseFormat> parse_response_format(std::string_view name);
+/// The MIME type of a response in this format.
+[[nodiscard]] std::string_view content_type_of(ResponseFormat format) noexcept;
+
+struct RenderOptions {
+    Task task = Task::transcribe;
+    bool segments = true;  ///< verbose_json: list segments
+    bool words = false;    ///< verbose_json: list words
+};
+
+/// Always valid UTF-8, ends with a newline in the text formats.
+[[nodiscard]] std::string render(const Transcript& transcript, ResponseFormat format, const RenderOptions& options);
+
+/// `text` with every byte that is not part of valid UTF-8 replaced by U+FFFD.
+[[nodiscard]] std::string valid_utf8(std::string_view text);
+
+/// Bytes of `text` ÷ bytes of its zlib stream: how repetitive it is. As OpenAI defines `compression_ratio`.
+[[nodiscard]] double compression_ratio(std::string_view text);
+
+}  // namespace hotmic

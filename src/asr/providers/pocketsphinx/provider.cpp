@@ -1,0 +1,128 @@
+#include "asr/providers/pocketsphinx/provider.hpp"
+
+#include <algorithm>
+#include <format>
+#include <mutex>
+#include <thread>
+
+#include "asr/providers/pocketsphinx/model_files.hpp"
+#include "asr/providers/pocketsphinx/recognizer.hpp"
+
+namespace hotmic::pocketsphinx {
+namespace {
+
+constexpr const char* kVersion = HOTMIC_POCKETSPHINX_VERSION;
+
+/// Measured with the en-us model, per slot and before the first (docs/providers.md).
+constexpr std::uint64_t kSlotBytes = 110ull << 20;
+
+int default_slots() { return std::clamp(static_cast<int>(std::thread::hardware_concurrency()), 1, 4); }
+
+Capabilities abilities() {
+    return {.streaming = true,
+            .word_timestamps = true,
+            .languages = {"en"},
+            .cancel_granularity = "one piece of at most 15 s of audio"};
+}
+
+class PocketSphinxModel final : public Model {
+public:
+    PocketSphinxModel(ModelFiles files, Settings settings, DecoderPtr first, ModelInfo info)
+        : files_(std::move(files)), settings_(std::move(settings)), first_(std::move(first)), info_(std::move(info)) {}
+
+    const ModelInfo& info() const noexcept override { return info_; }
+
+    Result<std::unique_ptr<Recognizer>> make_recognizer() override {
+        DecoderPtr decoder;
+        {
+            const std::scoped_lock lock(mutex_);
+            decoder = std::move(first_);
+        }
+        if (!decoder) {
+            auto made = make_decoder(files_, settings_);
+            if (!made) return std::unexpected(std::move(made).error());
+            decoder = *std::move(made);
+        }
+        return std::make_unique<PocketSphinxRecognizer>(std::move(decoder));
+    }
+
+private:
+    const ModelFiles files_;
+    const Settings settings_;
+    std::mutex mutex_;
+    DecoderPtr first_;  // proved at load that the model can be used; the first slot takes it
+    const ModelInfo info_;
+};
+
+class PocketSphinxProvider final : public Provider {
+public:
+    explicit PocketSphinxProvider(Settings settings) : settings_(std::move(settings)) {}
+
+    std::string_view name() const noexcept override { return "pocketsphinx"; }
+
+    Availability availability() const override {
+        return {.available = true, .version = kVersion, .devices = {"CPU"}};
+    }
+
+    Capabilities capabilities() const override { return abilities(); }
+
+    Result<ModelFileInfo> inspect(const ModelSpec& spec) const override {
+        const auto files = find_model(spec.path);
+        if (!files) return std::unexpected(files.error());
+        return ModelFileInfo{.kind = "pocketsphinx acoustic model, language model and dictionary",
+                             .format = "sphinx",
+                             .size_bytes = files->total_bytes,
+                             .languages = {"en"},
+                             .details = {{"acoustic_model", files->acoustic_model.string()},
+                                         {"language_model", files->language_model.string()},
+                                         {"dictionary", files->dictionary.string()}}};
+    }
+
+    Result<ResourceEstimate> estimate(const ModelSpec& spec) const override {
+        if (const auto files = find_model(spec.path); !files) return std::unexpected(files.error());
+        return ResourceEstimate{.weights_bytes = 0, .per_slot_bytes = kSlotBytes, .slots = slots_of(spec)};
+    }
+
+    Result<std::unique_ptr<Model>> load(const ModelSpec& spec, LoadProgress& progress, std::stop_token stop) override {
+        const auto files = find_model(spec.path);
+        if (!files) return std::unexpected(files.error());
+        // The engine reads its files itself, in one call: progress is nothing, then everything.
+        progress.report(0, files->total_bytes);
+        if (stop.stop_requested()) return fail(ErrorCode::load_cancelled, "the load was cancelled");
+        auto decoder = make_decoder(*files, settings_);
+        if (!decoder) return std::unexpected(std::move(decoder).error());
+        if (stop.stop_requested()) return fail(ErrorCode::load_cancelled, "the load was cancelled");
+        progress.report(files->total_bytes, files->total_bytes);
+        ModelInfo info{.provider = "pocketsphinx",
+                       .provider_version = kVersion,
+                       .name = files->acoustic_model.filename().string(),
+                       .backend = "CPU",
+                       .size_bytes = files->total_bytes,
+                       .slots = slots_of(spec),
+                       .threads = 1,
+                       .capabilities = abilities(),
+                       .warmup_cases = {{"word_timestamps", {.word_timestamps = true}, true}},
+                       .warmup_lengths = {2, 12}};
+        return std::make_unique<PocketSphinxModel>(*files, settings_, *std::move(decoder), std::move(info));
+    }
+
+private:
+    static int slots_of(const ModelSpec& spec) { return spec.slots > 0 ? spec.slots : default_slots(); }
+
+    const Settings settings_;
+};
+
+}  // namespace
+
+const Settings& tuned_settings() {
+    // Against the defaults: no second pass over the lattice of words, and fewer hypotheses kept at once.
+    static const Settings settings{
+        {"cmn", "batch"}, {"fwdflat", "no"}, {"maxhmmpf", "3500"}, {"topn", "2"}, {"maxwpf", "15"}};
+    return settings;
+}
+
+std::shared_ptr<Provider> make_provider() { return make_provider(tuned_settings()); }
+
+std::shared_ptr<Provider> make_provider(Settings settings) { return std::make_shared<PocketSphinxProvider>(std::move(settings)); }
+
+}  // namespace hotmic::pocketsphinx

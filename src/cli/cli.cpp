@@ -1,0 +1,265 @@
+#include "cli/cli.hpp"
+
+#include <CLI/CLI.hpp>
+
+#include <array>
+#include <exception>
+#include <format>
+#include <functional>
+#include <ranges>
+#include <string_view>
+
+#include "cli/commands.hpp"
+#include "cli/terminal.hpp"
+#include "config/suggest.hpp"
+#include "worker/worker_main.hpp"
+
+namespace hotmic::cli {
+namespace {
+
+constexpr int kWrongUsage = 2;
+
+constexpr auto kExitCodes =
+    "Exit codes: 0 done, 1 internal error, 2 wrong usage, 3 the request, 4 the audio,\n"
+    "5 the model, 6 serving, 7 the configuration.";
+
+/// A flag that is another name for a key of the configuration.
+struct Shortcut {
+    const char* flag;
+    const char* key;
+    const char* value;  ///< for a flag that takes none
+    const char* type;
+    const char* help;
+};
+
+constexpr std::array kModelShortcuts{
+    Shortcut{"-m,--model", "models.*.path", nullptr, "PATH", "Model file or folder (default: the best found)"},
+    Shortcut{"--provider", "models.*.provider", nullptr, "NAME", "Engine: auto, or one that `hotmic providers` lists"},
+    Shortcut{"--slots", "models.*.slots", nullptr, "N", "Requests recognized at once"},
+    Shortcut{"--threads", "models.*.threads", nullptr, "N", "Threads per slot"},
+    Shortcut{"--backend", "models.*.backend", nullptr, "NAME", "What to compute on: auto, cpu, gpu"},
+    Shortcut{"--level", "models.*.warmup.level", nullptr, "0-3", "Warmup level"},
+    Shortcut{"--in-process", "models.*.isolate", "false", "", "Run the engine in this process instead of a worker"},
+    Shortcut{"--log-level", "log.level", nullptr, "LEVEL", "trace, debug, info, warn, error, off"},
+};
+
+constexpr std::array kServeShortcuts{
+    Shortcut{"--host", "server.host", nullptr, "ADDRESS", "Address to listen on (default 127.0.0.1)"},
+    Shortcut{"-p,--port", "server.port", nullptr, "PORT", "Port to listen on (default 8090); 0: any free one"},
+    Shortcut{"--log-format", "log.format", nullptr, "FORMAT", "text or json"},
+};
+
+void add_config_flags(CLI::App& command, ConfigFlags& flags) {
+    command.add_option("-c,--config", flags.file, "Configuration file (default: $HOTMIC_CONFIG, ./hotmic.toml, …)")
+        ->type_name("FILE")
+        ->group("Configuration");
+    command
+        .add_option_function<std::vector<std::string>>(
+            "--set",
+            [&flags](const std::vector<std::string>& settings) {
+                for (const auto& setting : settings) {
+                    const auto equals = setting.find('=');
+                    if (equals == std::string::npos) throw CLI::ValidationError("--set", setting + " is not KEY=VALUE");
+                    flags.settings.push_back({setting.substr(0, equals), setting.substr(equals + 1), "--set"});
+                }
+            },
+            "Any key of the configuration, e.g. --set server.port=9000")
+        ->type_name("KEY=VALUE")
+        ->allow_extra_args(false)
+        ->take_all()
+        ->group("Configuration");
+}
+
+template <std::size_t N>
+void add_shortcuts(CLI::App& command, ConfigFlags& flags, const std::array<Shortcut, N>& shortcuts) {
+    for (const auto& shortcut : shortcuts) {
+        const std::string_view names(shortcut.flag);
+        const std::string name(names.substr(names.rfind(',') + 1));
+        const auto set = [&flags, key = shortcut.key, name](const std::string& value) {
+            flags.settings.push_back({key, value, name});
+        };
+        if (shortcut.value) {
+            command.add_flag_callback(shortcut.flag, [set, value = shortcut.value] { set(value); }, shortcut.help)
+                ->group("Configuration");
+        } else {
+            command.add_option_function<std::string>(shortcut.flag, set, shortcut.help)
+                ->type_name(shortcut.type)
+                ->group("Configuration");
+        }
+    }
+}
+
+/// The whole grammar. Each command sets `action`; it runs after parsing.
+class Grammar {
+public:
+    explicit Grammar(const ProviderRegistry& providers) : providers_(providers) {
+        app_.name("hotmic");
+        app_.description("Speech to text whose READY is measured.");
+        app_.footer(std::format("Try: hotmic doctor, then hotmic serve. `hotmic COMMAND --help` has examples.\n\n{}", kExitCodes));
+        app_.require_subcommand(1);
+        app_.get_formatter()->enable_footer_formatting(false);  // examples keep their lines
+        app_.set_version_flag("--version", std::string("hotmic ") + HOTMIC_VERSION);
+        add_serve();
+        add_transcribe();
+        add_warmup();
+        add_inspect();
+        add_providers();
+        add_config();
+        add_doctor();
+        add_version();
+    }
+
+    int run(int argc, char** argv) {
+        if (const auto stray = unknown_command(argc, argv); !stray.empty()) {
+            const auto names = app_.get_subcommands({}) |
+                               std::views::transform([](const CLI::App* each) { return each->get_name(); }) |
+                               std::ranges::to<std::vector<std::string>>();
+            const auto nearest = config::closest(stray, names);
+            complain(std::format("hotmic: there is no command {}; {}", stray,
+                                 nearest ? std::format("did you mean {}?", *nearest) : "`hotmic --help` lists them"));
+            return kWrongUsage;
+        }
+        try {
+            app_.parse(argc, argv);
+        } catch (const CLI::ParseError& error) {
+            // Help and version arrive as "errors" with code 0.
+            return app_.exit(error) == 0 ? 0 : kWrongUsage;
+        }
+        return action_();
+    }
+
+private:
+    /// The word in the command's place, where it is none. CLI11 would only say that a command is missing.
+    [[nodiscard]] std::string unknown_command(int argc, char** argv) const {
+        if (argc < 2 || argv[1][0] == '-' || app_.get_subcommand_no_throw(argv[1])) return {};
+        return argv[1];
+    }
+
+    CLI::App& command(const char* name, const char* what, const std::string& examples, std::function<int()> action) {
+        auto& command = *app_.add_subcommand(name, what);
+        command.footer(std::format("Examples:\n{}\n{}", examples, kExitCodes));
+        command.callback([this, action = std::move(action)] { action_ = action; });
+        return command;
+    }
+
+    void add_serve() {
+        auto& serve_command = command("serve", "Load a model, make it ready, and answer over HTTP until SIGTERM or Ctrl-C",
+                                      "  hotmic serve\n"
+                                      "  hotmic serve --model ggml-base.en.bin --port 9000\n"
+                                      "  hotmic serve --config hotmic.toml --set models.default.warmup.level=3\n",
+                                      [this] { return serve(flags_, providers_); });
+        add_config_flags(serve_command, flags_);
+        add_shortcuts(serve_command, flags_, kModelShortcuts);
+        add_shortcuts(serve_command, flags_, kServeShortcuts);
+    }
+
+    void add_transcribe() {
+        auto& transcribe_command = command(
+            "transcribe", "Turn files into text, without a server",
+            "  hotmic transcribe talk.mp3\n"
+            "  hotmic transcribe --format srt -o subtitles/ *.mp4\n"
+            "  ffmpeg -i rtsp://camera -t 60 -f wav - | hotmic transcribe -\n"
+            "The model is not warmed up unless --level asks for it: the first file is the first inference.\n"
+            "Files that fail are reported, the others are still done; the exit code is of the worst failure.\n",
+            [this] { return transcribe(flags_, transcribe_, providers_); });
+        transcribe_command.add_option("files", transcribe_.files, "Media files; - is standard input")->type_name("FILE")->required();
+        transcribe_command.add_option("-f,--format", transcribe_.format, "txt, srt, vtt, json or verbose_json")
+            ->check(CLI::IsMember({"txt", "text", "srt", "vtt", "json", "verbose_json"}))
+            ->type_name("FORMAT")
+            ->capture_default_str();
+        transcribe_command.add_option("-o,--output", transcribe_.output, "File to write, or folder (always one for several files)")
+            ->type_name("PATH");
+        transcribe_command.add_option("-l,--language", transcribe_.options.language, "Code or name; default: detected")
+            ->type_name("LANGUAGE");
+        transcribe_command.add_option("--prompt", transcribe_.options.prompt, "Text that shows spelling and context")
+            ->type_name("TEXT");
+        transcribe_command.add_flag_callback("--translate", [this] { transcribe_.options.task = Task::translate; },
+                                             "Translate into English");
+        transcribe_command.add_flag("--words", transcribe_.options.word_timestamps, "Times of words, in verbose_json");
+        add_config_flags(transcribe_command, flags_);
+        add_shortcuts(transcribe_command, flags_, kModelShortcuts);
+    }
+
+    void add_warmup() {
+        auto& warmup_command = command("warmup", "Load a model, warm it up, and show what that did",
+                                       "  hotmic warmup\n"
+                                       "  hotmic warmup --model ggml-small.bin --level 3\n"
+                                       "  hotmic warmup --json | jq .warmup.steady_ms\n",
+                                       [this] { return warmup(flags_, json_, providers_); });
+        add_json(warmup_command);
+        add_config_flags(warmup_command, flags_);
+        add_shortcuts(warmup_command, flags_, kModelShortcuts);
+    }
+
+    void add_inspect() {
+        auto& inspect_command = command("inspect", "Say what a model file is, without loading it",
+                                        "  hotmic inspect ggml-base.en.bin\n"
+                                        "  hotmic inspect --json model.bin | jq .intact\n",
+                                        [this] { return inspect(path_, provider_, json_, providers_); });
+        inspect_command.add_option("model", path_, "Model file or folder")->type_name("MODEL")->required();
+        inspect_command.add_option("--provider", provider_, "Ask this engine only")->type_name("NAME");
+        add_json(inspect_command);
+    }
+
+    void add_providers() {
+        auto& providers_command = command("providers", "List the engines: available or why not, and what they can do",
+                                          "  hotmic providers\n", [this] { return providers(json_, providers_); });
+        add_json(providers_command);
+    }
+
+    void add_config() {
+        auto& config = command("config", "Print the configuration, merged and checked, with where each value came from",
+                               "  hotmic config\n"
+                               "  HOTMIC_SERVER_PORT=9000 hotmic config --json\n"
+                               "  hotmic config --config new.toml > /dev/null && echo valid\n",
+                               [this] { return config_command(flags_, config_); });
+        config.add_flag("--json", config_.json, "As JSON");
+        config.add_flag("--docs", config_.docs, "The documentation of every key, as Markdown");
+        add_config_flags(config, flags_);
+        add_shortcuts(config, flags_, kModelShortcuts);
+        add_shortcuts(config, flags_, kServeShortcuts);
+    }
+
+    void add_doctor() {
+        auto& doctor_command = command("doctor", "Check what this machine lacks, and say what mends it",
+                                       "  hotmic doctor\n"
+                                       "  hotmic doctor --config hotmic.toml --json\n",
+                                       [this] { return doctor(flags_, json_, providers_); });
+        add_json(doctor_command);
+        add_config_flags(doctor_command, flags_);
+        add_shortcuts(doctor_command, flags_, kModelShortcuts);
+        add_shortcuts(doctor_command, flags_, kServeShortcuts);
+    }
+
+    void add_version() {
+        auto& version_command = command("version", "Versions of hotmic, its engines and its libraries", "  hotmic version --json\n",
+                                        [this] { return version(json_, providers_); });
+        add_json(version_command);
+    }
+
+    void add_json(CLI::App& command) { command.add_flag("--json", json_, "As JSON"); }
+
+    const ProviderRegistry& providers_;
+    CLI::App app_{};
+    std::function<int()> action_{};
+    ConfigFlags flags_{};
+    TranscribeFlags transcribe_{};
+    ConfigCommandFlags config_{};
+    std::string path_{};
+    std::string provider_ = "auto";
+    bool json_ = false;
+};
+
+}  // namespace
+
+int run(int argc, char** argv, const ProviderRegistry& providers) {
+    try {
+        // What `worker::isolate` starts. Not a command for people, so the grammar does not know it.
+        if (argc >= 2 && std::string_view(argv[1]) == "worker") return worker::worker_main(providers);
+        return Grammar(providers).run(argc, argv);
+    } catch (const std::exception& error) {
+        return report(Error{ErrorCode::internal, std::format("unexpected: {}", error.what()), "please report this"});
+    }
+}
+
+}  // namespace hotmic::cli

@@ -1,0 +1,52 @@
+/// The commands. Each prints what it has to say and returns the exit code.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "config/load.hpp"
+#include "hotmic/provider.hpp"
+
+namespace hotmic::cli {
+
+/// What every command that reads the configuration was given: --config, --set and their short forms.
+struct ConfigFlags {
+    std::string file{};
+    std::vector<config::Setting> settings{};
+};
+
+/// Reads the configuration and sets the log up accordingly. `quiet`: warnings only, unless a log level was asked for.
+[[nodiscard]] Result<config::Loaded> load_config(const ConfigFlags& flags, bool quiet);
+
+/// "hotmic: message; remedy" on stderr. Returns the exit code.
+int report(const Error& error);
+/// The same about one of several things.
+int report(const std::string& about, const Error& error);
+
+int serve(const ConfigFlags& flags, const ProviderRegistry& providers);
+
+struct TranscribeFlags {
+    std::vector<std::string> files;  ///< "-" is standard input
+    std::string format = "txt";
+    std::string output{};            ///< file or folder; empty: standard output
+    TranscribeOptions options{};
+};
+int transcribe(const ConfigFlags& flags, const TranscribeFlags& what, const ProviderRegistry& providers);
+
+int warmup(const ConfigFlags& flags, bool json, const ProviderRegistry& providers);
+
+int inspect(const std::string& path, const std::string& provider, bool json, const ProviderRegistry& providers);
+
+int providers(bool json, const ProviderRegistry& providers);
+
+struct ConfigCommandFlags {
+    bool json = false;
+    bool docs = false;
+};
+int config_command(const ConfigFlags& flags, const ConfigCommandFlags& what);
+
+int doctor(const ConfigFlags& flags, bool json, const ProviderRegistry& providers);
+
+int version(bool json, const ProviderRegistry& providers);
+
+}  // namespace hotmic::cli

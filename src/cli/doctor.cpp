@@ -1,0 +1,224 @@
+#include <arpa/inet.h>
+#include <netdb.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <format>
+#include <glaze/glaze.hpp>
+#include <memory>
+#include <print>
+
+#include "audio/clip.hpp"
+#include "cli/commands.hpp"
+#include "cli/terminal.hpp"
+#include "config/auto.hpp"
+#include "config/print.hpp"
+#include "hotmic/model_manager.hpp"
+#include "worker/isolated_provider.hpp"
+
+namespace hotmic::cli {
+namespace {
+
+struct Finding {
+    std::string what;
+    std::string verdict;  ///< "good", "could be better", "bad"
+    std::string detail;
+    std::string remedy{};
+};
+
+constexpr auto kGood = "good";
+constexpr auto kNote = "could be better";
+constexpr auto kBad = "bad";
+
+/// A machine looked over, one check per thing that a server needs.
+class Examination {
+public:
+    Examination(const ConfigFlags& flags, const ProviderRegistry& providers) : flags_(flags), providers_(providers) {}
+
+    int run() {
+        configuration();
+        providers();
+        media();
+        if (loaded_) {
+            model();
+            port();
+            open_files();
+        }
+        return exit_code_;
+    }
+
+    [[nodiscard]] const std::vector<Finding>& findings() const noexcept { return findings_; }
+
+private:
+    void configuration() {
+        auto loaded = load_config(flags_, true);
+        if (!loaded) {
+            bad("configuration", loaded.error());
+            return;
+        }
+        loaded_ = std::move(*loaded);
+        good("configuration", loaded_->file ? "read from " + loaded_->file->string() : "none found: defaults are used");
+    }
+
+    void providers() {
+        bool any = false;
+        std::vector<Finding> absent;
+        for (const auto& provider : providers_.all()) {
+            const auto here = provider->availability();
+            const auto what = std::format("provider {}", provider->name());
+            if (here.available) {
+                any = true;
+                good(what, here.version);
+            } else {
+                absent.push_back({what, kNote, here.reason, here.remedy});
+            }
+        }
+        for (auto& each : absent) {
+            if (!any) each.verdict = kBad;
+            findings_.push_back(std::move(each));
+        }
+        if (!any) worsen(ErrorCode::provider_unavailable);
+    }
+
+    void media() {
+        const auto& clip = audio::builtin_clip();
+        auto source = open_media(clip.encoded);
+        auto samples = source ? read_all(**source) : std::unexpected(source.error());
+        if (!samples) return bad("media decoding", samples.error());
+        good("media decoding", std::format("the built-in clip decodes to {:.1f} s", seconds_of(samples->size())));
+    }
+
+    void model() {
+        const auto& wanted = loaded_->config.models.at(loaded_->model);
+        const MemoryBroker memory;
+        const auto available = memory.available();
+        auto choice = config::choose(wanted, loaded_->config.models_dir, providers_, available);
+        if (!choice) return bad("model", choice.error());
+        auto info = choice->provider->inspect(choice->spec);
+        if (!info) return bad("model", info.error());
+        good("model", choice->reason);
+        for (const auto& each : choice->passed_over) note("model passed over", each, "");
+        if (choice->spec.provider == "pocketsphinx") {
+            note("model quality", "PocketSphinx is the fallback: it mishears far more words than a Whisper model does",
+                 std::format("put a Whisper model (ggml-base.en.bin or larger) into {}", loaded_->config.models_dir.string()));
+        }
+        if (auto needs = choice->provider->estimate(choice->spec); !needs) {
+            bad("memory", needs.error());
+        } else if (needs->total_bytes() > available) {
+            bad("memory", {ErrorCode::insufficient_memory,
+                           std::format("the model needs {}, {} are available", config::human_bytes(needs->total_bytes()),
+                                       config::human_bytes(available)),
+                           "choose a smaller model or fewer slots, or give it more memory"});
+        } else {
+            good("memory", std::format("the model needs {}, {} are available", config::human_bytes(needs->total_bytes()),
+                                       config::human_bytes(available)));
+        }
+        if (wanted.isolate) worker_process(*choice);
+    }
+
+    /// Starts a worker and has it refuse a file that does not exist: it lives, listens and answers.
+    void worker_process(const config::Choice& choice) {
+        auto spec = choice.spec;
+        spec.path = "/nonexistent/hotmic-doctor";
+        spec.sha256.clear();
+        LoadProgress progress("doctor");
+        const auto loaded = worker::isolate(choice.provider)->load(spec, progress, {});
+        const bool spoke = !loaded && loaded.error().code != ErrorCode::worker_start_failed &&
+                           loaded.error().code != ErrorCode::worker_crashed;
+        if (!loaded && !spoke) return bad("worker process", loaded.error());
+        good("worker process", "starts and answers");
+    }
+
+    void port() {
+        const auto& server = loaded_->config.server;
+        const auto where = std::format("{}:{}", server.host, server.port);
+        addrinfo hints{};
+        hints.ai_flags = AI_PASSIVE | AI_NUMERICSERV;
+        hints.ai_socktype = SOCK_STREAM;
+        addrinfo* found = nullptr;
+        if (const int error = ::getaddrinfo(server.host.c_str(), std::to_string(server.port).c_str(), &hints, &found); error != 0) {
+            return bad("address", {ErrorCode::config_invalid, std::format("{} is no address here: {}", server.host, ::gai_strerror(error)),
+                                   "use 127.0.0.1 or 0.0.0.0", "server.host"});
+        }
+        const std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)> addresses(found, &::freeaddrinfo);
+        const int fd = ::socket(found->ai_family, found->ai_socktype | SOCK_CLOEXEC, found->ai_protocol);
+        const int yes = 1;
+        const bool bound = fd >= 0 && ::setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes) == 0 &&
+                           ::bind(fd, found->ai_addr, found->ai_addrlen) == 0 && ::listen(fd, 1) == 0;
+        const int error = errno;
+        if (fd >= 0) ::close(fd);
+        if (bound) return good("address", where + " is free");
+        bad("address", {error == EADDRINUSE ? ErrorCode::address_in_use : ErrorCode::config_invalid,
+                        std::format("{} cannot be listened on: {}", where, std::strerror(error)),
+                        std::format("`ss -ltnp 'sport = :{0}'` shows who has it; or choose another: --port {1}", server.port,
+                                    server.port + 1),
+                        "server.port"});
+    }
+
+    void open_files() {
+        // A connection each, and what the process itself keeps open.
+        constexpr rlim_t own = 128;
+        rlimit limit{};
+        if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+        const auto needed = rlim_t{loaded_->config.server.max_connections} + own;
+        if (limit.rlim_max == RLIM_INFINITY || limit.rlim_max >= needed) {
+            return good("open files", std::format("{} are needed at most, {} are allowed", needed, limit.rlim_max));
+        }
+        bad("open files", {ErrorCode::config_invalid,
+                           std::format("server.max_connections = {} needs {} open files, {} are allowed",
+                                       loaded_->config.server.max_connections, needed, limit.rlim_max),
+                           std::format("raise the limit (`ulimit -Hn {}`, or LimitNOFILE= of the service), or lower server.max_connections",
+                                       needed)});
+    }
+
+    void good(std::string what, std::string detail) { findings_.push_back({std::move(what), kGood, std::move(detail)}); }
+    void note(std::string what, std::string detail, std::string remedy) {
+        findings_.push_back({std::move(what), kNote, std::move(detail), std::move(remedy)});
+    }
+    void bad(std::string what, const Error& error) {
+        findings_.push_back({std::move(what), kBad, error.message, error.remedy});
+        worsen(error.code);
+    }
+    /// 7 (the configuration) says more about what to do than 5 (the model), which says more than others.
+    void worsen(ErrorCode code) {
+        const int found = exit_code_of(code);
+        if (exit_code_ != 7) exit_code_ = found == 7 ? 7 : 5;
+    }
+
+    const ConfigFlags& flags_;
+    const ProviderRegistry& providers_;
+    std::optional<config::Loaded> loaded_{};
+    std::vector<Finding> findings_{};
+    int exit_code_ = 0;
+};
+
+struct DoctorJson {
+    bool healthy = false;
+    std::vector<Finding> findings;
+};
+
+}  // namespace
+
+int doctor(const ConfigFlags& flags, bool json, const ProviderRegistry& providers) {
+    Examination examination(flags, providers);
+    const int code = examination.run();
+    if (json) {
+        std::println("{}", glz::write<glz::opts{.prettify = true}>(DoctorJson{code == 0, examination.findings()}).value_or("{}"));
+        return code;
+    }
+    for (const auto& [what, verdict, detail, remedy] : examination.findings()) {
+        const bool is_good = verdict == kGood;
+        const auto mark = is_good            ? paint(stdout, Colour::green, "✓")
+                          : verdict == kNote ? paint(stdout, Colour::yellow, "•")
+                                             : paint(stdout, Colour::red, "✗");
+        std::println("{} {}: {}", mark, what, detail);
+        if (!remedy.empty()) std::println("    → {}", remedy);
+    }
+    std::println("{}", code == 0 ? "Everything that a server needs is here." : "Something is missing; see ✗ above.");
+    return code;
+}
+
+}  // namespace hotmic::cli

@@ -1,0 +1,163 @@
+#include <cstdio>
+#include <filesystem>
+#include <format>
+#include <fstream>
+#include <set>
+
+#include "asr/formats.hpp"
+#include "cli/commands.hpp"
+#include "cli/engine.hpp"
+#include "cli/terminal.hpp"
+#include "hotmic/audio.hpp"
+
+namespace hotmic::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::string extension_of(ResponseFormat format) {
+    switch (format) {
+        case ResponseFormat::text: return ".txt";
+        case ResponseFormat::srt: return ".srt";
+        case ResponseFormat::vtt: return ".vtt";
+        case ResponseFormat::json:
+        case ResponseFormat::verbose_json: return ".json";
+    }
+    return ".txt";
+}
+
+Result<std::unique_ptr<AudioSource>> open(const std::string& file, const DecodeLimits& limits) {
+    if (file != "-") return open_media_file(file, limits);
+    auto bytes = std::make_shared<std::vector<std::byte>>();
+    std::vector<std::byte> part(1 << 16);
+    while (const auto count = std::fread(part.data(), 1, part.size(), stdin)) {
+        bytes->insert(bytes->end(), part.begin(), part.begin() + static_cast<std::ptrdiff_t>(count));
+    }
+    if (std::ferror(stdin)) return fail(ErrorCode::io_error, "standard input cannot be read");
+    return open_media(std::move(bytes), limits);
+}
+
+/// Where the text of each file goes.
+class Output {
+public:
+    /// Errors: invalid_request where two results would overwrite or be mixed with each other.
+    static Result<Output> plan(const TranscribeFlags& what, ResponseFormat format) {
+        Output output;
+        output.several_ = what.files.size() > 1;
+        output.format_ = format;
+        const bool subtitles = format == ResponseFormat::srt || format == ResponseFormat::vtt;
+        if (what.output.empty()) {
+            if (output.several_ && subtitles) {
+                return fail(ErrorCode::invalid_request, "subtitles of several files cannot share standard output",
+                            "name a folder: -o FOLDER");
+            }
+            return output;
+        }
+        output.target_ = what.output;
+        output.folder_ = output.several_ || what.output.ends_with('/') || fs::is_directory(output.target_);
+        std::error_code error;
+        if (output.folder_) fs::create_directories(output.target_, error);
+        if (error) return fail(ErrorCode::io_error, std::format("{} cannot be made: {}", what.output, error.message()));
+        std::set<fs::path> names;
+        for (const auto& file : what.files) {
+            if (!names.insert(output.path_for(file)).second) {
+                return fail(ErrorCode::invalid_request,
+                            std::format("two results would be called {}", output.path_for(file).string()),
+                            "transcribe them into different folders");
+            }
+        }
+        return output;
+    }
+
+    Result<void> write(const std::string& file, const std::string& text) const {
+        if (!target_.empty()) {
+            const auto path = path_for(file);
+            std::ofstream out(path, std::ios::binary);
+            out << text;
+            out.close();
+            if (!out) return fail(ErrorCode::io_error, std::format("{} cannot be written", path.string()), "check the folder");
+            return {};
+        }
+        if (several_ && format_ == ResponseFormat::text) say(paint(stdout, Colour::bold, std::format("==> {} <==", file)));
+        say(text.ends_with('\n') ? std::string_view(text).substr(0, text.size() - 1) : text);
+        return {};
+    }
+
+private:
+    [[nodiscard]] fs::path path_for(const std::string& file) const {
+        if (!folder_) return target_;
+        return target_ / (file == "-" ? fs::path("stdin") : fs::path(file).stem()).concat(extension_of(format_));
+    }
+
+    fs::path target_{};
+    bool folder_ = false;
+    bool several_ = false;
+    ResponseFormat format_{};
+};
+
+Result<std::string> transcribe_one(const Lease& lease, const std::string& file, const TranscribeOptions& options,
+                                   ResponseFormat format, const DecodeLimits& limits) {
+    auto audio = open(file, limits);
+    if (!audio) return std::unexpected(std::move(audio.error()));
+    const auto length = (*audio)->duration_hint();
+    ProgressLine line;
+    const auto label = file == "-" ? std::string("standard input") : fs::path(file).filename().string();
+    line.draw(label, length ? 0 : -1);
+    Request request{.audio = std::move(*audio), .options = options, .id = label};
+    request.on_segment = [&](const Segment& segment) { line.draw(label, length && *length > 0 ? segment.end / *length : -1); };
+    auto transcript = lease.transcribe(std::move(request));
+    line.clear();
+    if (!transcript) return std::unexpected(std::move(transcript.error()));
+    return render(*transcript, format,
+                  {.task = options.task, .segments = true, .words = options.word_timestamps});
+}
+
+/// The worst is what hurts most to overlook: our defects, then the engine, the model, the audio, the request.
+int worse(int one, int other) {
+    const auto rank = [](int code) {
+        constexpr std::array order{0, 2, 3, 4, 5, 6, 7, 1};
+        return std::ranges::find(order, code) - order.begin();
+    };
+    return rank(one) >= rank(other) ? one : other;
+}
+
+}  // namespace
+
+int transcribe(const ConfigFlags& flags, const TranscribeFlags& what, const ProviderRegistry& providers) {
+    auto format = parse_response_format(what.format == "txt" ? "text" : what.format);
+    if (!format) return report(format.error());
+    const auto output = Output::plan(what, *format);
+    if (!output) return report(output.error());
+
+    // One shot: the first file is the first inference anyway, so warming up would only come before it.
+    auto own = flags;
+    own.settings.insert(own.settings.begin(), {{"models.*.warmup.level", "0", "hotmic transcribe"},
+                                               {"models.*.retry.max_attempts", "1", "hotmic transcribe"}});
+    const auto loaded = load_config(own, true);
+    if (!loaded) return report(loaded.error());
+    auto engine = make_engine(*loaded, providers);
+    if (!engine) return report(engine.error());
+    auto& manager = *(*engine)->manager;
+    if (auto ready = make_ready(manager); !ready) return report(ready.error());
+
+    int worst = 0;
+    for (const auto& file : what.files) {
+        // A lease per file: a model that was lost is loaded again for the next one.
+        auto lease = manager.acquire();
+        if (!lease) {
+            if (auto ready = make_ready(manager); !ready) return worse(worst, report(ready.error()));
+            lease = manager.acquire();
+            if (!lease) return worse(worst, report(lease.error()));
+        }
+        const auto text = transcribe_one(*lease, file, what.options, *format,
+                                         {.max_seconds = loaded->config.server.max_audio_seconds});
+        if (!text) {
+            worst = worse(worst, report(file, text.error()));
+        } else if (auto written = output->write(file, *text); !written) {
+            worst = worse(worst, report(file, written.error()));
+        }
+    }
+    return worst;
+}
+
+}  // namespace hotmic::cli

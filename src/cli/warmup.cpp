@@ -1,0 +1,130 @@
+#include <format>
+#include <glaze/glaze.hpp>
+#include <print>
+#include <thread>
+
+#include "audio/clip.hpp"
+#include "cli/commands.hpp"
+#include "cli/engine.hpp"
+#include "cli/terminal.hpp"
+
+namespace hotmic::cli {
+namespace {
+
+/// One request after READY, as the first user would send it.
+struct FirstRequest {
+    double latency_ms = 0;
+    double ratio_to_steady = 0;  ///< 0 where no steady state was measured
+    std::string text;
+};
+
+struct WarmupJson {
+    std::string model;
+    std::string provider;
+    std::string path;
+    std::string chosen_because;
+    bool ready = false;
+    double load_time_ms = 0;
+    WarmupReport warmup{};
+    FirstRequest first_request{};
+    UnloadReport unload{};
+};
+
+Result<FirstRequest> first_request(ModelManager& manager, double steady_ms) {
+    auto lease = manager.acquire();
+    if (!lease) return std::unexpected(std::move(lease.error()));
+    const auto& clip = audio::builtin_clip();
+    const auto began = Clock::now();
+    auto source = open_media(clip.encoded);
+    if (!source) return std::unexpected(std::move(source.error()));
+    auto transcript = lease->transcribe({.audio = std::move(*source), .id = "first-request"});
+    if (!transcript) return std::unexpected(std::move(transcript.error()));
+    const double latency = std::chrono::duration<double, std::milli>(Clock::now() - began).count();
+    return FirstRequest{latency, steady_ms > 0 ? latency / steady_ms : 0, transcript->text};
+}
+
+void print_report(const WarmupJson& all) {
+    const auto& report = all.warmup;
+    if (!report.levels.empty()) {
+        std::vector<std::vector<std::string>> rows{
+            {"level", "", "inferences", "first", "p50", "p95", "last", "real-time factor", "took", "converged"}};
+        for (const auto& level : report.levels) {
+            rows.push_back({std::format("{}", level.level), level.name, std::format("{}", level.inferences),
+                            human_time(level.first_ms), human_time(level.p50_ms), human_time(level.p95_ms),
+                            human_time(level.last_ms), std::format("{:.3f}", level.real_time_factor),
+                            human_time(level.duration_ms), level.converged ? (*level.converged ? "yes" : "no") : "-"});
+        }
+        std::print("\n{}", aligned(rows, 2));
+        for (const auto& level : report.levels) {
+            for (const auto& skipped : level.skipped) std::println("  level {} left out {}", level.level, skipped);
+        }
+    }
+    std::vector<std::vector<std::string>> rows{{"model", std::format("{} on {}", all.path.empty() ? "its own" : all.path, all.provider)},
+                                               {"because", all.chosen_because},
+                                               {"load", human_time(all.load_time_ms)},
+                                               {"warmup", human_time(report.duration_ms)}};
+    if (report.cold_penalty > 0) {
+        rows.push_back({"cold", std::format("{} for the first request: {:.2f} × steady, and no user had to wait for it",
+                                            human_time(report.cold_penalty * report.steady_ms), report.cold_penalty)});
+    }
+    if (report.steady_ms > 0) rows.push_back({"steady", human_time(report.steady_ms)});
+    rows.push_back({"first after READY",
+                    all.first_request.ratio_to_steady > 0
+                        ? std::format("{}: {:.2f} × steady", human_time(all.first_request.latency_ms), all.first_request.ratio_to_steady)
+                        : human_time(all.first_request.latency_ms)});
+    if (report.word_error_rate) rows.push_back({"word error rate", std::format("{:.2f} on the built-in clip", *report.word_error_rate)});
+    rows.push_back({"heard", std::format("\"{}\"", all.first_request.text)});
+    if (report.resident_before_bytes > 0) {
+        rows.push_back({"memory", std::format("{} loaded, {} warm, {} after unloading", config::human_bytes(report.resident_before_bytes),
+                                              config::human_bytes(report.resident_after_bytes),
+                                              config::human_bytes(all.unload.resident_after_bytes))});
+    }
+    if (!report.budget_note.empty()) rows.push_back({"note", report.budget_note});
+    std::print("\n{}", aligned(rows, 2));
+}
+
+}  // namespace
+
+int warmup(const ConfigFlags& flags, bool json, const ProviderRegistry& providers) {
+    auto own = flags;
+    own.settings.insert(own.settings.begin(), {"models.*.retry.max_attempts", "1", "hotmic warmup"});
+    const auto loaded = load_config(own, true);
+    if (!loaded) return report(loaded.error());
+    const auto began = Clock::now();
+    auto engine = make_engine(*loaded, providers);
+    if (!engine) return report(engine.error());
+    auto& manager = *(*engine)->manager;
+
+    WarmupJson all{.model = loaded->model,
+                   .provider = (*engine)->choice.spec.provider,
+                   .path = (*engine)->choice.spec.path.string(),
+                   .chosen_because = (*engine)->choice.reason};
+    const auto patience = in(std::chrono::hours(24));
+    {
+        std::jthread narrator;
+        if (!json) {
+            narrator = std::jthread([&](std::stop_token stop) { narrate((*engine)->journal, began, stop); });
+        }
+        if (auto ready = manager.initialize(patience); !ready) {
+            narrator = {};
+            return report(ready.error());
+        }
+    }
+    all.ready = true;
+    all.load_time_ms = manager.health().load_time_ms;
+    if (auto warm = manager.warmup_report()) all.warmup = std::move(*warm);
+    auto first = first_request(manager, all.warmup.steady_ms);
+    if (!first) return report(first.error());
+    all.first_request = std::move(*first);
+    auto unloaded = manager.unload(patience);
+    if (!unloaded) return report(unloaded.error());
+    all.unload = *unloaded;
+    if (json) {
+        std::println("{}", glz::write<glz::opts{.prettify = true}>(all).value_or("{}"));
+    } else {
+        print_report(all);
+    }
+    return 0;
+}
+
+}  // namespace hotmic::cli

@@ -1,0 +1,199 @@
+#include "config/auto.hpp"
+
+#include <algorithm>
+#include <format>
+#include <optional>
+
+namespace hotmic::config {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// A model in the models directory that a provider found intact.
+struct Candidate {
+    std::shared_ptr<Provider> provider;
+    ModelSpec spec;
+    ModelFileInfo info;
+    std::uint64_t needs = 0;
+};
+
+std::vector<fs::path> entries_of(const fs::path& folder) {
+    std::vector<fs::path> entries;
+    std::error_code error;
+    for (fs::directory_iterator at(folder, error), end; !error && at != end; at.increment(error)) {
+        if (!at->path().filename().string().starts_with(".")) entries.push_back(at->path());
+    }
+    std::ranges::sort(entries);
+    return entries;
+}
+
+/// The error that says most: "not a model of mine" says less than "mine, but broken".
+bool tells_more(const Error& candidate, const Error& than) {
+    const auto rank = [](const Error& error) {
+        switch (error.code) {
+            case ErrorCode::model_not_recognized: return 0;
+            case ErrorCode::model_file_unreadable: return 1;
+            case ErrorCode::model_file_missing: return 2;
+            default: return 3;
+            case ErrorCode::provider_unavailable: return 4;
+        }
+    };
+    return rank(candidate) > rank(than);
+}
+
+class Choosing {
+public:
+    Choosing(const Model& model, const fs::path& models_dir, std::uint64_t available)
+        : spec_(spec_of(model)), models_dir_(models_dir), available_(available) {}
+
+    /// Which of `providers` loads the file that was named.
+    Result<Choice> by_path(const std::vector<std::shared_ptr<Provider>>& providers) {
+        std::shared_ptr<Provider> best;
+        std::optional<Error> telling;
+        for (const auto& provider : providers) {
+            auto spec = spec_;
+            spec.provider = provider->name();
+            const auto info = provider->inspect(spec);
+            if (info && provider->availability().available) {
+                return Choice{provider, std::move(spec), std::format("{} recognizes {}", provider->name(), info->kind), {}};
+            }
+            // Recognized, but not runnable here, says more than any refusal.
+            auto refusal = info ? Error{ErrorCode::provider_unavailable, std::string(provider->availability().reason)}
+                                : info.error();
+            if (!telling || tells_more(refusal, *telling)) {
+                telling = std::move(refusal);
+                best = provider;
+            }
+        }
+        if (!best) return fail(ErrorCode::provider_unavailable, "this build has no providers", "build with an engine");
+        spec_.provider = best->name();
+        return Choice{best, spec_, std::format("no provider can load it: {}", telling->message), {}};
+    }
+
+    /// The best of the models directory, else a provider's own.
+    Result<Choice> by_searching(const std::vector<std::shared_ptr<Provider>>& providers) {
+        std::vector<std::shared_ptr<Provider>> usable;
+        for (const auto& provider : providers) {
+            if (const auto here = provider->availability(); here.available) {
+                usable.push_back(provider);
+            } else {
+                pass_over(std::string(provider->name()), here.reason);
+            }
+        }
+        auto candidates = search(usable);
+        const auto found = candidates.size();
+        for (auto& candidate : candidates) {
+            const auto name = candidate.spec.path.filename().string();
+            if (candidate.needs > available_) {
+                pass_over(name, std::format("needs {}, {} are available", human_bytes(candidate.needs), human_bytes(available_)));
+                continue;
+            }
+            auto reason = found == 1
+                              ? std::format("{} ({}) is the model in {}", name, candidate.info.kind, models_dir_.string())
+                              : std::format("{} ({}) is the largest of {} models in {} that fits into memory", name,
+                                            candidate.info.kind, found, models_dir_.string());
+            return Choice{candidate.provider, std::move(candidate.spec), std::move(reason), std::move(passed_over_)};
+        }
+        return own_model(usable, found);
+    }
+
+private:
+    /// All intact models in order of preference: providers as registered, larger before smaller (larger hears better).
+    std::vector<Candidate> search(const std::vector<std::shared_ptr<Provider>>& providers) {
+        std::vector<Candidate> all;
+        for (const auto& entry : entries_of(models_dir_)) {
+            if (entry.filename().string().starts_with("hotmic-numbers")) continue;
+            std::optional<Error> telling;
+            bool taken = false;
+            for (const auto& provider : providers) {
+                auto spec = spec_;
+                spec.provider = provider->name();
+                spec.path = entry;
+                auto info = provider->inspect(spec);
+                if (!info) {
+                    if (!telling || tells_more(info.error(), *telling)) telling = info.error();
+                    continue;
+                }
+                const auto estimate = provider->estimate(spec);
+                all.push_back({provider, std::move(spec), std::move(*info), estimate ? estimate->total_bytes() : 0});
+                taken = true;
+                break;
+            }
+            if (!taken && telling) pass_over(entry.filename().string(), telling->message);
+        }
+        const auto rank = [&](const Candidate& one) { return std::ranges::find(providers, one.provider) - providers.begin(); };
+        std::ranges::stable_sort(all, [&](const Candidate& a, const Candidate& b) {
+            if (rank(a) != rank(b)) return rank(a) < rank(b);
+            return a.info.size_bytes > b.info.size_bytes;
+        });
+        return all;
+    }
+
+    Result<Choice> own_model(const std::vector<std::shared_ptr<Provider>>& providers, std::size_t found) {
+        for (const auto& provider : providers) {
+            auto spec = spec_;
+            spec.provider = provider->name();
+            auto info = provider->inspect(spec);
+            if (!info) {
+                pass_over(std::string(provider->name()), info.error().message);
+                continue;
+            }
+            auto reason = std::format("{} with its own model ({}), because {} in {}", provider->name(), info->kind,
+                                      found == 0 ? "there is no model" : "no model fits into memory", models_dir_.string());
+            return Choice{provider, std::move(spec), std::move(reason), std::move(passed_over_)};
+        }
+        std::string tried;
+        for (const auto& each : passed_over_) tried += "\n  " + each;
+        return fail(ErrorCode::model_file_missing,
+                    std::format("no model was found: none is configured, and {} holds none that can be loaded{}",
+                                models_dir_.string(), tried),
+                    "put a model file there or name one with --model; `hotmic doctor` says more", "path");
+    }
+
+    void pass_over(const std::string& what, const std::string& why) { passed_over_.push_back(what + ": " + why); }
+
+    ModelSpec spec_;
+    const fs::path& models_dir_;
+    std::uint64_t available_;
+    std::vector<std::string> passed_over_{};
+};
+
+}  // namespace
+
+std::string human_bytes(std::uint64_t bytes) {
+    constexpr std::array units{"bytes", "kB", "MB", "GB", "TB"};
+    auto amount = static_cast<double>(bytes);
+    std::size_t unit = 0;
+    while (amount >= 999.5 && unit + 1 < units.size()) {
+        amount /= 1000;
+        ++unit;
+    }
+    return unit > 0 && amount < 9.95 ? std::format("{:.1f} {}", amount, units[unit])
+                                     : std::format("{:.0f} {}", amount, units[unit]);
+}
+
+ModelSpec spec_of(const Model& model) {
+    return {.provider = model.provider,
+            .path = model.path,
+            .sha256 = model.sha256,
+            .slots = model.slots,
+            .threads = model.threads,
+            .backend = model.backend,
+            .flash_attention = model.flash_attention,
+            .max_best_of = model.max_best_of,
+            .max_beam_size = model.max_beam_size};
+}
+
+Result<Choice> choose(const Model& model, const fs::path& models_dir, const ProviderRegistry& providers,
+                      std::uint64_t available_memory) {
+    Choosing choosing(model, models_dir, available_memory);
+    if (model.provider == "auto") {
+        return model.path.empty() ? choosing.by_searching(providers.all()) : choosing.by_path(providers.all());
+    }
+    auto provider = providers.find(model.provider);
+    if (!provider) return std::unexpected(std::move(provider.error()));
+    if (model.path.empty()) return choosing.by_searching({*provider});
+    return Choice{*provider, spec_of(model), "configured", {}};
+}
+
+}  // namespace hotmic::config

@@ -1,0 +1,51 @@
+/// Who may come in, how much, and what ends when a client goes away.
+#pragma once
+
+#include <drogon/HttpRequest.h>
+
+#include <atomic>
+#include <list>
+#include <mutex>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "hotmic/error.hpp"
+
+namespace hotmic::server {
+
+/// Checks "Authorization: Bearer KEY" against the configured keys, in time that does not depend on how much of a key is right.
+/// No keys: everybody may. Errors: unauthorized.
+[[nodiscard]] Result<void> authorize(const drogon::HttpRequestPtr& request, const std::vector<std::string>& keys);
+
+/// Requests being recognized, each with its connection. `sweep` asks those to stop whose client has gone.
+class InFlight {
+public:
+    /// One request; leaves the list when destroyed.
+    class Ticket {
+    public:
+        Ticket(InFlight& owner, const drogon::HttpRequestPtr& request);
+        ~Ticket();
+        Ticket(const Ticket&) = delete;
+        Ticket& operator=(const Ticket&) = delete;
+        [[nodiscard]] std::stop_token stop() const { return entry_->stop.get_token(); }
+
+    private:
+        friend class InFlight;
+        struct Entry {
+            std::weak_ptr<trantor::TcpConnection> connection;
+            std::stop_source stop;
+        };
+        InFlight& owner_;
+        std::list<Entry>::iterator entry_;
+    };
+
+    void sweep();
+    [[nodiscard]] std::size_t size() const;
+
+private:
+    mutable std::mutex mutex_;
+    std::list<Ticket::Entry> entries_;
+};
+
+}  // namespace hotmic::server

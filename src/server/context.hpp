@@ -1,0 +1,35 @@
+/// What the handlers of all API families share.
+#pragma once
+
+#include <atomic>
+
+#include "config/config.hpp"
+#include "server/admission.hpp"
+#include "server/catalog.hpp"
+#include "server/executor.hpp"
+#include "telemetry/metrics.hpp"
+
+namespace hotmic::server {
+
+struct Context {
+    const config::Config& config;
+    const ModelCatalog& catalog;
+    const Journal& journal;
+    const ProviderRegistry& providers;
+    const std::string& chosen_because;
+    const std::string& chosen_model;
+    telemetry::Metrics& metrics;
+    Executor& decoders;
+    InFlight& in_flight;
+    std::atomic<bool> not_ready{false};  ///< shutting down: readiness is withdrawn
+    std::atomic<bool> refusing{false};   ///< shutting down: new requests are refused
+    std::atomic<bool> started{false};    ///< every required model has been READY once
+    Clock::time_point began = Clock::now();
+};
+
+/// Each registers its routes with the HTTP library. `context` must outlive the server's run.
+void register_openai(Context& context);
+void register_probes(Context& context);
+void register_health(Context& context);
+
+}  // namespace hotmic::server

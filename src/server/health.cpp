@@ -1,0 +1,320 @@
+/// What people and desktop clients ask: /health, /model-status, /capabilities, /metrics, and an index at /.
+#include <drogon/HttpAppFramework.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <format>
+#include <glaze/glaze.hpp>
+#include <thread>
+
+#include "lifecycle/memory_info.hpp"
+#include "server/context.hpp"
+#include "server/responses.hpp"
+
+namespace hotmic::server {
+namespace wire {
+
+struct HealthBody {
+    std::string status;
+    std::string service = "hotmic";
+    std::string version = HOTMIC_VERSION;
+    std::string provider;
+    std::string model;
+    bool model_ready = false;
+    std::string model_state;
+    bool warmup_complete = false;
+    double load_time_ms = 0;
+    double warmup_time_ms = 0;
+    double process_rss_mb = 0;  // server and worker
+    double server_rss_mb = 0;
+    double model_rss_mb = 0;
+    double uptime_s = 0;
+    std::optional<std::string> reason;
+    std::optional<std::string> error_code;
+    std::optional<double> progress;
+    std::optional<double> eta_seconds;
+    std::optional<double> retry_in_seconds;
+};
+
+struct ModelHealth {
+    std::string state;
+    bool ready = false;
+    bool model_loaded = false;
+    bool warmup_complete = false;
+    double load_time_ms = 0;
+    double warmup_time_ms = 0;
+    std::optional<std::string> last_error;
+    std::optional<std::string> last_error_code;
+    double process_rss_mb = 0;
+    std::string instance;
+    int attempt = 0;
+    int warmup_level = 0;
+    std::uint64_t bytes_read = 0;
+    std::uint64_t bytes_total = 0;
+    std::optional<double> eta_seconds;
+    std::string backend;
+    std::string sha256;
+    int threads = 0;
+};
+
+struct Stats {
+    std::string state;
+    std::string provider;
+    double load_time_ms = 0;
+    double warmup_time_ms = 0;
+    std::uint64_t inference_count = 0;
+    double avg_inference_ms = 0;
+    std::optional<double> first_request_ratio;
+    int slots = 0;
+    int busy = 0;
+    std::size_t waiting = 0;
+    std::size_t max_waiting = 0;
+};
+
+struct Event {
+    std::uint64_t sequence = 0;
+    std::string time;
+    std::string model;
+    std::string instance;
+    std::string from;
+    std::string to;
+    std::string cause;
+    double phase_ms = 0;
+};
+
+struct UnloadBody {
+    double resident_before_mb = 0;
+    double resident_after_mb = 0;
+    bool process_gone = false;
+    int cancelled_requests = 0;
+    double duration_ms = 0;
+};
+
+struct ModelStatus {
+    std::string status = "ok";
+    std::string model;
+    ModelHealth health;
+    Stats stats;
+    std::optional<WarmupReport> warmup;
+    std::optional<UnloadBody> last_unload;
+    std::vector<Event> events;
+};
+
+struct Machine {
+    double ram_gb = 0;
+    double ram_available_gb = 0;
+    std::optional<double> ram_limit_gb;  // of the cgroup
+    unsigned cpu_cores = 0;
+    bool has_gpu = false;
+    std::string os_name = "linux";
+    std::string arch;
+};
+
+struct ProviderBody {
+    std::string name;
+    bool available = false;
+    std::string version;
+    std::string reason;
+    std::string remedy;
+    std::vector<std::string> devices;
+    Capabilities capabilities;
+};
+
+struct Recommendation {
+    std::string provider;
+    std::string model;
+    std::string reason;
+};
+
+struct CapabilitiesBody {
+    Machine profile;
+    std::vector<ProviderBody> providers;
+    Recommendation recommendation;
+};
+
+struct Index {
+    std::string service = "hotmic";
+    std::string version = HOTMIC_VERSION;
+    std::vector<std::string> endpoints;
+};
+
+}  // namespace wire
+
+namespace {
+
+constexpr double kMb = 1 << 20;
+constexpr double kGb = 1 << 30;
+constexpr std::array kStates{ModelState::uninitialized, ModelState::loading, ModelState::warming_up,
+                             ModelState::ready,         ModelState::error,   ModelState::unloading};
+
+double mb(std::uint64_t bytes) { return static_cast<double>(bytes) / kMb; }
+
+std::string to_json(const auto& value) { return glz::write_json(value).value_or("{}"); }
+
+/// The one model this version serves.
+const ModelManager& the_model(const Context& context) { return *context.catalog.entries().front().manager; }
+
+wire::HealthBody health_body(const Context& context) {
+    const auto health = the_model(context).health();
+    const auto server = resident_memory();
+    wire::HealthBody body{.provider = health.provider,
+                          .model = health.info ? health.info->name : health.model,
+                          .model_ready = health.ready && !context.not_ready,
+                          .model_state = std::string(to_string(health.state)),
+                          .warmup_complete = health.warmup_complete,
+                          .load_time_ms = health.load_time_ms,
+                          .warmup_time_ms = health.warmup_time_ms,
+                          .process_rss_mb = mb(server + health.resident_bytes),
+                          .server_rss_mb = mb(server),
+                          .model_rss_mb = mb(health.resident_bytes),
+                          .uptime_s = std::chrono::duration<double>(Clock::now() - context.began).count()};
+    body.status = body.model_ready ? "ok" : health.state == ModelState::error ? "error" : "loading";
+    if (!body.model_ready) {
+        body.reason = context.not_ready ? "the server is shutting down" : health.reason;
+        if (health.last_error) body.error_code = to_string(health.last_error->code);
+        if (health.progress.total_bytes > 0) {
+            body.progress = static_cast<double>(health.progress.done_bytes) / static_cast<double>(health.progress.total_bytes);
+        }
+        body.eta_seconds = health.eta_seconds;
+        body.retry_in_seconds = health.retry_in_seconds;
+    }
+    return body;
+}
+
+wire::Event event_of(const Transition& transition) {
+    return {.sequence = transition.sequence,
+            .time = std::format("{:%FT%TZ}", std::chrono::floor<std::chrono::milliseconds>(transition.wall)),
+            .model = transition.model,
+            .instance = transition.instance,
+            .from = std::string(to_string(transition.from)),
+            .to = std::string(to_string(transition.to)),
+            .cause = transition.cause,
+            .phase_ms = std::chrono::duration<double, std::milli>(transition.phase).count()};
+}
+
+wire::ModelStatus model_status(const Context& context) {
+    const auto& manager = the_model(context);
+    const auto health = manager.health();
+    wire::ModelStatus status;
+    status.model = manager.name();
+    status.health = {.state = std::string(to_string(health.state)),
+                     .ready = health.ready,
+                     .model_loaded = health.info.has_value(),
+                     .warmup_complete = health.warmup_complete,
+                     .load_time_ms = health.load_time_ms,
+                     .warmup_time_ms = health.warmup_time_ms,
+                     .process_rss_mb = mb(resident_memory() + health.resident_bytes),
+                     .instance = health.instance,
+                     .attempt = health.attempt,
+                     .warmup_level = health.warmup_level,
+                     .bytes_read = health.progress.done_bytes,
+                     .bytes_total = health.progress.total_bytes,
+                     .eta_seconds = health.eta_seconds,
+                     .backend = health.info ? health.info->backend : "",
+                     .sha256 = health.info ? health.info->sha256 : "",
+                     .threads = health.info ? health.info->threads : 0};
+    if (health.last_error) {
+        status.health.last_error = health.last_error->describe();
+        status.health.last_error_code = to_string(health.last_error->code);
+    }
+    status.stats = {.state = status.health.state,
+                    .provider = health.provider,
+                    .load_time_ms = health.load_time_ms,
+                    .warmup_time_ms = health.warmup_time_ms,
+                    .inference_count = health.requests,
+                    .avg_inference_ms = health.mean_inference_ms,
+                    .first_request_ratio = health.first_request_ratio,
+                    .slots = health.queue.slots,
+                    .busy = health.queue.busy,
+                    .waiting = health.queue.waiting,
+                    .max_waiting = health.queue.max_waiting};
+    status.warmup = manager.warmup_report();
+    if (const auto unload = manager.last_unload()) {
+        status.last_unload = {.resident_before_mb = mb(unload->resident_before_bytes),
+                              .resident_after_mb = mb(unload->resident_after_bytes),
+                              .process_gone = unload->process_gone,
+                              .cancelled_requests = unload->cancelled_requests,
+                              .duration_ms = unload->duration_ms};
+    }
+    constexpr std::uint64_t kLastEvents = 50;
+    const auto last = context.journal.last_sequence();
+    for (const auto& transition : context.journal.since(last - std::min(last, kLastEvents))) {
+        status.events.push_back(event_of(transition));
+    }
+    return status;
+}
+
+wire::CapabilitiesBody capabilities_body(const Context& context) {
+    wire::CapabilitiesBody body;
+    const auto pages = static_cast<double>(sysconf(_SC_PHYS_PAGES)) * static_cast<double>(sysconf(_SC_PAGESIZE));
+    body.profile.ram_gb = pages / kGb;
+    body.profile.ram_available_gb = static_cast<double>(available_memory()) / kGb;
+    if (const auto limit = cgroup_memory_limit()) body.profile.ram_limit_gb = static_cast<double>(*limit) / kGb;
+    body.profile.cpu_cores = std::thread::hardware_concurrency();
+#ifdef __x86_64__
+    body.profile.arch = "x86_64";
+#elif defined(__aarch64__)
+    body.profile.arch = "aarch64";
+#endif
+    for (const auto& provider : context.providers.all()) {
+        const auto availability = provider->availability();
+        body.profile.has_gpu |= std::ranges::any_of(availability.devices, [](const std::string& device) { return device.contains("GPU"); });
+        body.providers.push_back({.name = std::string(provider->name()),
+                                  .available = availability.available,
+                                  .version = availability.version,
+                                  .reason = availability.reason,
+                                  .remedy = availability.remedy,
+                                  .devices = availability.devices,
+                                  .capabilities = provider->capabilities()});
+    }
+    body.recommendation = {std::string(the_model(context).health().provider), context.chosen_model, context.chosen_because};
+    return body;
+}
+
+std::string metrics_text(const Context& context) {
+    for (const auto& entry : context.catalog.entries()) {
+        const auto health = entry.manager->health();
+        telemetry::Metrics::ModelGauges gauges{.model = entry.name,
+                                               .state = to_string(health.state),
+                                               .all_states = {},
+                                               .load_seconds = health.load_time_ms / 1000,
+                                               .warmup_seconds = health.warmup_time_ms / 1000,
+                                               .resident_bytes = static_cast<double>(health.resident_bytes),
+                                               .slots = static_cast<double>(health.queue.slots),
+                                               .slots_busy = static_cast<double>(health.queue.busy),
+                                               .waiting = static_cast<double>(health.queue.waiting),
+                                               .first_request_ratio = health.first_request_ratio.value_or(0),
+                                               .transitions = context.journal.last_sequence()};
+        for (const auto state : kStates) gauges.all_states.push_back(to_string(state));
+        context.metrics.model(gauges);
+    }
+    return context.metrics.text();
+}
+
+}  // namespace
+
+void register_health(Context& context) {
+    auto& app = drogon::app();
+    const auto get = [&](const char* path, auto make) {
+        app.registerHandler(path, [make](const drogon::HttpRequestPtr&, Respond&& respond) { respond(make()); },
+                            {drogon::Get, drogon::Head});
+    };
+    get("/health", [&context] {
+        const auto body = health_body(context);
+        auto response = respond_json(to_json(body), body.model_ready ? 200 : 503);
+        if (!body.model_ready) response->addHeader("Retry-After", std::to_string(retry_after(the_model(context).health())));
+        return response;
+    });
+    get("/model-status", [&context] { return respond_json(to_json(model_status(context))); });
+    get("/capabilities", [&context] { return respond_json(to_json(capabilities_body(context))); });
+    get("/metrics", [&context] { return respond_text(metrics_text(context), "text/plain; version=0.0.4; charset=utf-8"); });
+    get("/", [] {
+        return respond_json(to_json(wire::Index{
+            .endpoints = {"POST /v1/audio/transcriptions", "POST /v1/audio/translations", "GET /v1/models", "GET /v1/models/{id}",
+                          "GET /livez", "GET /readyz", "GET /startupz", "GET /health", "GET /model-status", "GET /capabilities",
+                          "GET /metrics"}}));
+    });
+}
+
+}  // namespace hotmic::server

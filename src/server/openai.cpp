@@ -1,0 +1,219 @@
+/// OpenAI's audio API: /v1/audio/transcriptions, /v1/audio/translations, /v1/models.
+/// https://platform.openai.com/docs/api-reference/audio
+#include <drogon/HttpAppFramework.h>
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <glaze/glaze.hpp>
+
+#include "server/context.hpp"
+#include "server/form.hpp"
+#include "server/responses.hpp"
+
+namespace hotmic::server {
+namespace wire {
+
+struct Model {
+    std::string id;
+    std::string object = "model";
+    std::int64_t created = 0;
+    std::string owned_by = "hotmic";
+    // Beyond OpenAI's shape.
+    std::string state;
+    bool ready = false;
+    std::string provider;
+    std::vector<std::string> aliases;
+};
+
+struct Models {
+    std::string object = "list";
+    std::vector<Model> data;
+};
+
+}  // namespace wire
+
+namespace {
+
+double seconds(std::chrono::nanoseconds duration) { return std::chrono::duration<double>(duration).count(); }
+
+/// One upload on its way to an answer. Filled by the socket's thread, decoded by a decoder, answered by a slot.
+class Transcription : public std::enable_shared_from_this<Transcription> {
+public:
+    Transcription(Context& context, drogon::HttpRequestPtr request, Respond respond, Task task)
+        : context_(context), request_(std::move(request)), respond_(std::move(respond)), task_(task) {}
+
+    void begin_part(const drogon::MultipartHeader& header) {
+        in_file_ = header.name == "file";
+        if (in_file_) {
+            form_.file = std::make_shared<std::vector<std::byte>>();
+            form_.file_name = header.filename;
+        } else {
+            form_.fields.emplace_back(header.name, std::string{});
+        }
+    }
+
+    void take(std::string_view data) {
+        received_ += data.size();
+        if (received_ > context_.config.server.max_body_bytes) {  // a chunked body does not say its size beforehand
+            form_ = {};
+            return;
+        }
+        if (in_file_ && form_.file) {
+            const auto bytes = std::as_bytes(std::span(data));
+            form_.file->insert(form_.file->end(), bytes.begin(), bytes.end());
+        } else if (!form_.fields.empty()) {
+            form_.fields.back().second += data;
+        }
+    }
+
+    void finish() {
+        if (received_ > context_.config.server.max_body_bytes) {
+            return refuse({ErrorCode::body_too_large,
+                           std::format("the body is over {} bytes", context_.config.server.max_body_bytes),
+                           "send a compressed format or parts, or raise server.max_body_bytes"});
+        }
+        auto parsed = parse_form(form_, task_);
+        if (!parsed) return refuse(parsed.error());
+        wanted_ = *std::move(parsed);
+        const auto manager = context_.catalog.find(wanted_.model);
+        if (!manager) return refuse(manager.error());
+        manager_ = *manager;
+        auto lease = manager_->acquire();
+        if (!lease) return refuse(lease.error(), retry_after(manager_->health()));
+        lease_ = *std::move(lease);
+
+        ticket_.emplace(context_.in_flight, request_);
+        context_.metrics.in_flight(+1);
+        if (!context_.decoders.submit([self = shared_from_this()] { self->decode(); })) {
+            answer(std::unexpected(Error{ErrorCode::queue_full, "too many uploads wait to be decoded", "try again later"}), {});
+        }
+    }
+
+    void refuse(const Error& error, std::optional<int> retry = {}) {
+        context_.metrics.error(to_string(error.code));
+        respond_(respond_error(error, request_, retry));
+    }
+
+private:
+    void decode() {
+        auto source = open_media(form_.file, {.max_seconds = context_.config.server.max_audio_seconds});
+        form_.file.reset();  // the source holds it from here on
+        if (!source) return answer(std::unexpected(std::move(source).error()), {});
+        Request request{.audio = *std::move(source), .options = wanted_.options, .stop = ticket_->stop(), .id = request_id(request_)};
+        lease_.submit(std::move(request), [self = shared_from_this()](Result<Transcript> result, const RequestTimings& timings) {
+            self->answer(std::move(result), timings);
+        });
+    }
+
+    void answer(Result<Transcript> result, const RequestTimings& timings) {
+        context_.metrics.in_flight(-1);
+        if (result) {
+            context_.metrics.recognition(manager_->name(), seconds(timings.queued), seconds(timings.inference), timings.audio_seconds);
+            spdlog::info("recognized request={} instance={} slot={} audio_s={:.2f} queued_ms={:.1f} inference_ms={:.1f}",
+                         request_id(request_), lease_.instance_id(), timings.slot, timings.audio_seconds,
+                         seconds(timings.queued) * 1000, seconds(timings.inference) * 1000);
+            auto body = render(*result, wanted_.format, wanted_.render);
+            respond_(respond_text(std::move(body), content_type_of(wanted_.format)));
+        } else {
+            const auto& error = result.error();
+            const bool busy = error.code == ErrorCode::queue_full || error.code == ErrorCode::queue_timeout;
+            refuse(error, busy ? std::optional(busy_retry()) : std::nullopt);
+        }
+        ticket_.reset();
+    }
+
+    /// Seconds until the queue has moved by about one place.
+    [[nodiscard]] int busy_retry() const {
+        const auto queue = manager_->health().queue;
+        const double wait = queue.mean_service_ms * static_cast<double>(queue.waiting + 1) / std::max(1, queue.slots) / 1000;
+        return static_cast<int>(std::clamp(wait, 1.0, 600.0));
+    }
+
+    Context& context_;
+    const drogon::HttpRequestPtr request_;
+    const Respond respond_;
+    const Task task_;
+    Form form_;
+    bool in_file_ = false;
+    std::size_t received_ = 0;
+    TranscriptionRequest wanted_;
+    ModelManager* manager_ = nullptr;
+    Lease lease_;
+    std::optional<InFlight::Ticket> ticket_;
+};
+
+void handle_audio(Context& context, const drogon::HttpRequestPtr& request, drogon::RequestStreamPtr stream, Respond respond, Task task) {
+    auto transcription = std::make_shared<Transcription>(context, request, std::move(respond), task);
+    if (context.refusing) {
+        return transcription->refuse({ErrorCode::shutting_down, "the server is shutting down", "send the request to another instance"}, 5);
+    }
+    if (auto known = authorize(request, context.config.server.api_keys); !known) return transcription->refuse(known.error());
+    if (!request->getHeader("content-type").starts_with("multipart/form-data") || !stream) {
+        return transcription->refuse({ErrorCode::invalid_request, "the body is not multipart/form-data",
+                                      "send the audio as multipart field file, e.g. curl -F file=@speech.wav"});
+    }
+    stream->setStreamReader(drogon::RequestStreamReader::newMultipartReader(
+        request, [transcription](drogon::MultipartHeader header) { transcription->begin_part(header); },
+        [transcription](const char* data, std::size_t size) { transcription->take({data, size}); },
+        [transcription](std::exception_ptr problem) {
+            if (!problem) return transcription->finish();
+            transcription->refuse({ErrorCode::invalid_request, "the multipart body is malformed or ended early",
+                                   "let an HTTP library build it, e.g. curl -F file=@speech.wav"});
+        }));
+}
+
+wire::Model describe(const CatalogEntry& entry, std::int64_t created) {
+    const auto health = entry.manager->health();
+    return {.id = entry.name,
+            .created = created,
+            .state = std::string(to_string(health.state)),
+            .ready = health.ready,
+            .provider = health.provider,
+            .aliases = entry.aliases};
+}
+
+}  // namespace
+
+void register_openai(Context& context) {
+    auto& app = drogon::app();
+    const auto audio = [&](const char* path, Task task) {
+        app.registerHandler(path,
+                            std::function<void(const drogon::HttpRequestPtr&, drogon::RequestStreamPtr&&, Respond&&)>(
+                                [&context, task](const drogon::HttpRequestPtr& request, drogon::RequestStreamPtr&& stream,
+                                                 Respond&& respond) {
+                                    handle_audio(context, request, std::move(stream), std::move(respond), task);
+                                }),
+                            {drogon::Post});
+    };
+    audio("/v1/audio/transcriptions", Task::transcribe);
+    audio("/v1/audio/translations", Task::translate);
+
+    const auto created = std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+    app.registerHandler("/v1/models",
+                        [&context, created](const drogon::HttpRequestPtr& request, Respond&& respond) {
+                            if (auto known = authorize(request, context.config.server.api_keys); !known) {
+                                context.metrics.error(to_string(known.error().code));
+                                return respond(respond_error(known.error(), request));
+                            }
+                            wire::Models models;
+                            for (const auto& entry : context.catalog.entries()) models.data.push_back(describe(entry, created));
+                            respond(respond_json(glz::write_json(models).value_or("{}")));
+                        },
+                        {drogon::Get});
+    app.registerHandler("/v1/models/{id}",
+                        [&context, created](const drogon::HttpRequestPtr& request, Respond&& respond, const std::string& id) {
+                            auto known = authorize(request, context.config.server.api_keys);
+                            auto manager = known ? context.catalog.find(id) : std::unexpected(known.error());
+                            if (!manager) {
+                                context.metrics.error(to_string(manager.error().code));
+                                return respond(respond_error(manager.error(), request));
+                            }
+                            const auto& entry = *std::ranges::find_if(context.catalog.entries(), [&](const CatalogEntry& candidate) {
+                                return candidate.manager.get() == *manager;
+                            });
+                            respond(respond_json(glz::write_json(describe(entry, created)).value_or("{}")));
+                        },
+                        {drogon::Get});
+}
+
+}  // namespace hotmic::server

@@ -1,0 +1,85 @@
+#include "server/responses.hpp"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <cctype>
+#include <cmath>
+#include <glaze/glaze.hpp>
+#include <random>
+
+namespace hotmic::server {
+namespace wire {
+
+/// OpenAI's error object.
+struct ErrorBody {
+    std::string message;
+    std::string type;
+    std::optional<std::string> param;
+    std::string code;
+};
+struct ErrorResponse {
+    ErrorBody error;
+};
+
+}  // namespace wire
+
+namespace {
+
+constexpr const char* kIdAttribute = "request_id";
+
+bool is_sane_id(const std::string& id) {
+    return !id.empty() && id.size() <= 128 && std::ranges::all_of(id, [](unsigned char c) {
+        return std::isalnum(c) != 0 || c == '.' || c == '_' || c == '-';
+    });
+}
+
+std::string new_id() {
+    thread_local std::mt19937_64 random{std::random_device{}()};
+    return std::format("req-{:016x}", random());
+}
+
+}  // namespace
+
+drogon::HttpResponsePtr respond_text(std::string body, std::string_view content_type, int status) {
+    auto response = drogon::HttpResponse::newHttpResponse();
+    response->setStatusCode(static_cast<drogon::HttpStatusCode>(status));
+    response->setContentTypeString(content_type);
+    response->setBody(std::move(body));
+    return response;
+}
+
+drogon::HttpResponsePtr respond_json(std::string body, int status) {
+    return respond_text(std::move(body), "application/json", status);
+}
+
+drogon::HttpResponsePtr respond_error(const Error& error, const drogon::HttpRequestPtr& request, std::optional<int> retry_after) {
+    const auto& spec = spec_of(error.code);
+    const wire::ErrorResponse body{{.message = error.describe(),
+                                    .type = std::string(spec.openai_type),
+                                    .param = error.param.empty() ? std::nullopt : std::optional(error.param),
+                                    .code = std::string(spec.name)}};
+    auto response = respond_json(glz::write<glz::opts{.skip_null_members = false}>(body).value_or("{}"), spec.http_status);
+    if (retry_after) response->addHeader("Retry-After", std::to_string(*retry_after));
+    response->addHeader("x-hotmic-error", std::string(spec.name));
+    spdlog::log(spec.http_status >= 500 ? spdlog::level::warn : spdlog::level::info,
+                "request failed request={} code={} status={} message=\"{}\"", request ? request_id(request) : "-", spec.name,
+                spec.http_status, error.message);
+    return response;
+}
+
+int retry_after(const Health& health) {
+    const double seconds = health.eta_seconds.value_or(health.state == ModelState::warming_up ? 2 : 5);
+    return static_cast<int>(std::clamp(std::ceil(seconds), 1.0, 600.0));
+}
+
+std::string request_id(const drogon::HttpRequestPtr& request) {
+    const auto& attributes = request->attributes();
+    if (!attributes->find(kIdAttribute)) {
+        const auto& sent = request->getHeader("x-request-id");
+        attributes->insert(kIdAttribute, is_sane_id(sent) ? sent : new_id());
+    }
+    return attributes->get<std::string>(kIdAttribute);
+}
+
+}  // namespace hotmic::server

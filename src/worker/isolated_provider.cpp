@@ -1,0 +1,313 @@
+#include "worker/isolated_provider.hpp"
+
+#include <sys/socket.h>
+
+#include <array>
+#include <atomic>
+#include <condition_variable>
+#include <mutex>
+#include <utility>
+
+#include "worker/channel.hpp"
+#include "worker/process.hpp"
+
+namespace hotmic::worker {
+namespace {
+
+/// What the server's objects for one worker share.
+class Connection {
+public:
+    static Result<std::shared_ptr<Connection>> open(const std::filesystem::path& executable, LoadProgress& progress) {
+        auto connection = std::make_shared<Connection>();
+        connection->progress_ = &progress;
+        auto process = WorkerProcess::spawn(executable, progress.instance(),
+                                            {[raw = connection.get()](const Frame& frame) { raw->on_message(frame); },
+                                             [raw = connection.get()] { raw->on_unexpected_end(); }});
+        if (!process) return std::unexpected(std::move(process).error());
+        connection->process_ = *std::move(process);
+        return connection;
+    }
+
+    /// Waits for the outcome of the load.
+    Result<ModelInfo> wait_loaded() {
+        while (!process().ended()) {
+            std::unique_lock lock(mutex_);
+            // The end of the process is announced elsewhere; looking at both now and then is simpler than joining the two.
+            if (answered_.wait_for(lock, std::chrono::milliseconds(20), [this] { return outcome_.has_value(); })) break;
+        }
+        const std::scoped_lock lock(mutex_);
+        progress_ = nullptr;
+        if (outcome_) return *outcome_;
+        return fail(ErrorCode::worker_crashed, process().obituary("while loading"),
+                    "check that the model file is intact (hotmic inspect) and that there is enough memory");
+    }
+
+    [[nodiscard]] Error lost() {
+        // A closed channel is seen before the end of its process is.
+        if (!process().wait_ended(std::chrono::seconds(2))) {
+            process().kill();
+            (void)process().wait_ended(std::chrono::seconds(2));
+        }
+        return {ErrorCode::model_lost, process().obituary("while it served"), "send the request again"};
+    }
+
+    void on_lost(std::function<void(const Error&)> handler) {
+        std::unique_lock lock(mutex_);
+        lost_handler_ = std::move(handler);
+        if (!died_ || !lost_handler_) return;
+        lock.unlock();
+        tell_lost();
+    }
+
+    WorkerProcess& process() { return *process_; }
+    [[nodiscard]] const WorkerProcess& process() const { return *process_; }
+
+private:
+    void on_message(const Frame& frame) {
+        const std::scoped_lock lock(mutex_);
+        if (frame.kind == Kind::progress) {
+            const auto progress = decode<Progress>(frame);
+            if (!progress || progress_ == nullptr) return;
+            if (progress->total_bytes == 0) progress_->beat();
+            else progress_->report(progress->done_bytes, progress->total_bytes);
+        } else if (frame.kind == Kind::loaded) {
+            if (auto info = decode<ModelInfo>(frame)) outcome_ = *std::move(info);
+            answered_.notify_all();
+        } else if (frame.kind == Kind::failed) {
+            if (auto error = decode<Error>(frame)) outcome_ = std::unexpected(*std::move(error));
+            answered_.notify_all();
+        }
+    }
+
+    void on_unexpected_end() {
+        {
+            const std::scoped_lock lock(mutex_);
+            died_ = true;
+        }
+        answered_.notify_all();
+        tell_lost();
+    }
+
+    void tell_lost() {
+        std::function<void(const Error&)> handler;
+        {
+            const std::scoped_lock lock(mutex_);
+            handler = std::exchange(lost_handler_, nullptr);
+        }
+        if (handler) handler({ErrorCode::model_lost, process().obituary("while it served"), "it is being loaded again"});
+    }
+
+    std::mutex mutex_;
+    std::condition_variable answered_;
+    LoadProgress* progress_ = nullptr;  // until the load has an outcome
+    std::optional<Result<ModelInfo>> outcome_;
+    std::function<void(const Error&)> lost_handler_;
+    bool died_ = false;
+
+    std::unique_ptr<WorkerProcess> process_;  // last: its reader uses everything above
+};
+
+/// A slot's channel. Used by the slot's one thread, like the recognizer it stands for.
+class SlotChannel {
+public:
+    SlotChannel(std::shared_ptr<Connection> connection, int slot, Fd fd)
+        : connection_(std::move(connection)), slot_(slot), fd_(std::move(fd)) {}
+
+    template <class T>
+    bool write(Kind kind, const T& message) {
+        return write_message(fd_.get(), kind, message);
+    }
+    bool write_samples(Kind kind, AudioView samples) { return write_frame(fd_.get(), kind, std::as_bytes(samples)); }
+
+    /// The next frame from the worker; a frame of kind `failed` as the error it carries, and silence as model_lost.
+    Result<Frame> read() {
+        auto frame = read_frame(fd_.get());
+        if (!frame) return std::unexpected(connection_->lost());
+        if (frame->kind == Kind::failed) {
+            if (auto error = decode<Error>(*frame)) return std::unexpected(*std::move(error));
+            return std::unexpected(broken());
+        }
+        return *std::move(frame);
+    }
+
+    void cancel(std::uint64_t request) {
+        // Never blocks: a worker that does not take it is hung, and being ended is the cure for that.
+        (void)connection_->process().send(Kind::cancel, encode(Cancel{slot_, request}), -1, false);
+    }
+
+    [[nodiscard]] Error lost() { return connection_->lost(); }
+
+    /// The worker said something it must not say. It is not to be trusted any more.
+    [[nodiscard]] Error broken() {
+        connection_->process().kill();
+        return connection_->lost();
+    }
+
+private:
+    std::shared_ptr<Connection> connection_;
+    int slot_;
+    Fd fd_;
+};
+
+class RemoteStream final : public Stream {
+public:
+    explicit RemoteStream(SlotChannel& channel) : channel_(channel) {}
+    ~RemoteStream() override { (void)channel_.write(Kind::close_stream, Empty{}); }
+    RemoteStream(const RemoteStream&) = delete;
+    RemoteStream& operator=(const RemoteStream&) = delete;
+
+    Result<std::vector<StreamEvent>> feed(AudioView samples) override {
+        if (!channel_.write_samples(Kind::feed, samples)) return std::unexpected(channel_.lost());
+        return events();
+    }
+    Result<std::vector<StreamEvent>> finish() override {
+        if (!channel_.write(Kind::finish, Empty{})) return std::unexpected(channel_.lost());
+        return events();
+    }
+
+private:
+    Result<std::vector<StreamEvent>> events() {
+        auto frame = channel_.read();
+        if (!frame) return std::unexpected(std::move(frame).error());
+        auto message = decode<StreamEvents>(*frame);
+        if (frame->kind != Kind::stream_events || !message) return std::unexpected(channel_.broken());
+        return std::move(message->events);
+    }
+
+    SlotChannel& channel_;
+};
+
+class RemoteRecognizer final : public Recognizer {
+public:
+    explicit RemoteRecognizer(SlotChannel channel) : channel_(std::move(channel)) {}
+
+    Result<Transcript> transcribe(AudioView audio, const TranscribeOptions& options, const SegmentSink& sink,
+                                  std::stop_token stop) override {
+        if (audio.size_bytes() > kMaxFrame) {
+            return fail(ErrorCode::audio_too_long, "more than an hour of audio in one piece", "pass it through transcribe_source");
+        }
+        const auto request = ++requests_;
+        const std::stop_callback cancel(stop, [this, request] { channel_.cancel(request); });
+        if (!channel_.write(Kind::transcribe, Transcribe{request, options, sink != nullptr}) ||
+            !channel_.write_samples(Kind::audio, audio)) {
+            return std::unexpected(channel_.lost());
+        }
+        while (true) {
+            auto frame = channel_.read();
+            if (!frame) return std::unexpected(std::move(frame).error());
+            if (frame->kind == Kind::segment) {
+                const auto segment = decode<Segment>(*frame);
+                if (!segment) return std::unexpected(channel_.broken());
+                if (sink) sink(*segment);
+            } else {
+                auto transcript = decode<Transcript>(*frame);
+                if (frame->kind != Kind::transcript || !transcript) return std::unexpected(channel_.broken());
+                return *std::move(transcript);
+            }
+        }
+    }
+
+    Result<std::unique_ptr<Stream>> open_stream(const TranscribeOptions& options) override {
+        if (!channel_.write(Kind::open_stream, Transcribe{++requests_, options, false})) return std::unexpected(channel_.lost());
+        auto frame = channel_.read();
+        if (!frame) return std::unexpected(std::move(frame).error());
+        if (frame->kind != Kind::slot_ready) return std::unexpected(channel_.broken());
+        return std::make_unique<RemoteStream>(channel_);
+    }
+
+private:
+    SlotChannel channel_;
+    std::uint64_t requests_ = 0;
+};
+
+class RemoteModel final : public Model {
+public:
+    RemoteModel(std::shared_ptr<Connection> connection, ModelInfo info)
+        : connection_(std::move(connection)), info_(std::move(info)) {}
+    ~RemoteModel() override { connection_->on_lost(nullptr); }
+    RemoteModel(const RemoteModel&) = delete;
+    RemoteModel& operator=(const RemoteModel&) = delete;
+
+    const ModelInfo& info() const noexcept override { return info_; }
+
+    Result<std::unique_ptr<Recognizer>> make_recognizer() override {
+        std::array<int, 2> pair{};
+        if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair.data()) != 0) {
+            return fail(ErrorCode::io_error, "no socket could be made for a slot", "raise the limit on open files");
+        }
+        Fd ours(pair[0]);
+        Fd theirs(pair[1]);
+        // Room for a usual request, so that writing it takes one wake-up of the worker and not many.
+        const int room = 1 << 20;
+        setsockopt(ours.get(), SOL_SOCKET, SO_SNDBUF, &room, sizeof room);
+        const int slot = next_slot_++;
+        SlotChannel channel(connection_, slot, std::move(ours));
+        if (!connection_->process().send(Kind::open_slot, encode(OpenSlot{slot}), theirs.get())) {
+            return std::unexpected(connection_->lost());
+        }
+        theirs = Fd();  // a copy of their end left here would keep a dead worker's channel open
+        auto ready = channel.read();
+        if (!ready) return std::unexpected(std::move(ready).error());
+        if (ready->kind != Kind::slot_ready) return std::unexpected(channel.broken());
+        return std::make_unique<RemoteRecognizer>(std::move(channel));
+    }
+
+    std::uint64_t resident_bytes() const override { return connection_->process().resident_bytes(); }
+
+    void terminate() noexcept override {
+        connection_->process().kill();
+        (void)connection_->process().wait_ended(std::chrono::seconds(2));
+    }
+
+    void on_lost(std::function<void(const Error&)> handler) override { connection_->on_lost(std::move(handler)); }
+
+private:
+    std::shared_ptr<Connection> connection_;
+    const ModelInfo info_;
+    std::atomic<int> next_slot_{0};
+};
+
+class IsolatedProvider final : public Provider {
+public:
+    IsolatedProvider(std::shared_ptr<Provider> inner, IsolationOptions options)
+        : inner_(std::move(inner)), options_(std::move(options)) {}
+
+    std::string_view name() const noexcept override { return inner_->name(); }
+    Availability availability() const override { return inner_->availability(); }
+    Capabilities capabilities() const override { return inner_->capabilities(); }
+    Result<ModelFileInfo> inspect(const ModelSpec& spec) const override { return inner_->inspect(spec); }
+    Result<ResourceEstimate> estimate(const ModelSpec& spec) const override { return inner_->estimate(spec); }
+
+    Result<std::unique_ptr<Model>> load(const ModelSpec& spec, LoadProgress& progress, std::stop_token stop) override {
+        auto connection = Connection::open(options_.executable, progress);
+        if (!connection) return std::unexpected(std::move(connection).error());
+        auto& worker = **connection;
+        const std::stop_callback kill(stop, [&worker] { worker.process().kill(); });
+        (void)worker.process().send(Kind::load, encode(Load{.provider = spec.provider,
+                                                            .path = spec.path.string(),
+                                                            .sha256 = spec.sha256,
+                                                            .backend = spec.backend,
+                                                            .instance = progress.instance(),
+                                                            .slots = spec.slots,
+                                                            .threads = spec.threads,
+                                                            .flash_attention = spec.flash_attention,
+                                                            .max_best_of = spec.max_best_of,
+                                                            .max_beam_size = spec.max_beam_size}));
+        auto info = worker.wait_loaded();
+        if (stop.stop_requested()) return fail(ErrorCode::load_cancelled, "the load was cancelled; its worker has been ended");
+        if (!info) return std::unexpected(std::move(info).error());
+        return std::make_unique<RemoteModel>(*std::move(connection), *std::move(info));
+    }
+
+private:
+    std::shared_ptr<Provider> inner_;
+    IsolationOptions options_;
+};
+
+}  // namespace
+
+std::shared_ptr<Provider> isolate(std::shared_ptr<Provider> inner, IsolationOptions options) {
+    return std::make_shared<IsolatedProvider>(std::move(inner), std::move(options));
+}
+
+}  // namespace hotmic::worker

@@ -1,0 +1,78 @@
+/// A worker process seen from the server: started, listened to, ended and reaped.
+#pragma once
+
+#include <condition_variable>
+#include <deque>
+#include <filesystem>
+#include <functional>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+
+#include "worker/channel.hpp"
+
+namespace hotmic::worker {
+
+/// Threads: one reader, which takes control messages and log lines and reaps the process. Everything else may be called from
+/// any thread. Callbacks run on the reader and must not destroy this object.
+class WorkerProcess {
+public:
+    struct Callbacks {
+        std::function<void(const Frame&)> on_message;
+        /// The process ended and nobody here asked for it. Called once, after the process has been reaped.
+        std::function<void()> on_unexpected_end;
+    };
+
+    /// Errors: worker_start_failed.
+    [[nodiscard]] static Result<std::unique_ptr<WorkerProcess>> spawn(const std::filesystem::path& executable, std::string instance,
+                                                                      Callbacks callbacks);
+    /// Lets the worker end by itself for a moment, then kills it; reaps it either way.
+    ~WorkerProcess();
+    WorkerProcess(const WorkerProcess&) = delete;
+    WorkerProcess& operator=(const WorkerProcess&) = delete;
+
+    /// Sends on the control channel; false when the worker is gone (or, without `wait`, does not listen).
+    bool send(Kind kind, std::string_view body, int passed_fd = -1, bool wait = true);
+
+    /// SIGKILL. Returns at once; `wait_ended` tells when it has been reaped.
+    void kill() noexcept;
+
+    /// Waits until the process has been reaped.
+    bool wait_ended(std::chrono::milliseconds patience);
+    [[nodiscard]] bool ended() const;
+
+    /// How it ended and the last lines it printed, in words. `when`: "while loading", …
+    [[nodiscard]] std::string obituary(std::string_view when) const;
+
+    /// Resident memory of the process in bytes; 0 once it has ended.
+    [[nodiscard]] std::uint64_t resident_bytes() const;
+
+private:
+    WorkerProcess(int pid, Fd pidfd, Fd control, Fd log, std::string instance, Callbacks callbacks);
+    void read_loop();
+    void read_log(bool to_the_end);
+    void log_line(std::string_view line);
+    void reap();
+
+    const int pid_;
+    const Fd pidfd_;
+    Fd control_;
+    const Fd log_;
+    const std::string instance_;
+    const Callbacks callbacks_;
+
+    mutable std::mutex mutex_;
+    std::condition_variable ended_cv_;
+    bool ended_ = false;
+    bool expected_ = false;  // we asked for the end
+    bool killed_ = false;
+    int status_code_ = 0;    // CLD_EXITED, CLD_KILLED, CLD_DUMPED
+    int status_ = 0;         // exit code or signal
+    std::deque<std::string> last_lines_;
+    std::string partial_line_;
+
+    std::jthread reader_;
+};
+
+}  // namespace hotmic::worker
