@@ -1,11 +1,9 @@
 // What the commands share: reading the configuration, reporting errors.
-#include <spdlog/spdlog.h>
-
 #include <format>
 
 #include "cli/commands.hpp"
-#include "cli/logging.hpp"
 #include "cli/terminal.hpp"
+#include "telemetry/log.hpp"
 
 namespace hotmic::cli {
 
@@ -20,7 +18,7 @@ Result<config::Loaded> load_config(const ConfigFlags& flags, bool quiet) {
     if (!loaded) return loaded;
     auto log = loaded->config.log;
     if (quiet && loaded->origins.at("log.level").from == config::Origin::From::standard) log.level = "warn";
-    set_up_log(log);
+    telemetry::setup_logging(log.level, log.format);
     return loaded;
 }
 

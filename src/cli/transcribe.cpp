@@ -27,7 +27,12 @@ std::string extension_of(ResponseFormat format) {
 }
 
 Result<std::unique_ptr<AudioSource>> open(const std::string& file, const DecodeLimits& limits) {
-    if (file != "-") return open_media_file(file, limits);
+    if (file != "-") {
+        // A slip on the command line, not trouble with reading: its own words and exit code.
+        std::error_code ignored;
+        if (!fs::exists(file, ignored)) return fail(ErrorCode::invalid_request, "there is no such file", "check the path");
+        return open_media_file(file, limits);
+    }
     auto bytes = std::make_shared<std::vector<std::byte>>();
     std::vector<std::byte> part(1 << 16);
     while (const auto count = std::fread(part.data(), 1, part.size(), stdin)) {

@@ -4,9 +4,12 @@
 #include <poll.h>
 #include <spawn.h>
 #include <spdlog/spdlog.h>
-#include <sys/pidfd.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+
+extern "C" {
+#include <sys/pidfd.h>  // glibc forgets to say that these are C
+}
 
 #include <array>
 #include <csignal>
