@@ -21,6 +21,7 @@ function(hotmic_test name)
   target_link_libraries(hotmic_${name}_tests PRIVATE ${ARG_DEPS} hotmic_flags GTest::gmock GTest::gtest_main)
   target_compile_definitions(hotmic_${name}_tests PRIVATE HOTMIC_SOURCE_DIR="${CMAKE_SOURCE_DIR}"
                              HOTMIC_BINARY_DIR="${CMAKE_BINARY_DIR}")
+  string(REPLACE ";" "\\;" labels "${ARG_LABELS}")  # or only the first label arrives
   gtest_discover_tests(hotmic_${name}_tests TEST_PREFIX "${name}." DISCOVERY_MODE PRE_TEST
-                       PROPERTIES TIMEOUT ${ARG_TIMEOUT} LABELS "${ARG_LABELS}")
+                       PROPERTIES TIMEOUT ${ARG_TIMEOUT} LABELS "${labels}")
 endfunction()

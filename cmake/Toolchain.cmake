@@ -12,6 +12,10 @@ if(HOTMIC_SANITIZE)
   add_link_options(-fsanitize=${sanitizers})
   # GCC's flow warnings misfire on instrumented code; the other presets keep them.
   target_compile_options(hotmic_flags INTERFACE -Wno-maybe-uninitialized -Wno-null-dereference -Wno-tsan)
+  # Every executable carries the sanitizers' options and the paths of the suppressions.
+  set(sanitizer_options ${CMAKE_SOURCE_DIR}/dev/sanitizers/options.cpp)
+  target_sources(hotmic_flags INTERFACE $<$<STREQUAL:$<TARGET_PROPERTY:TYPE>,EXECUTABLE>:${sanitizer_options}>)
+  target_compile_definitions(hotmic_flags INTERFACE HOTMIC_SANITIZERS_DIR="${CMAKE_SOURCE_DIR}/dev/sanitizers")
 endif()
 
 find_program(CCACHE ccache)

@@ -79,7 +79,8 @@ void add_shortcuts(CLI::App& command, ConfigFlags& flags, const std::array<Short
             flags.settings.push_back({key, value, name});
         };
         if (shortcut.value) {
-            command.add_flag_callback(shortcut.flag, [set, value = shortcut.value] { set(value); }, shortcut.help)
+            command.add_flag_callback(
+                       shortcut.flag, [set, value = shortcut.value] { set(value); }, shortcut.help)
                 ->group("Configuration");
         } else {
             command.add_option_function<std::string>(shortcut.flag, set, shortcut.help)
@@ -95,7 +96,8 @@ public:
     explicit Grammar(const ProviderRegistry& providers) : providers_(providers) {
         app_.name("hotmic");
         app_.description("Speech to text whose READY is measured.");
-        app_.footer(std::format("Try: hotmic doctor, then hotmic serve. `hotmic COMMAND --help` has examples.\n\n{}", kExitCodes));
+        app_.footer(std::format("Try: hotmic doctor, then hotmic serve. `hotmic COMMAND --help` has examples.\n\n{}",
+                                kExitCodes));
         app_.require_subcommand(1);
         app_.get_formatter()->enable_footer_formatting(false);  // examples keep their lines
         app_.set_version_flag("--version", std::string("hotmic ") + HOTMIC_VERSION);
@@ -143,38 +145,42 @@ private:
     }
 
     void add_serve() {
-        auto& serve_command = command("serve", "Load a model, make it ready, and answer over HTTP until SIGTERM or Ctrl-C",
-                                      "  hotmic serve\n"
-                                      "  hotmic serve --model ggml-base.en.bin --port 9000\n"
-                                      "  hotmic serve --config hotmic.toml --set models.default.warmup.level=3\n",
-                                      [this] { return serve(flags_, providers_); });
+        auto& serve_command =
+            command("serve", "Load a model, make it ready, and answer over HTTP until SIGTERM or Ctrl-C",
+                    "  hotmic serve\n"
+                    "  hotmic serve --model ggml-base.en.bin --port 9000\n"
+                    "  hotmic serve --config hotmic.toml --set models.default.warmup.level=3\n",
+                    [this] { return serve(flags_, providers_); });
         add_config_flags(serve_command, flags_);
         add_shortcuts(serve_command, flags_, kModelShortcuts);
         add_shortcuts(serve_command, flags_, kServeShortcuts);
     }
 
     void add_transcribe() {
-        auto& transcribe_command = command(
-            "transcribe", "Turn files into text, without a server",
-            "  hotmic transcribe talk.mp3\n"
-            "  hotmic transcribe --format srt -o subtitles/ *.mp4\n"
-            "  ffmpeg -i rtsp://camera -t 60 -f wav - | hotmic transcribe -\n"
-            "The model is not warmed up unless --level asks for it: the first file is the first inference.\n"
-            "Files that fail are reported, the others are still done; the exit code is of the worst failure.\n",
-            [this] { return transcribe(flags_, transcribe_, providers_); });
-        transcribe_command.add_option("files", transcribe_.files, "Media files; - is standard input")->type_name("FILE")->required();
+        auto& transcribe_command =
+            command("transcribe", "Turn files into text, without a server",
+                    "  hotmic transcribe talk.mp3\n"
+                    "  hotmic transcribe --format srt -o subtitles/ *.mp4\n"
+                    "  ffmpeg -i rtsp://camera -t 60 -f wav - | hotmic transcribe -\n"
+                    "The model is not warmed up unless --level asks for it: the first file is the first inference.\n"
+                    "Files that fail are reported, the others are still done; the exit code is of the worst failure.\n",
+                    [this] { return transcribe(flags_, transcribe_, providers_); });
+        transcribe_command.add_option("files", transcribe_.files, "Media files; - is standard input")
+            ->type_name("FILE")
+            ->required();
         transcribe_command.add_option("-f,--format", transcribe_.format, "txt, srt, vtt, json or verbose_json")
             ->check(CLI::IsMember({"txt", "text", "srt", "vtt", "json", "verbose_json"}))
             ->type_name("FORMAT")
             ->capture_default_str();
-        transcribe_command.add_option("-o,--output", transcribe_.output, "File to write, or folder (always one for several files)")
+        transcribe_command
+            .add_option("-o,--output", transcribe_.output, "File to write, or folder (always one for several files)")
             ->type_name("PATH");
         transcribe_command.add_option("-l,--language", transcribe_.options.language, "Code or name; default: detected")
             ->type_name("LANGUAGE");
         transcribe_command.add_option("--prompt", transcribe_.options.prompt, "Text that shows spelling and context")
             ->type_name("TEXT");
-        transcribe_command.add_flag_callback("--translate", [this] { transcribe_.options.task = Task::translate; },
-                                             "Translate into English");
+        transcribe_command.add_flag_callback(
+            "--translate", [this] { transcribe_.options.task = Task::translate; }, "Translate into English");
         transcribe_command.add_flag("--words", transcribe_.options.word_timestamps, "Times of words, in verbose_json");
         add_config_flags(transcribe_command, flags_);
         add_shortcuts(transcribe_command, flags_, kModelShortcuts);
@@ -232,8 +238,8 @@ private:
     }
 
     void add_version() {
-        auto& version_command = command("version", "Versions of hotmic, its engines and its libraries", "  hotmic version --json\n",
-                                        [this] { return version(json_, providers_); });
+        auto& version_command = command("version", "Versions of hotmic, its engines and its libraries",
+                                        "  hotmic version --json\n", [this] { return version(json_, providers_); });
         add_json(version_command);
     }
 

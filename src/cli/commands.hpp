@@ -28,7 +28,7 @@ int serve(const ConfigFlags& flags, const ProviderRegistry& providers);
 struct TranscribeFlags {
     std::vector<std::string> files;  ///< "-" is standard input
     std::string format = "txt";
-    std::string output{};            ///< file or folder; empty: standard output
+    std::string output{};  ///< file or folder; empty: standard output
     TranscribeOptions options{};
 };
 int transcribe(const ConfigFlags& flags, const TranscribeFlags& what, const ProviderRegistry& providers);

@@ -30,7 +30,8 @@ int report(const Error& error) {
 int report(const std::string& about, const Error& error) {
     // Messages that already name the file need not name it twice.
     const auto text = error.describe();
-    complain(paint(stderr, Colour::red, "hotmic: ") + (text.starts_with(about) ? text : std::format("{}: {}", about, text)));
+    complain(paint(stderr, Colour::red, "hotmic: ") +
+             (text.starts_with(about) ? text : std::format("{}: {}", about, text)));
     return exit_code_of(error.code);
 }
 

@@ -103,18 +103,19 @@ private:
         for (const auto& each : choice->passed_over) note("model passed over", each, "");
         if (choice->spec.provider == "pocketsphinx") {
             note("model quality", "PocketSphinx is the fallback: it mishears far more words than a Whisper model does",
-                 std::format("put a Whisper model (ggml-base.en.bin or larger) into {}", loaded_->config.models_dir.string()));
+                 std::format("put a Whisper model (ggml-base.en.bin or larger) into {}",
+                             loaded_->config.models_dir.string()));
         }
         if (auto needs = choice->provider->estimate(choice->spec); !needs) {
             bad("memory", needs.error());
         } else if (needs->total_bytes() > available) {
             bad("memory", {ErrorCode::insufficient_memory,
-                           std::format("the model needs {}, {} are available", config::human_bytes(needs->total_bytes()),
-                                       config::human_bytes(available)),
+                           std::format("the model needs {}, {} are available",
+                                       config::human_bytes(needs->total_bytes()), config::human_bytes(available)),
                            "choose a smaller model or fewer slots, or give it more memory"});
         } else {
-            good("memory", std::format("the model needs {}, {} are available", config::human_bytes(needs->total_bytes()),
-                                       config::human_bytes(available)));
+            good("memory", std::format("the model needs {}, {} are available",
+                                       config::human_bytes(needs->total_bytes()), config::human_bytes(available)));
         }
         if (wanted.isolate) worker_process(*choice);
     }
@@ -139,8 +140,10 @@ private:
         hints.ai_flags = AI_PASSIVE | AI_NUMERICSERV;
         hints.ai_socktype = SOCK_STREAM;
         addrinfo* found = nullptr;
-        if (const int error = ::getaddrinfo(server.host.c_str(), std::to_string(server.port).c_str(), &hints, &found); error != 0) {
-            return bad("address", {ErrorCode::config_invalid, std::format("{} is no address here: {}", server.host, ::gai_strerror(error)),
+        if (const int error = ::getaddrinfo(server.host.c_str(), std::to_string(server.port).c_str(), &hints, &found);
+            error != 0) {
+            return bad("address", {ErrorCode::config_invalid,
+                                   std::format("{} is no address here: {}", server.host, ::gai_strerror(error)),
                                    "use 127.0.0.1 or 0.0.0.0", "server.host"});
         }
         const std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)> addresses(found, &::freeaddrinfo);
@@ -153,8 +156,8 @@ private:
         if (bound) return good("address", where + " is free");
         bad("address", {error == EADDRINUSE ? ErrorCode::address_in_use : ErrorCode::config_invalid,
                         std::format("{} cannot be listened on: {}", where, std::strerror(error)),
-                        std::format("`ss -ltnp 'sport = :{0}'` shows who has it; or choose another: --port {1}", server.port,
-                                    server.port + 1),
+                        std::format("`ss -ltnp 'sport = :{0}'` shows who has it; or choose another: --port {1}",
+                                    server.port, server.port + 1),
                         "server.port"});
     }
 
@@ -167,14 +170,18 @@ private:
         if (limit.rlim_max == RLIM_INFINITY || limit.rlim_max >= needed) {
             return good("open files", std::format("{} are needed at most, {} are allowed", needed, limit.rlim_max));
         }
-        bad("open files", {ErrorCode::config_invalid,
-                           std::format("server.max_connections = {} needs {} open files, {} are allowed",
-                                       loaded_->config.server.max_connections, needed, limit.rlim_max),
-                           std::format("raise the limit (`ulimit -Hn {}`, or LimitNOFILE= of the service), or lower server.max_connections",
-                                       needed)});
+        bad("open files",
+            {ErrorCode::config_invalid,
+             std::format("server.max_connections = {} needs {} open files, {} are allowed",
+                         loaded_->config.server.max_connections, needed, limit.rlim_max),
+             std::format(
+                 "raise the limit (`ulimit -Hn {}`, or LimitNOFILE= of the service), or lower server.max_connections",
+                 needed)});
     }
 
-    void good(std::string what, std::string detail) { findings_.push_back({std::move(what), kGood, std::move(detail)}); }
+    void good(std::string what, std::string detail) {
+        findings_.push_back({std::move(what), kGood, std::move(detail)});
+    }
     void note(std::string what, std::string detail, std::string remedy) {
         findings_.push_back({std::move(what), kNote, std::move(detail), std::move(remedy)});
     }
@@ -206,7 +213,9 @@ int doctor(const ConfigFlags& flags, bool json, const ProviderRegistry& provider
     Examination examination(flags, providers);
     const int code = examination.run();
     if (json) {
-        std::println("{}", glz::write<glz::opts{.prettify = true}>(DoctorJson{code == 0, examination.findings()}).value_or("{}"));
+        std::println(
+            "{}",
+            glz::write<glz::opts{.prettify = true}>(DoctorJson{code == 0, examination.findings()}).value_or("{}"));
         return code;
     }
     for (const auto& [what, verdict, detail, remedy] : examination.findings()) {

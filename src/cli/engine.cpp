@@ -14,12 +14,16 @@ using std::chrono::milliseconds;
 
 Colour colour_of(ModelState state) {
     switch (state) {
-        case ModelState::ready: return Colour::green;
-        case ModelState::error: return Colour::red;
+        case ModelState::ready:
+            return Colour::green;
+        case ModelState::error:
+            return Colour::red;
         case ModelState::loading:
         case ModelState::warming_up:
-        case ModelState::unloading: return Colour::yellow;
-        case ModelState::uninitialized: return Colour::dim;
+        case ModelState::unloading:
+            return Colour::yellow;
+        case ModelState::uninitialized:
+            return Colour::dim;
     }
     return Colour::dim;
 }
@@ -48,8 +52,8 @@ Result<std::unique_ptr<Engine>> make_engine(const config::Loaded& loaded, const 
                  engine->choice.spec.path.string(), engine->choice.reason);
     for (const auto& each : engine->choice.passed_over) spdlog::info("model passed over {}", each);
     auto provider = model.isolate ? worker::isolate(engine->choice.provider) : engine->choice.provider;
-    engine->manager = std::make_unique<ModelManager>(loaded.model, engine->choice.spec, std::move(provider), engine->options,
-                                                     engine->memory, engine->journal);
+    engine->manager = std::make_unique<ModelManager>(loaded.model, engine->choice.spec, std::move(provider),
+                                                     engine->options, engine->memory, engine->journal);
     return engine;
 }
 
@@ -74,11 +78,13 @@ std::string describe(const Transition& step, Clock::time_point began) {
     return line;
 }
 
-void narrate(const Journal& journal, Clock::time_point began, std::stop_token stop) {
+void narrate(const Journal& journal, Clock::time_point began, const std::stop_token& stop,
+             const std::function<void(const Transition&)>& more) {
     std::uint64_t seen = 0;
     const auto tell = [&](const std::vector<Transition>& steps) {
         for (const auto& step : steps) {
             say(describe(step, began));
+            if (more) more(step);
             seen = step.sequence;
         }
     };

@@ -34,20 +34,20 @@ std::string list(const std::vector<std::string>& words) {
 
 void print_table(const InspectJson& found, const ResourceEstimate* needs) {
     const auto& model = *found.model;
-    std::vector<std::vector<std::string>> rows{{"file", found.path},
-                                               {"intact", paint(stdout, Colour::green, "yes")},
-                                               {"provider", found.provider},
-                                               {"kind", model.kind},
-                                               {"format", model.format},
-                                               {"size", config::human_bytes(model.size_bytes)}};
+    std::vector<std::vector<std::string>> rows{
+        {"file", found.path},         {"intact", paint(stdout, Colour::green, "yes")},
+        {"provider", found.provider}, {"kind", model.kind},
+        {"format", model.format},     {"size", config::human_bytes(model.size_bytes)}};
     if (!model.quantization.empty()) rows.push_back({"quantization", model.quantization});
     if (model.tensors) rows.push_back({"tensors", std::format("{}", model.tensors)});
-    if (model.parameters) rows.push_back({"parameters", std::format("{:.1f} million", static_cast<double>(model.parameters) / 1e6)});
+    if (model.parameters)
+        rows.push_back({"parameters", std::format("{:.1f} million", static_cast<double>(model.parameters) / 1e6)});
     if (!model.languages.empty()) rows.push_back({"languages", list(model.languages)});
     if (needs) {
-        rows.push_back({"memory", std::format("{}: {} for weights, {} for each of {} slots", config::human_bytes(needs->total_bytes()),
-                                              config::human_bytes(needs->weights_bytes),
-                                              config::human_bytes(needs->per_slot_bytes), needs->slots)});
+        const auto shared = needs->weights_bytes ? config::human_bytes(needs->weights_bytes) + " for weights and " : "";
+        rows.push_back(
+            {"memory", std::format("{}: {}{} for each of {} slots", config::human_bytes(needs->total_bytes()), shared,
+                                   config::human_bytes(needs->per_slot_bytes), needs->slots)});
     }
     for (const auto& [name, value] : model.details) rows.push_back({name, value});
     std::print("{}", aligned(rows));

@@ -57,9 +57,10 @@ int providers(bool json, const ProviderRegistry& registry) {
         if (!here.version.empty()) rows.push_back({"version", here.version});
         if (!here.devices.empty()) rows.push_back({"computes on", join(here.devices)});
         rows.push_back({"can do", abilities(can)});
-        rows.push_back({"languages", can.languages.size() > 12 ? std::format("{}, among them {}", can.languages.size(),
-                                                                              join({can.languages.begin(), can.languages.begin() + 6}))
-                                                               : join(can.languages)});
+        rows.push_back({"languages", can.languages.size() > 12
+                                         ? std::format("{}, among them {}", can.languages.size(),
+                                                       join({can.languages.begin(), can.languages.begin() + 6}))
+                                         : join(can.languages)});
         if (!can.cancel_granularity.empty()) rows.push_back({"cancels", can.cancel_granularity});
         std::print("{}", aligned(rows, 2));
     }

@@ -42,30 +42,21 @@ void elaborate(const Transition& step, const ModelManager& manager) {
     if (step.to == ModelState::ready) {
         const auto report = manager.warmup_report();
         if (!report || report->steady_ms <= 0) return say("             ready, without a warmup");
-        std::string text = std::format("             steady latency {} on the built-in clip", human_time(report->steady_ms));
-        if (report->cold_penalty > 0) text += std::format("; the first inference took {:.2f} × that", report->cold_penalty);
-        if (report->resident_after_bytes > 0) text += std::format("; {} resident", config::human_bytes(report->resident_after_bytes));
+        std::string text =
+            std::format("             steady latency {} on the built-in clip", human_time(report->steady_ms));
+        if (report->cold_penalty > 0)
+            text += std::format("; the first inference took {:.2f} × that", report->cold_penalty);
+        if (report->resident_after_bytes > 0)
+            text += std::format("; {} resident", config::human_bytes(report->resident_after_bytes));
         say(text);
     } else if (step.to == ModelState::error) {
         const auto health = manager.health();
         if (!health.last_error) return;
         say("             " + paint(stdout, Colour::red, health.last_error->message));
         if (!health.last_error->remedy.empty()) say("             → " + health.last_error->remedy);
-        if (health.retry_in_seconds) say(std::format("             trying again in {:.1f} s", *health.retry_in_seconds));
+        if (health.retry_in_seconds)
+            say(std::format("             trying again in {:.1f} s", *health.retry_in_seconds));
     }
-}
-
-void tell_transitions(const Engine& engine, const ModelManager& manager, Clock::time_point began, std::stop_token stop) {
-    std::uint64_t seen = 0;
-    const auto tell = [&](const std::vector<Transition>& steps) {
-        for (const auto& step : steps) {
-            say(describe(step, began));
-            elaborate(step, manager);
-            seen = step.sequence;
-        }
-    };
-    while (!stop.stop_requested()) tell(engine.journal.wait_since(seen, in(std::chrono::hours(1)), stop));
-    tell(engine.journal.since(seen));
 }
 
 }  // namespace
@@ -90,17 +81,17 @@ int serve(const ConfigFlags& flags, const ProviderRegistry& providers) {
     const server::ModelCatalog catalog(std::move(entries));
 
     std::jthread teller;
-    const auto chosen_model = choice.spec.path.empty() ? std::format("the model of {}", choice.spec.provider) : choice.spec.path.string();
+    const auto chosen_model = choice.spec.path.empty() ? choice.spec.provider + "'s own" : choice.spec.path.string();
     server::Server server({.config = loaded->config,
                            .chosen_because = choice.reason,
                            .chosen_model = chosen_model,
                            .on_listening =
                                [&](const std::string& url) {
                                    say("listening on " + url);
-                                   say(std::format("model {}: {} on {} ({})", loaded->model, chosen_model, choice.spec.provider,
-                                                   choice.reason));
-                                   teller = std::jthread([&](std::stop_token stop) {
-                                       tell_transitions(**engine, manager, began, std::move(stop));
+                                   say(std::format("model {}: {} ({})", loaded->model, chosen_model, choice.reason));
+                                   teller = std::jthread([&](const std::stop_token& stop) {
+                                       narrate((*engine)->journal, began, stop,
+                                               [&](const Transition& step) { elaborate(step, manager); });
                                    });
                                    manager.start();
                                }},

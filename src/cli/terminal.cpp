@@ -32,18 +32,25 @@ std::size_t terminal_width() {
 
 std::string_view code_of(Colour colour) {
     switch (colour) {
-        case Colour::green: return "32";
-        case Colour::yellow: return "33";
-        case Colour::red: return "31";
-        case Colour::dim: return "2";
-        case Colour::bold: return "1";
+        case Colour::green:
+            return "32";
+        case Colour::yellow:
+            return "33";
+        case Colour::red:
+            return "31";
+        case Colour::dim:
+            return "2";
+        case Colour::bold:
+            return "1";
     }
     return "0";
 }
 
 }  // namespace
 
-bool is_terminal(std::FILE* stream) { return ::isatty(::fileno(stream)) == 1; }
+bool is_terminal(std::FILE* stream) {
+    return ::isatty(::fileno(stream)) == 1;
+}
 
 std::string paint(std::FILE* stream, Colour colour, std::string_view text) {
     if (!wants_colour(stream)) return std::string(text);
@@ -55,7 +62,9 @@ void say(std::string_view line) {
     std::fflush(stdout);
 }
 
-void complain(std::string_view line) { std::println(stderr, "{}", line); }
+void complain(std::string_view line) {
+    std::println(stderr, "{}", line);
+}
 
 std::string aligned(const std::vector<std::vector<std::string>>& rows, int indent) {
     std::vector<std::size_t> widths;

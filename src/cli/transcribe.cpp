@@ -17,11 +17,15 @@ namespace fs = std::filesystem;
 
 std::string extension_of(ResponseFormat format) {
     switch (format) {
-        case ResponseFormat::text: return ".txt";
-        case ResponseFormat::srt: return ".srt";
-        case ResponseFormat::vtt: return ".vtt";
+        case ResponseFormat::text:
+            return ".txt";
+        case ResponseFormat::srt:
+            return ".srt";
+        case ResponseFormat::vtt:
+            return ".vtt";
         case ResponseFormat::json:
-        case ResponseFormat::verbose_json: return ".json";
+        case ResponseFormat::verbose_json:
+            return ".json";
     }
     return ".txt";
 }
@@ -30,7 +34,8 @@ Result<std::unique_ptr<AudioSource>> open(const std::string& file, const DecodeL
     if (file != "-") {
         // A slip on the command line, not trouble with reading: its own words and exit code.
         std::error_code ignored;
-        if (!fs::exists(file, ignored)) return fail(ErrorCode::invalid_request, "there is no such file", "check the path");
+        if (!fs::exists(file, ignored))
+            return fail(ErrorCode::invalid_request, "there is no such file", "check the path");
         return open_media_file(file, limits);
     }
     auto bytes = std::make_shared<std::vector<std::byte>>();
@@ -80,10 +85,13 @@ public:
             std::ofstream out(path, std::ios::binary);
             out << text;
             out.close();
-            if (!out) return fail(ErrorCode::io_error, std::format("{} cannot be written", path.string()), "check the folder");
+            if (!out)
+                return fail(ErrorCode::io_error, std::format("{} cannot be written", path.string()),
+                            "check the folder");
             return {};
         }
-        if (several_ && format_ == ResponseFormat::text) say(paint(stdout, Colour::bold, std::format("==> {} <==", file)));
+        if (several_ && format_ == ResponseFormat::text)
+            say(paint(stdout, Colour::bold, std::format("==> {} <==", file)));
         say(text.ends_with('\n') ? std::string_view(text).substr(0, text.size() - 1) : text);
         return {};
     }
@@ -109,12 +117,13 @@ Result<std::string> transcribe_one(const Lease& lease, const std::string& file, 
     const auto label = file == "-" ? std::string("standard input") : fs::path(file).filename().string();
     line.draw(label, length ? 0 : -1);
     Request request{.audio = std::move(*audio), .options = options, .id = label};
-    request.on_segment = [&](const Segment& segment) { line.draw(label, length && *length > 0 ? segment.end / *length : -1); };
+    request.on_segment = [&](const Segment& segment) {
+        line.draw(label, length && *length > 0 ? segment.end / *length : -1);
+    };
     auto transcript = lease.transcribe(std::move(request));
     line.clear();
     if (!transcript) return std::unexpected(std::move(transcript.error()));
-    return render(*transcript, format,
-                  {.task = options.task, .segments = true, .words = options.word_timestamps});
+    return render(*transcript, format, {.task = options.task, .segments = true, .words = options.word_timestamps});
 }
 
 /// The worst is what hurts most to overlook: our defects, then the engine, the model, the audio, the request.

@@ -1,5 +1,5 @@
-#include <CLI/Version.hpp>
 #include <spdlog/version.h>
+#include <CLI/Version.hpp>
 #include <toml++/impl/version.hpp>
 
 #include <format>

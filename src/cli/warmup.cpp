@@ -59,23 +59,27 @@ void print_report(const WarmupJson& all) {
             for (const auto& skipped : level.skipped) std::println("  level {} left out {}", level.level, skipped);
         }
     }
-    std::vector<std::vector<std::string>> rows{{"model", std::format("{} on {}", all.path.empty() ? "its own" : all.path, all.provider)},
-                                               {"because", all.chosen_because},
-                                               {"load", human_time(all.load_time_ms)},
-                                               {"warmup", human_time(report.duration_ms)}};
+    std::vector<std::vector<std::string>> rows{
+        {"model", all.path.empty() ? all.provider + "'s own" : std::format("{} on {}", all.path, all.provider)},
+        {"because", all.chosen_because},
+        {"load", human_time(all.load_time_ms)},
+        {"warmup", human_time(report.duration_ms)}};
     if (report.cold_penalty > 0) {
         rows.push_back({"cold", std::format("{} for the first request: {:.2f} × steady, and no user had to wait for it",
                                             human_time(report.cold_penalty * report.steady_ms), report.cold_penalty)});
     }
     if (report.steady_ms > 0) rows.push_back({"steady", human_time(report.steady_ms)});
-    rows.push_back({"first after READY",
-                    all.first_request.ratio_to_steady > 0
-                        ? std::format("{}: {:.2f} × steady", human_time(all.first_request.latency_ms), all.first_request.ratio_to_steady)
-                        : human_time(all.first_request.latency_ms)});
-    if (report.word_error_rate) rows.push_back({"word error rate", std::format("{:.2f} on the built-in clip", *report.word_error_rate)});
+    rows.push_back(
+        {"first after READY", all.first_request.ratio_to_steady > 0
+                                  ? std::format("{}: {:.2f} × steady", human_time(all.first_request.latency_ms),
+                                                all.first_request.ratio_to_steady)
+                                  : human_time(all.first_request.latency_ms)});
+    if (report.word_error_rate)
+        rows.push_back({"word error rate", std::format("{:.2f} on the built-in clip", *report.word_error_rate)});
     rows.push_back({"heard", std::format("\"{}\"", all.first_request.text)});
     if (report.resident_before_bytes > 0) {
-        rows.push_back({"memory", std::format("{} loaded, {} warm, {} after unloading", config::human_bytes(report.resident_before_bytes),
+        rows.push_back({"memory", std::format("{} loaded, {} warm, {} after unloading",
+                                              config::human_bytes(report.resident_before_bytes),
                                               config::human_bytes(report.resident_after_bytes),
                                               config::human_bytes(all.unload.resident_after_bytes))});
     }
@@ -103,7 +107,7 @@ int warmup(const ConfigFlags& flags, bool json, const ProviderRegistry& provider
     {
         std::jthread narrator;
         if (!json) {
-            narrator = std::jthread([&](std::stop_token stop) { narrate((*engine)->journal, began, stop); });
+            narrator = std::jthread([&](const std::stop_token& stop) { narrate((*engine)->journal, began, stop); });
         }
         if (auto ready = manager.initialize(patience); !ready) {
             narrator = {};

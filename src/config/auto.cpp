@@ -31,11 +31,16 @@ std::vector<fs::path> entries_of(const fs::path& folder) {
 bool tells_more(const Error& candidate, const Error& than) {
     const auto rank = [](const Error& error) {
         switch (error.code) {
-            case ErrorCode::model_not_recognized: return 0;
-            case ErrorCode::model_file_unreadable: return 1;
-            case ErrorCode::model_file_missing: return 2;
-            default: return 3;
-            case ErrorCode::provider_unavailable: return 4;
+            case ErrorCode::model_not_recognized:
+                return 0;
+            case ErrorCode::model_file_unreadable:
+                return 1;
+            case ErrorCode::model_file_missing:
+                return 2;
+            default:
+                return 3;
+            case ErrorCode::provider_unavailable:
+                return 4;
         }
     };
     return rank(candidate) > rank(than);
@@ -55,7 +60,8 @@ public:
             spec.provider = provider->name();
             const auto info = provider->inspect(spec);
             if (info && provider->availability().available) {
-                return Choice{provider, std::move(spec), std::format("{} recognizes {}", provider->name(), info->kind), {}};
+                return Choice{
+                    provider, std::move(spec), std::format("{} recognizes {}", provider->name(), info->kind), {}};
             }
             // Recognized, but not runnable here, says more than any refusal.
             auto refusal = info ? Error{ErrorCode::provider_unavailable, std::string(provider->availability().reason)}
@@ -85,13 +91,14 @@ public:
         for (auto& candidate : candidates) {
             const auto name = candidate.spec.path.filename().string();
             if (candidate.needs > available_) {
-                pass_over(name, std::format("needs {}, {} are available", human_bytes(candidate.needs), human_bytes(available_)));
+                pass_over(name, std::format("needs {}, {} are available", human_bytes(candidate.needs),
+                                            human_bytes(available_)));
                 continue;
             }
-            auto reason = found == 1
-                              ? std::format("{} ({}) is the model in {}", name, candidate.info.kind, models_dir_.string())
-                              : std::format("{} ({}) is the largest of {} models in {} that fits into memory", name,
-                                            candidate.info.kind, found, models_dir_.string());
+            auto reason =
+                found == 1 ? std::format("{} ({}) is the model in {}", name, candidate.info.kind, models_dir_.string())
+                           : std::format("{} ({}) is the largest of {} models in {} that fits into memory", name,
+                                         candidate.info.kind, found, models_dir_.string());
             return Choice{candidate.provider, std::move(candidate.spec), std::move(reason), std::move(passed_over_)};
         }
         return own_model(usable, found);
@@ -121,7 +128,9 @@ private:
             }
             if (!taken && telling) pass_over(entry.filename().string(), telling->message);
         }
-        const auto rank = [&](const Candidate& one) { return std::ranges::find(providers, one.provider) - providers.begin(); };
+        const auto rank = [&](const Candidate& one) {
+            return std::ranges::find(providers, one.provider) - providers.begin();
+        };
         std::ranges::stable_sort(all, [&](const Candidate& a, const Candidate& b) {
             if (rank(a) != rank(b)) return rank(a) < rank(b);
             return a.info.size_bytes > b.info.size_bytes;
@@ -138,8 +147,8 @@ private:
                 pass_over(std::string(provider->name()), info.error().message);
                 continue;
             }
-            auto reason = std::format("{} with its own model ({}), because {} in {}", provider->name(), info->kind,
-                                      found == 0 ? "there is no model" : "no model fits into memory", models_dir_.string());
+            auto reason = std::format("{} brings its own model, and {} {}", provider->name(), models_dir_.string(),
+                                      found == 0 ? "holds none" : "holds none that fits into memory");
             return Choice{provider, std::move(spec), std::move(reason), std::move(passed_over_)};
         }
         std::string tried;

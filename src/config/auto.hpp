@@ -19,13 +19,16 @@ struct Choice {
 
 /// Decides what the model section leaves open.
 ///   path and provider given   taken as they are; whether they fit together is the load's business
-///   only path given           the first available provider that recognizes the file; when none does, the one whose refusal
+///   only path given           the first available provider that recognizes the file; when none does, the one whose
+///   refusal
 ///                             says most, so that the load reports it (the file may also be mended while a server runs)
-///   only provider given       the largest intact model of its kind in `models_dir` that fits into `available_memory`, else
+///   only provider given       the largest intact model of its kind in `models_dir` that fits into `available_memory`,
+///   else
 ///                             the provider's own model
 ///   neither                   the same over all providers in their order of preference, those with files first
 /// Files whose name begins with "hotmic-numbers" are made for tests and never picked. Reads headers only: milliseconds.
-/// Errors: provider_unknown; model_file_missing when there is nothing to pick; provider_unavailable in a build without any.
+/// Errors: provider_unknown; model_file_missing when there is nothing to pick; provider_unavailable in a build without
+/// any.
 [[nodiscard]] Result<Choice> choose(const Model& model, const std::filesystem::path& models_dir,
                                     const ProviderRegistry& providers, std::uint64_t available_memory);
 

@@ -1,5 +1,5 @@
-/// Everything that can be configured, with its default. One struct per section of hotmic.toml; schema.cpp names the key of
-/// each field (durations are keys in whole milliseconds that end in _ms).
+/// Everything that can be configured, with its default. One struct per section of hotmic.toml; schema.cpp names the key
+/// of each field (durations are keys in whole milliseconds that end in _ms).
 #pragma once
 
 #include <chrono>
@@ -18,15 +18,15 @@ using std::chrono::milliseconds;
 /// [server]
 struct Server {
     std::string host = "127.0.0.1";
-    std::uint16_t port = 8090;             ///< 0: any free port, printed at start
-    std::vector<std::string> api_keys{};   ///< empty: open to whoever reaches the port
+    std::uint16_t port = 8090;            ///< 0: any free port, printed at start
+    std::vector<std::string> api_keys{};  ///< empty: open to whoever reaches the port
     std::uint64_t max_body_bytes = 100ull << 20;
     double max_audio_seconds = 4 * 3600;
     std::uint32_t max_connections = 1000;
     int io_threads = 2;
     int decode_threads = 2;
-    milliseconds idle_timeout{60'000};      ///< of a connection that says nothing
-    milliseconds drain_delay{0};            ///< after SIGTERM: not ready, but still serving, so that load balancers notice
+    milliseconds idle_timeout{60'000};  ///< of a connection that says nothing
+    milliseconds drain_delay{0};        ///< after SIGTERM: not ready, but still serving, so that load balancers notice
     milliseconds shutdown_timeout{30'000};
 };
 
@@ -39,7 +39,7 @@ struct Log {
 /// [models.NAME]
 struct Model {
     std::string provider = "auto";
-    std::filesystem::path path{};          ///< empty: found in models_dir, or the provider's own
+    std::filesystem::path path{};  ///< empty: found in models_dir, or the provider's own
     std::string sha256{};
     std::vector<std::string> aliases{"whisper-1"};  ///< further names clients may use
     int slots = 0;
@@ -48,12 +48,12 @@ struct Model {
     bool flash_attention = true;
     int max_best_of = 5;
     int max_beam_size = 5;
-    bool isolate = true;                   ///< run the engine in a worker process
-    LifecycleOptions lifecycle{};          ///< load_timeout, stall_timeout, …, and [models.NAME.warmup], [models.NAME.retry]
+    bool isolate = true;           ///< run the engine in a worker process
+    LifecycleOptions lifecycle{};  ///< load_timeout, stall_timeout, …, and [models.NAME.warmup], [models.NAME.retry]
 };
 
 struct Config {
-    std::filesystem::path models_dir{};    ///< empty: $XDG_DATA_HOME/hotmic/models
+    std::filesystem::path models_dir{};  ///< empty: $XDG_DATA_HOME/hotmic/models
     Server server{};
     Log log{};
     std::map<std::string, Model> models{};  ///< exactly one after load(); {"default": Model{}} when none is named

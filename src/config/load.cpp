@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <format>
 #include <ranges>
 #include <sstream>
@@ -20,23 +21,35 @@ namespace {
 namespace fs = std::filesystem;
 using From = Origin::From;
 
-/// HOTMIC_ variables that are not settings: the file's own, and those of tests and of the build environment.
+/// HOTMIC_ variables that are not settings: the file's own, and those of the tests and the build.
 bool is_no_setting(std::string_view variable) {
-    return variable == "HOTMIC_CONFIG" || variable.starts_with("HOTMIC_TEST_") || variable.starts_with("HOTMIC_DEV_");
+    constexpr std::array<std::string_view, 4> others{"HOTMIC_CONFIG", "HOTMIC_BUILD", "HOTMIC_CACHE",
+                                                     "HOTMIC_DEBIAN_MIRROR"};
+    return variable.starts_with("HOTMIC_TEST_") || std::ranges::contains(others, variable);
 }
 
 std::string type_name(const toml::node& node) {
     switch (node.type()) {
-        case toml::node_type::none: return "nothing";
-        case toml::node_type::table: return "a section";
-        case toml::node_type::array: return "a list";
-        case toml::node_type::string: return "a string";
-        case toml::node_type::integer: return "an integer";
-        case toml::node_type::floating_point: return "a number with a fraction";
-        case toml::node_type::boolean: return "a boolean";
-        case toml::node_type::date: return "a date";
-        case toml::node_type::time: return "a time";
-        case toml::node_type::date_time: return "a date and time";
+        case toml::node_type::none:
+            return "nothing";
+        case toml::node_type::table:
+            return "a section";
+        case toml::node_type::array:
+            return "a list";
+        case toml::node_type::string:
+            return "a string";
+        case toml::node_type::integer:
+            return "an integer";
+        case toml::node_type::floating_point:
+            return "a number with a fraction";
+        case toml::node_type::boolean:
+            return "a boolean";
+        case toml::node_type::date:
+            return "a date";
+        case toml::node_type::time:
+            return "a time";
+        case toml::node_type::date_time:
+            return "a date and time";
     }
     std::unreachable();
 }
@@ -97,14 +110,16 @@ private:
         std::error_code ignored;
         if (sources_.file) {
             if (!fs::is_regular_file(*sources_.file, ignored)) {
-                return fail(ErrorCode::config_invalid,
-                            std::format("{} names {}, which is not a file", sources_.file_asked_by, sources_.file->string()),
-                            "give the path of a hotmic.toml, or leave it out to run with defaults", sources_.file_asked_by);
+                return fail(
+                    ErrorCode::config_invalid,
+                    std::format("{} names {}, which is not a file", sources_.file_asked_by, sources_.file->string()),
+                    "give the path of a hotmic.toml, or leave it out to run with defaults", sources_.file_asked_by);
             }
             loaded_.file = sources_.file;
             return {};
         }
-        const auto found = std::ranges::find_if(sources_.search, [&](const auto& path) { return fs::exists(path, ignored); });
+        const auto found =
+            std::ranges::find_if(sources_.search, [&](const auto& path) { return fs::exists(path, ignored); });
         if (found != sources_.search.end()) loaded_.file = *found;
         return {};
     }
@@ -146,7 +161,8 @@ private:
         if (names.size() > 1) {
             std::string list;
             for (const auto& name : names) list += (list.empty() ? "" : " and ") + std::format("[models.{}]", name);
-            return fail(ErrorCode::config_invalid, std::format("{}{}: this version serves one model per server", where, list),
+            return fail(ErrorCode::config_invalid,
+                        std::format("{}{}: this version serves one model per server", where, list),
                         "keep one of them, and run a second server on another port for the other", "models");
         }
         if (names.size() == 1) loaded_.model = names.front();
@@ -169,8 +185,8 @@ private:
 
     bool is_section(std::string_view path) const {
         const auto prefix = std::string(path) + ".";
-        return std::ranges::any_of(keys(),
-                                   [&](const Key& key) { return path_of(key.path, loaded_.model).starts_with(prefix); });
+        return std::ranges::any_of(
+            keys(), [&](const Key& key) { return path_of(key.path, loaded_.model).starts_with(prefix); });
     }
 
     void read_table(const toml::table& table, const std::string& prefix) {
@@ -183,8 +199,8 @@ private:
                     problem(where, path, std::format("expected {}, found {}", expectation_of(*key), type_name(node)));
                     continue;
                 }
-                take(*key, path, *value, {From::file, std::format("{}:{}", loaded_.file->string(), node.source().begin.line)},
-                     where);
+                take(*key, path, *value,
+                     {From::file, std::format("{}:{}", loaded_.file->string(), node.source().begin.line)}, where);
             } else if (!is_section(path)) {
                 unknown(where, path);
             } else if (const auto* inner = node.as_table()) {
@@ -206,8 +222,9 @@ private:
                 names.emplace_back("HOTMIC_CONFIG");
                 const auto nearest = closest(name, names);
                 problems_.push_back({ErrorCode::config_invalid, std::format("environment: {} is not a setting", name),
-                                     nearest ? std::format("did you mean {}?", *nearest)
-                                             : "`hotmic config --docs` lists the variables; unset those that are not ours",
+                                     nearest
+                                         ? std::format("did you mean {}?", *nearest)
+                                         : "`hotmic config --docs` lists the variables; unset those that are not ours",
                                      name});
                 continue;
             }
@@ -231,7 +248,7 @@ private:
         const auto path = path_of(key.path, loaded_.model);
         auto value = parse_text(key, text);
         if (!value) {
-            problem(where, path, std::move(value.error()));
+            problem(where, path, value.error());
             return;
         }
         take(key, path, *value, std::move(origin), where);
@@ -239,7 +256,7 @@ private:
 
     void take(const Key& key, const std::string& path, const Value& value, Origin origin, const std::string& where) {
         if (auto done = assign(key, value, loaded_.config, model()); !done) {
-            problem(where, path, std::move(done.error()));
+            problem(where, path, done.error());
             return;
         }
         loaded_.origins[path] = std::move(origin);
@@ -250,12 +267,13 @@ private:
     }
 
     void unknown(const std::string& where, const std::string& path) {
-        const auto known = keys() | std::views::transform([&](const Key& key) { return path_of(key.path, loaded_.model); }) |
+        const auto known = keys() |
+                           std::views::transform([&](const Key& key) { return path_of(key.path, loaded_.model); }) |
                            std::ranges::to<std::vector<std::string>>();
         const auto nearest = closest(path, known);
-        problems_.push_back({ErrorCode::config_invalid, std::format("{}: there is no key {}", where, path),
-                             nearest ? std::format("did you mean {}?", *nearest) : "`hotmic config` prints every key there is",
-                             path});
+        problems_.push_back(
+            {ErrorCode::config_invalid, std::format("{}: there is no key {}", where, path),
+             nearest ? std::format("did you mean {}?", *nearest) : "`hotmic config` prints every key there is", path});
     }
 
     /// Defaults that depend on the environment or on where the file lies.
@@ -265,7 +283,8 @@ private:
         const auto anchor = [&](fs::path& path) { path = (loaded_.file->parent_path() / path).lexically_normal(); };
         if (from_file("models_dir") && config.models_dir.is_relative()) anchor(config.models_dir);
         auto& path = model().path;
-        if (from_file(std::format("models.{}.path", loaded_.model)) && !path.empty() && path.is_relative()) anchor(path);
+        if (from_file(std::format("models.{}.path", loaded_.model)) && !path.empty() && path.is_relative())
+            anchor(path);
 
         if (config.models_dir.empty()) {
             const auto variable = [&](const std::string& name) -> fs::path {
@@ -322,6 +341,8 @@ Sources sources_of_process() {
     return sources;
 }
 
-Result<Loaded> load(const Sources& sources) { return Reading(sources).run(); }
+Result<Loaded> load(const Sources& sources) {
+    return Reading(sources).run();
+}
 
 }  // namespace hotmic::config

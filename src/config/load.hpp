@@ -19,11 +19,11 @@ struct Setting {
 
 /// Where to look. All of it is given, so that reading a configuration depends on nothing else.
 struct Sources {
-    std::optional<std::filesystem::path> file{};      ///< asked for: must exist
-    std::string file_asked_by{};                      ///< "--config" or "HOTMIC_CONFIG"
-    std::vector<std::filesystem::path> search{};      ///< otherwise: the first of these that exists, or none
-    std::map<std::string, std::string> environment{}; ///< all variables; those that begin with HOTMIC_ are ours
-    std::vector<Setting> flags{};                     ///< in the order of the command line
+    std::optional<std::filesystem::path> file{};       ///< asked for: must exist
+    std::string file_asked_by{};                       ///< "--config" or "HOTMIC_CONFIG"
+    std::vector<std::filesystem::path> search{};       ///< otherwise: the first of these that exists, or none
+    std::map<std::string, std::string> environment{};  ///< all variables; those that begin with HOTMIC_ are ours
+    std::vector<Setting> flags{};                      ///< in the order of the command line
 };
 
 /// $HOTMIC_CONFIG, ./hotmic.toml, $XDG_CONFIG_HOME/hotmic/hotmic.toml, /etc/hotmic/hotmic.toml, and the environment.
@@ -38,13 +38,13 @@ struct Origin {
 
 struct Loaded {
     Config config{};
-    std::string model = "default";                  ///< name of the one model in `config.models`
-    std::optional<std::filesystem::path> file{};    ///< that was read
-    std::map<std::string, Origin> origins{};        ///< by concrete path, for every key of the schema
+    std::string model = "default";                ///< name of the one model in `config.models`
+    std::optional<std::filesystem::path> file{};  ///< that was read
+    std::map<std::string, Origin> origins{};      ///< by concrete path, for every key of the schema
 };
 
-/// Reads, merges and validates. Errors: config_invalid with every problem found, each naming the key, where it was set, what
-/// was expected, and the nearest key where one is unknown; io_error when a file cannot be read.
+/// Reads, merges and validates. Errors: config_invalid with every problem found, each naming the key, where it was set,
+/// what was expected, and the nearest key where one is unknown; io_error when a file cannot be read.
 [[nodiscard]] Result<Loaded> load(const Sources& sources);
 
 }  // namespace hotmic::config

@@ -55,10 +55,14 @@ std::string type_text(const Key& key) {
 
 std::string describe(const Origin& origin) {
     switch (origin.from) {
-        case Origin::From::standard: return origin.where.empty() ? "default" : "default, " + origin.where;
-        case Origin::From::file: return "file " + origin.where;
-        case Origin::From::environment: return "environment " + origin.where;
-        case Origin::From::flag: return "flag " + origin.where;
+        case Origin::From::standard:
+            return origin.where.empty() ? "default" : "default, " + origin.where;
+        case Origin::From::file:
+            return "file " + origin.where;
+        case Origin::From::environment:
+            return "environment " + origin.where;
+        case Origin::From::flag:
+            return "flag " + origin.where;
     }
     std::unreachable();
 }
@@ -66,8 +70,9 @@ std::string describe(const Origin& origin) {
 std::string to_toml(const Loaded& loaded) {
     auto config = loaded.config;  // fields are reached through pointers that could write
     auto& model = config.models.at(loaded.model);
-    std::string text = loaded.file ? std::format("# Read from {}.\n", loaded.file->string())
-                                   : "# No hotmic.toml was found: these are the defaults, the environment and the flags.\n";
+    std::string text = loaded.file
+                           ? std::format("# Read from {}.\n", loaded.file->string())
+                           : "# No hotmic.toml was found: these are the defaults, the environment and the flags.\n";
     for (const auto& section : sections()) {
         if (!section.path.empty()) text += std::format("\n[{}]\n", path_of(section.path, loaded.model));
         for (const auto& key : keys()) {
@@ -114,15 +119,18 @@ std::string documentation() {
         "hotmic runs without any configuration. What you set comes from four places; later ones win:\n"
         "\n"
         "1. defaults;\n"
-        "2. a file: the one given with `--config`, else `$HOTMIC_CONFIG`, else the first that exists of `./hotmic.toml`,\n"
-        "   `$XDG_CONFIG_HOME/hotmic/hotmic.toml` (usually `~/.config/hotmic/hotmic.toml`) and `/etc/hotmic/hotmic.toml`;\n"
+        "2. a file: the one given with `--config`, else `$HOTMIC_CONFIG`, else the first that exists of "
+        "`./hotmic.toml`,\n"
+        "   `$XDG_CONFIG_HOME/hotmic/hotmic.toml` (usually `~/.config/hotmic/hotmic.toml`) and "
+        "`/etc/hotmic/hotmic.toml`;\n"
         "3. the environment: `HOTMIC_`, then the key in capitals with `_` for every dot: `HOTMIC_SERVER_PORT=9000`.\n"
         "   Lists are comma-separated;\n"
         "4. flags: `--set server.port=9000`, or the short forms that `hotmic serve --help` lists.\n"
         "\n"
-        "`hotmic config` prints what results, with where each value came from. Unknown keys, unknown `HOTMIC_` variables, values\n"
-        "of the wrong type or range, and settings that contradict each other are errors: nothing is ignored. (`HOTMIC_TEST_…` and\n"
-        "`HOTMIC_DEV_…` belong to the tests and the build and are left alone.)\n"
+        "`hotmic config` prints what results, with where each value came from. Unknown keys, unknown `HOTMIC_` "
+        "variables, values\n"
+        "of the wrong type or range, and settings that contradict each other are errors: nothing is ignored. (`HOTMIC_TEST_…`,\n"
+        "`HOTMIC_BUILD`, `HOTMIC_CACHE` and `HOTMIC_DEBIAN_MIRROR` belong to the tests and the build.)\n"
         "\n"
         "```toml\n"
         "[server]\n"
@@ -143,7 +151,8 @@ std::string documentation() {
     Model model;
     for (const auto& section : sections()) {
         text += section.path.empty() ? "\n## Top level\n" : std::format("\n## [{}]\n", section.path);
-        text += std::format("\n{}\n\n| key | value | default | variable | meaning |\n|---|---|---|---|---|\n", section.doc);
+        text +=
+            std::format("\n{}\n\n| key | value | default | variable | meaning |\n|---|---|---|---|---|\n", section.doc);
         for (const auto& key : keys()) {
             if (&section_of(key) != &section) continue;
             const auto value = read(key, config, model);

@@ -27,9 +27,10 @@ constexpr std::array kSections{
     Section{"", "Above all sections."},
     Section{"server", "The HTTP server."},
     Section{"log", "What is written to standard error."},
-    Section{"models.*",
-            "The model. `*` is the name that clients ask for, `default` unless you choose another. This version serves one "
-            "model per server."},
+    Section{
+        "models.*",
+        "The model. `*` is the name that clients ask for, `default` unless you choose another. This version serves one "
+        "model per server."},
     Section{"models.*.warmup", "What happens between loading a model and calling it ready."},
     Section{"models.*.retry", "Trying again after a load that failed for a reason that may pass."},
 };
@@ -38,6 +39,7 @@ constexpr std::array kSections{
 #define IN_CONFIG(member) [](Config& config, Model&) -> Field { return &config.member; }
 #define IN_MODEL(member) [](Config&, Model& model) -> Field { return &model.member; }
 
+// clang-format off
 constexpr std::array kKeys{
     Key{"models_dir", "Folder in which model files are looked for. Empty: `$XDG_DATA_HOME/hotmic/models`, which usually is `~/.local/share/hotmic/models`.", IN_CONFIG(models_dir)},
 
@@ -91,6 +93,7 @@ constexpr std::array kKeys{
     Key{"models.*.retry.max_backoff_ms", "Longest wait between two attempts.", IN_MODEL(lifecycle.retry.max_backoff), kDuration},
     Key{"models.*.retry.jitter", "Each wait is scaled by a random factor between 1 − jitter and 1 + jitter.", IN_MODEL(lifecycle.retry.jitter), {0, 1}},
 };
+// clang-format on
 #undef IN_CONFIG
 #undef IN_MODEL
 
@@ -146,8 +149,12 @@ std::string number_text(double number) {
 
 }  // namespace
 
-std::span<const Key> keys() noexcept { return kKeys; }
-std::span<const Section> sections() noexcept { return kSections; }
+std::span<const Key> keys() noexcept {
+    return kKeys;
+}
+std::span<const Section> sections() noexcept {
+    return kSections;
+}
 
 const Section& section_of(const Key& key) noexcept {
     const Section* best = &kSections.front();
@@ -195,33 +202,37 @@ std::string expectation_of(const Key& key) {
         return std::format(" from {} to {}", number_text(key.range.min), number_text(key.range.max));
     };
     switch (kind_of(key)) {
-        case Kind::boolean: return "true or false";
-        case Kind::integer: return "an integer" + bounds();
-        case Kind::number: return "a number" + bounds();
-        case Kind::text: return "a string";
-        case Kind::list: return "a list of strings";
+        case Kind::boolean:
+            return "true or false";
+        case Kind::integer:
+            return "an integer" + bounds();
+        case Kind::number:
+            return "a number" + bounds();
+        case Kind::text:
+            return "a string";
+        case Kind::list:
+            return "a list of strings";
     }
     std::unreachable();
 }
 
 Value read(const Key& key, Config& config, Model& model) {
-    return std::visit(Overloaded{
-                          [](bool* field) -> Value { return *field; },
-                          [](double* field) -> Value { return *field; },
-                          [](std::string* field) -> Value { return *field; },
-                          [](std::filesystem::path* field) -> Value { return field->string(); },
-                          [](std::vector<std::string>* field) -> Value { return *field; },
-                          [](milliseconds* field) -> Value { return std::int64_t{field->count()}; },
-                          [](std::optional<double>* field) -> Value {
-                              return *field ? Value{**field} : Value{std::monostate{}};
-                          },
-                          [](std::optional<milliseconds>* field) -> Value {
-                              return *field ? Value{std::int64_t{(*field)->count()}} : Value{std::monostate{}};
-                          },
-                          [](Validate* field) -> Value { return std::string(kValidate[std::to_underlying(*field)]); },
-                          [](auto* field) -> Value { return static_cast<std::int64_t>(*field); },
-                      },
-                      key.field(config, model));
+    return std::visit(
+        Overloaded{
+            [](bool* field) -> Value { return *field; },
+            [](double* field) -> Value { return *field; },
+            [](std::string* field) -> Value { return *field; },
+            [](std::filesystem::path* field) -> Value { return field->string(); },
+            [](std::vector<std::string>* field) -> Value { return *field; },
+            [](milliseconds* field) -> Value { return std::int64_t{field->count()}; },
+            [](std::optional<double>* field) -> Value { return *field ? Value{**field} : Value{std::monostate{}}; },
+            [](std::optional<milliseconds>* field) -> Value {
+                return *field ? Value{std::int64_t{(*field)->count()}} : Value{std::monostate{}};
+            },
+            [](Validate* field) -> Value { return std::string(kValidate[std::to_underlying(*field)]); },
+            [](auto* field) -> Value { return static_cast<std::int64_t>(*field); },
+        },
+        key.field(config, model));
 }
 
 std::expected<void, std::string> assign(const Key& key, const Value& value, Config& config, Model& model) {
@@ -269,7 +280,7 @@ std::expected<void, std::string> assign(const Key& key, const Value& value, Conf
                           },
                           [&](std::optional<double>* field) -> Outcome {
                               if (!number || !inside(key.range, *number)) return refuse();
-                              *field = *number;
+                              *field = number;
                               return {};
                           },
                           [&](milliseconds* field) -> Outcome {
@@ -283,7 +294,8 @@ std::expected<void, std::string> assign(const Key& key, const Value& value, Conf
                               return {};
                           },
                           [&]<class Integer>(Integer* field) -> Outcome {
-                              if (!whole || !inside(key.range, *number) || !std::in_range<Integer>(*whole)) return refuse();
+                              if (!whole || !inside(key.range, *number) || !std::in_range<Integer>(*whole))
+                                  return refuse();
                               *field = static_cast<Integer>(*whole);
                               return {};
                           },
@@ -306,10 +318,14 @@ std::expected<Value, std::string> parse_text(const Key& key, string_view text) {
             if (text == "true" || text == "1") return true;
             if (text == "false" || text == "0") return false;
             return refuse();
-        case Kind::integer: return parse_number(std::int64_t{});
-        case Kind::number: return parse_number(double{});
-        case Kind::text: return std::string(text);
-        case Kind::list: break;
+        case Kind::integer:
+            return parse_number(std::int64_t{});
+        case Kind::number:
+            return parse_number(double{});
+        case Kind::text:
+            return std::string(text);
+        case Kind::list:
+            break;
     }
     std::vector<std::string> list;
     if (text.starts_with('[')) {
@@ -331,20 +347,21 @@ std::expected<Value, std::string> parse_text(const Key& key, string_view text) {
 
 std::string to_toml(const Value& value) {
     std::ostringstream out;
-    std::visit(Overloaded{
-                   [](std::monostate) {},
-                   // toml++ writes every digit of a double; people want the shortest text that means the same.
-                   [&](double number) {
-                       out << (number == std::floor(number) ? std::format("{:.1f}", number) : std::format("{}", number));
-                   },
-                   [&](const std::vector<std::string>& list) {
-                       toml::array array;
-                       for (const auto& item : list) array.push_back(item);
-                       out << toml::toml_formatter{array, kQuoted};
-                   },
-                   [&](const auto& scalar) { out << toml::toml_formatter{toml::value{scalar}, kQuoted}; },
-               },
-               value);
+    std::visit(
+        Overloaded{
+            [](std::monostate) {},
+            // toml++ writes every digit of a double; people want the shortest text that means the same.
+            [&](double number) {
+                out << (number == std::floor(number) ? std::format("{:.1f}", number) : std::format("{}", number));
+            },
+            [&](const std::vector<std::string>& list) {
+                toml::array array;
+                for (const auto& item : list) array.push_back(item);
+                out << toml::toml_formatter{array, kQuoted};
+            },
+            [&](const auto& scalar) { out << toml::toml_formatter{toml::value{scalar}, kQuoted}; },
+        },
+        value);
     return std::move(out).str();
 }
 

@@ -27,7 +27,8 @@ public:
 private:
     void server() {
         auto& server = loaded_.config.server;
-        if (server.host.empty()) blame("server.host", "server.host is empty", "use 127.0.0.1, or 0.0.0.0 for every interface");
+        if (server.host.empty())
+            blame("server.host", "server.host is empty", "use 127.0.0.1, or 0.0.0.0 for every interface");
         if (std::ranges::contains(server.api_keys, std::string{})) {
             blame("server.api_keys", "server.api_keys holds an empty key, which every client would present",
                   "remove it, or use [] to need no key");
@@ -39,21 +40,22 @@ private:
     void file() {
         auto& digest = model_.sha256;
         std::ranges::transform(digest, digest.begin(), [](char c) { return c >= 'A' && c <= 'F' ? c - 'A' + 'a' : c; });
-        const bool hex = std::ranges::all_of(digest, [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); });
+        const bool hex =
+            std::ranges::all_of(digest, [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); });
         if (!digest.empty() && (digest.size() != 64 || !hex)) {
             blame(of_model("sha256"), std::format("{} must be 64 hexadecimal digits", set_by("sha256")),
                   "`sha256sum FILE` prints them");
         } else if (!digest.empty() && model_.path.empty()) {
             blame(of_model("sha256"),
-                  std::format("{} is set but {} is not: a digest says nothing of a model that is picked", set_by("sha256"),
-                              of_model("path")),
+                  std::format("{} is set but {} is not: a digest says nothing of a model that is picked",
+                              set_by("sha256"), of_model("path")),
                   std::format("set {} to the file that the digest belongs to", of_model("path")));
         }
         if (model_.provider.empty()) blame(of_model("provider"), of_model("provider") + " is empty", "use \"auto\"");
         if (model_.provider == "pocketsphinx" && model_.backend == "gpu") {
             blame(of_model("backend"),
-                  std::format("{} asks for a GPU, but {} = \"pocketsphinx\" computes on the CPU only", set_by("backend"),
-                              of_model("provider")),
+                  std::format("{} asks for a GPU, but {} = \"pocketsphinx\" computes on the CPU only",
+                              set_by("backend"), of_model("provider")),
                   "use backend = \"auto\"");
         }
     }
@@ -64,7 +66,8 @@ private:
             if (alias.empty()) {
                 blame(of_model("aliases"), of_model("aliases") + " holds an empty name", "remove it");
             } else if (!seen.insert(alias).second) {
-                blame(of_model("aliases"), std::format("{} holds \"{}\", which already names the model", set_by("aliases"), alias),
+                blame(of_model("aliases"),
+                      std::format("{} holds \"{}\", which already names the model", set_by("aliases"), alias),
                       "every name once is enough");
             }
         }
@@ -95,21 +98,22 @@ private:
         needs_level(1, "warmup.ready_if.latency_p95_below_ms");
         if (warmup.validate != Validate::transcribes && is_set(of_model("warmup.max_word_error_rate"))) {
             blame(of_model("warmup.max_word_error_rate"),
-                  std::format("{} has no effect, because {} does not look at words", set_by("warmup.max_word_error_rate"),
-                              set_by("warmup.validate")),
+                  std::format("{} has no effect, because {} does not look at words",
+                              set_by("warmup.max_word_error_rate"), set_by("warmup.validate")),
                   "use validate = \"transcribes\", or remove the rate");
         }
     }
 
-    /// A setting of a level that does not run. A later source that lowers the level (`--level 1` over a file) only switches
-    /// the settings below it off.
+    /// A setting of a level that does not run. A later source that lowers the level (`--level 1` over a file) only
+    /// switches the settings below it off.
     void needs_level(int level, const std::string& name) {
         const auto& setting = loaded_.origins[of_model(name)];
         const auto& chosen = loaded_.origins[of_model("warmup.level")];
         if (setting.from == From::standard || model_.lifecycle.warmup.level >= level) return;
         if (chosen.from > setting.from) return;
         blame(of_model(name),
-              std::format("{} has no effect, because {} is {}", set_by(name), set_by("warmup.level"), model_.lifecycle.warmup.level),
+              std::format("{} has no effect, because {} is {}", set_by(name), set_by("warmup.level"),
+                          model_.lifecycle.warmup.level),
               std::format("set {} = {}, or remove {}", of_model("warmup.level"), level, of_model(name)));
     }
 
@@ -124,11 +128,14 @@ private:
         }
         const auto note = is_set(large_key) ? "" : " (the default)";
         blame(small_key,
-              std::format("{} = {} is more than {} = {}{}: {}", small_key, small.count(), large_key, large.count(), note, why),
+              std::format("{} = {} is more than {} = {}{}: {}", small_key, small.count(), large_key, large.count(),
+                          note, why),
               std::format("lower {} or raise {}", small_key, large_key));
     }
 
-    [[nodiscard]] std::string of_model(std::string_view name) const { return std::format("models.{}.{}", loaded_.model, name); }
+    [[nodiscard]] std::string of_model(std::string_view name) const {
+        return std::format("models.{}.{}", loaded_.model, name);
+    }
     [[nodiscard]] bool is_set(const std::string& path) { return loaded_.origins[path].from != From::standard; }
     /// "models.default.sha256 (hotmic.toml:7)"
     [[nodiscard]] std::string set_by(std::string_view name) {
@@ -147,6 +154,8 @@ private:
 
 }  // namespace
 
-std::vector<Error> settle(Loaded& loaded) { return Settling(loaded).run(); }
+std::vector<Error> settle(Loaded& loaded) {
+    return Settling(loaded).run();
+}
 
 }  // namespace hotmic::config

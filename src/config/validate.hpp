@@ -7,8 +7,8 @@
 
 namespace hotmic::config {
 
-/// Fits defaults to values that were set (a warmup budget left alone shrinks to a shorter timeout) and returns what then still
-/// contradicts, one error per contradiction, each naming both keys.
+/// Fits defaults to values that were set (a warmup budget left alone shrinks to a shorter timeout) and returns what
+/// then still contradicts, one error per contradiction, each naming both keys.
 [[nodiscard]] std::vector<Error> settle(Loaded& loaded);
 
 }  // namespace hotmic::config

@@ -16,7 +16,8 @@ using testing::HasSubstr;
 /// Recognizes files by their extension; needs ten times the file's size. Has a model of its own where `own` is set.
 class ExtensionProvider : public Provider {
 public:
-    ExtensionProvider(std::string name, std::string extension, bool own) : name_(std::move(name)), extension_(std::move(extension)), own_(own) {}
+    ExtensionProvider(std::string name, std::string extension, bool own)
+        : name_(std::move(name)), extension_(std::move(extension)), own_(own) {}
 
     std::string_view name() const noexcept override { return name_; }
     Availability availability() const override {
@@ -53,7 +54,9 @@ private:
 
 class Auto : public testing::Test {
 protected:
-    Auto() : folder_(fs::temp_directory_path() / std::format("hotmic-auto-{}", ::getpid())) { fs::create_directories(folder_); }
+    Auto() : folder_(fs::temp_directory_path() / std::format("hotmic-auto-{}", ::getpid())) {
+        fs::create_directories(folder_);
+    }
     ~Auto() override { fs::remove_all(folder_); }
 
     fs::path file(const std::string& name, std::size_t bytes) {
@@ -97,7 +100,7 @@ TEST_F(Auto, FallsBackToAProvidersOwnModel) {
     ASSERT_TRUE(choice);
     EXPECT_EQ(choice->spec.provider, "small");
     EXPECT_TRUE(choice->spec.path.empty());
-    EXPECT_THAT(choice->reason, HasSubstr("there is no model"));
+    EXPECT_THAT(choice->reason, HasSubstr("holds none"));
 }
 
 TEST_F(Auto, NeverPicksAModelMadeForTests) {

@@ -18,7 +18,8 @@ class ConfigLoad : public testing::Test {
 protected:
     void SetUp() override {
         const auto* test = testing::UnitTest::GetInstance()->current_test_info();
-        folder_ = fs::temp_directory_path() / (std::string("hotmic-config-") + test->name() + std::to_string(::getpid()));
+        folder_ =
+            fs::temp_directory_path() / (std::string("hotmic-config-") + test->name() + std::to_string(::getpid()));
         fs::create_directories(folder_);
     }
     void TearDown() override { fs::remove_all(folder_); }
@@ -37,7 +38,8 @@ protected:
         return load(sources);
     }
     /// The message and remedy of the refusal that `text` must get.
-    std::string refusal(const std::string& text, std::vector<Setting> flags = {}, std::map<std::string, std::string> env = {}) {
+    std::string refusal(const std::string& text, std::vector<Setting> flags = {},
+                        std::map<std::string, std::string> env = {}) {
         const auto loaded = load_text(text, std::move(flags), std::move(env));
         if (loaded) return "(accepted)";
         EXPECT_EQ(loaded.error().code, ErrorCode::config_invalid);
@@ -60,9 +62,9 @@ TEST_F(ConfigLoad, NothingGivenIsTheDefaultModelForOpenAiClients) {
 }
 
 TEST_F(ConfigLoad, LaterSourcesWinAndEachValueKnowsItsOwn) {
-    const auto loaded = load_text("[server]\nport = 1001\nhost = '0.0.0.0'\nio_threads = 4\n",
-                                  {{"server.port", "1003", "--port"}},
-                                  {{"HOTMIC_SERVER_PORT", "1002"}, {"HOTMIC_SERVER_IO_THREADS", "5"}});
+    const auto loaded =
+        load_text("[server]\nport = 1001\nhost = '0.0.0.0'\nio_threads = 4\n", {{"server.port", "1003", "--port"}},
+                  {{"HOTMIC_SERVER_PORT", "1002"}, {"HOTMIC_SERVER_IO_THREADS", "5"}});
     ASSERT_TRUE(loaded) << loaded.error().describe();
     EXPECT_EQ(loaded->config.server.port, 1003);
     EXPECT_EQ(loaded->config.server.io_threads, 5);
@@ -82,7 +84,9 @@ TEST_F(ConfigLoad, EveryKeyCanBeSetByFileEnvironmentAndFlag) {
         std::string text;
         std::string toml;
         switch (kind_of(key)) {
-            case Kind::boolean: text = toml = std::get<bool>(read(key, config, model)) ? "false" : "true"; break;
+            case Kind::boolean:
+                text = toml = std::get<bool>(read(key, config, model)) ? "false" : "true";
+                break;
             case Kind::integer: {
                 const auto standard = read(key, config, model);
                 const auto* was = std::get_if<std::int64_t>(&standard);
@@ -90,7 +94,9 @@ TEST_F(ConfigLoad, EveryKeyCanBeSetByFileEnvironmentAndFlag) {
                 text = toml = std::to_string(was && *was == low ? low + 1 : low);
                 break;
             }
-            case Kind::number: text = toml = "1.0"; break;
+            case Kind::number:
+                text = toml = "1.0";
+                break;
             case Kind::text:
                 text = key.choices.empty() ? "something" : std::string(key.choices.front());
                 toml = '"' + text + '"';
@@ -112,8 +118,9 @@ TEST_F(ConfigLoad, EveryKeyCanBeSetByFileEnvironmentAndFlag) {
             if (outcome) {
                 EXPECT_NE(outcome->origins.at(path).from, From::standard) << path;
             } else {  // refused for a contradiction, never because the key was not found or understood
-                EXPECT_THAT(outcome.error().describe(), testing::AllOf(HasSubstr(path), testing::Not(HasSubstr("expected")),
-                                                                       testing::Not(HasSubstr("there is no key"))));
+                EXPECT_THAT(outcome.error().describe(),
+                            testing::AllOf(HasSubstr(path), testing::Not(HasSubstr("expected")),
+                                           testing::Not(HasSubstr("there is no key"))));
             }
         }
     }
@@ -140,9 +147,9 @@ ready_if = { rtf_p95_below = 0.5, latency_p95_below_ms = 900 }
 }
 
 TEST_F(ConfigLoad, AnUnknownKeyIsRefusedWithTheNearestOne) {
-    EXPECT_THAT(refusal("[server]\nprot = 9000\n"), testing::AllOf(HasSubstr("hotmic.toml: line 2, column 8"),
-                                                                   HasSubstr("there is no key server.prot"),
-                                                                   HasSubstr("did you mean server.port?")));
+    EXPECT_THAT(refusal("[server]\nprot = 9000\n"),
+                testing::AllOf(HasSubstr("hotmic.toml: line 2, column 8"), HasSubstr("there is no key server.prot"),
+                               HasSubstr("did you mean server.port?")));
     EXPECT_THAT(refusal("port = 9000\n"), HasSubstr("did you mean server.port?"));
     EXPECT_THAT(refusal("[models.default.warmup.level3]\niteration = 4\n"),
                 HasSubstr("did you mean models.default.warmup.level3.iterations?"));
@@ -153,8 +160,9 @@ TEST_F(ConfigLoad, AnUnknownKeyIsRefusedWithTheNearestOne) {
 
 TEST_F(ConfigLoad, AnUnknownVariableIsRefusedWithTheNearestOne) {
     EXPECT_THAT(refusal("", {}, {{"HOTMIC_SERVER_PROT", "1"}}), HasSubstr("did you mean HOTMIC_SERVER_PORT?"));
-    EXPECT_THAT(refusal("[models.large]\n", {}, {{"HOTMIC_MODELS_DEFAULT_PATH", "x"}}), HasSubstr("HOTMIC_MODELS_DEFAULT_PATH"));
-    EXPECT_TRUE(load_text("", {}, {{"HOTMIC_TEST_WHISPER_MODEL", "x"}, {"PATH", "/bin"}, {"HOTMIC_DEV_ROOT", "y"}}));
+    EXPECT_THAT(refusal("[models.large]\n", {}, {{"HOTMIC_MODELS_DEFAULT_PATH", "x"}}),
+                HasSubstr("HOTMIC_MODELS_DEFAULT_PATH"));
+    EXPECT_TRUE(load_text("", {}, {{"HOTMIC_TEST_WHISPER_MODEL", "x"}, {"PATH", "/bin"}, {"HOTMIC_CACHE", "y"}}));
 }
 
 TEST_F(ConfigLoad, AWrongTypeNamesBothTypesAndThePlace) {
@@ -182,15 +190,23 @@ TEST_F(ConfigLoad, ContradictionsNameBothKeys) {
         const char* other;
     };
     for (const auto& [text, one, other] : {
-             Case{"[models.default]\nsha256 = '" "0000000000000000000000000000000000000000000000000000000000000000'\n",
+             Case{"[models.default]\nsha256 = '"
+                  "0000000000000000000000000000000000000000000000000000000000000000'\n",
                   "models.default.sha256", "models.default.path"},
-             Case{"[models.default.warmup]\nlevel = 2\nlevel3.iterations = 3\n", "warmup.level3.iterations", "warmup.level "},
-             Case{"[models.default.warmup]\nlevel3.min_duration_ms = 3\n", "warmup.level3.min_duration_ms", "(by default) is 2"},
-             Case{"[models.default.warmup]\nbudget_ms = 2000\ntimeout_ms = 1000\n", "warmup.budget_ms", "warmup.timeout_ms"},
-             Case{"[models.default.warmup]\nlevel2.min_duration_ms = 500000\n", "level2.min_duration_ms", "warmup.budget_ms"},
-             Case{"[models.default.warmup]\nlevel = 0\nready_if.rtf_p95_below = 1.0\n", "ready_if.rtf_p95_below", "warmup.level"},
-             Case{"[models.default.retry]\ninitial_backoff_ms = 9\nmax_backoff_ms = 3\n", "initial_backoff_ms", "max_backoff_ms"},
-             Case{"[models.default]\nstall_timeout_ms = 9\nload_timeout_ms = 3\n", "stall_timeout_ms", "load_timeout_ms"},
+             Case{"[models.default.warmup]\nlevel = 2\nlevel3.iterations = 3\n", "warmup.level3.iterations",
+                  "warmup.level "},
+             Case{"[models.default.warmup]\nlevel3.min_duration_ms = 3\n", "warmup.level3.min_duration_ms",
+                  "(by default) is 2"},
+             Case{"[models.default.warmup]\nbudget_ms = 2000\ntimeout_ms = 1000\n", "warmup.budget_ms",
+                  "warmup.timeout_ms"},
+             Case{"[models.default.warmup]\nlevel2.min_duration_ms = 500000\n", "level2.min_duration_ms",
+                  "warmup.budget_ms"},
+             Case{"[models.default.warmup]\nlevel = 0\nready_if.rtf_p95_below = 1.0\n", "ready_if.rtf_p95_below",
+                  "warmup.level"},
+             Case{"[models.default.retry]\ninitial_backoff_ms = 9\nmax_backoff_ms = 3\n", "initial_backoff_ms",
+                  "max_backoff_ms"},
+             Case{"[models.default]\nstall_timeout_ms = 9\nload_timeout_ms = 3\n", "stall_timeout_ms",
+                  "load_timeout_ms"},
              Case{"[server]\ndrain_delay_ms = 9\nshutdown_timeout_ms = 3\n", "drain_delay_ms", "shutdown_timeout_ms"},
              Case{"[models.default]\nprovider = 'pocketsphinx'\nbackend = 'gpu'\n", "backend", "provider"},
              Case{"[models.a]\n[models.b]\n", "[models.a]", "[models.b]"},
@@ -201,7 +217,8 @@ TEST_F(ConfigLoad, ContradictionsNameBothKeys) {
 }
 
 TEST_F(ConfigLoad, ADefaultGivesWayToAValueThatWasSet) {
-    const auto loaded = load_text("[models.default]\nload_timeout_ms = 5000\n[models.default.warmup]\ntimeout_ms = 1000\n");
+    const auto loaded =
+        load_text("[models.default]\nload_timeout_ms = 5000\n[models.default.warmup]\ntimeout_ms = 1000\n");
     ASSERT_TRUE(loaded) << loaded.error().describe();
     const auto& lifecycle = loaded->config.models.at("default").lifecycle;
     EXPECT_EQ(lifecycle.stall_timeout.count(), 5000);

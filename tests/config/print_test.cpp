@@ -39,7 +39,8 @@ TEST(ConfigPrint, WhatIsPrintedCanBeReadAgain) {
     const auto loaded = some_configuration();
     const auto file = std::filesystem::temp_directory_path() / ("hotmic-print-" + std::to_string(::getpid()) + ".toml");
     std::ofstream(file) << to_toml(loaded);
-    auto again = load({.file = file, .file_asked_by = "--config", .flags = {{"models.*.warmup.level", "3", "--level"}}});
+    auto again =
+        load({.file = file, .file_asked_by = "--config", .flags = {{"models.*.warmup.level", "3", "--level"}}});
     std::filesystem::remove(file);
     // Level 3's settings are printed with the rest, so that the file is complete; only the level decides what runs.
     ASSERT_TRUE(again) << again.error().describe();

@@ -1,8 +1,9 @@
 #include "asr/providers/pocketsphinx/provider.hpp"
+#include "asr/providers/whisper_cpp/provider.hpp"
 #include "hotmic/provider.hpp"
 
 namespace hotmic {
 
-ProviderRegistry builtin_providers() { return ProviderRegistry({pocketsphinx::make_provider()}); }
+ProviderRegistry builtin_providers() { return ProviderRegistry({whisper_cpp::make_provider(), pocketsphinx::make_provider()}); }
 
 }  // namespace hotmic

@@ -1,3 +1,5 @@
 #include "cli/cli.hpp"
 
-int main(int argc, char** argv) { return hotmic::cli::run(argc, argv, hotmic::builtin_providers()); }
+int main(int argc, char** argv) {
+    return hotmic::cli::run(argc, argv, hotmic::builtin_providers());
+}

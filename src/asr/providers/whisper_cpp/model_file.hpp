@@ -1,0 +1,54 @@
+/// What a ggml-whisper file says of itself, read without the engine: which trusts such files so far that a damaged one makes it
+/// abort, allocate without bound, or load garbage "successfully".
+///
+/// Layout (whisper.cpp, models/convert-pt-to-ggml.py): magic, eleven dimensions, mel filters, vocabulary, then tensors until
+/// the end of the file, each {dims, name length, type, shape, name, data}. All numbers are little-endian int32.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <istream>
+#include <string>
+
+#include "hotmic/error.hpp"
+
+namespace hotmic::whisper_cpp {
+
+struct ModelHeader {
+    std::int32_t n_vocab = 0;
+    std::int32_t n_audio_ctx = 0;
+    std::int32_t n_audio_state = 0;
+    std::int32_t n_audio_head = 0;
+    std::int32_t n_audio_layer = 0;
+    std::int32_t n_text_ctx = 0;
+    std::int32_t n_text_state = 0;
+    std::int32_t n_text_head = 0;
+    std::int32_t n_text_layer = 0;
+    std::int32_t n_mels = 0;
+    std::int32_t ftype = 0;
+
+    /// Vocabularies from this size on carry language tokens.
+    [[nodiscard]] bool multilingual() const noexcept { return n_vocab >= 51865; }
+    /// "tiny", "base", …; "large-v3-turbo" and the like; "custom" for shapes nobody published.
+    [[nodiscard]] std::string size_name() const;
+    /// "f16", "q5_0", …
+    [[nodiscard]] std::string quantization() const;
+};
+
+struct ModelFile {
+    ModelHeader header;
+    std::uint64_t size_bytes = 0;
+    std::uint64_t tensors = 0;
+    std::uint64_t tensor_bytes = 0;
+    std::uint64_t parameters = 0;
+};
+
+/// Walks the whole file without reading tensor data: every dimension sane, every tensor one the shape calls for, the last one
+/// ending where the file does. Never allocates more than a few kilobytes on a file's word.
+/// Errors: model_not_recognized, model_unsupported, model_truncated, model_corrupt. `name` is used in messages.
+[[nodiscard]] Result<ModelFile> read_model_file(std::istream& in, std::uint64_t size_bytes, const std::string& name);
+
+/// The same for a path. Also: model_file_missing, model_file_unreadable.
+[[nodiscard]] Result<ModelFile> read_model_file(const std::filesystem::path& path);
+
+}  // namespace hotmic::whisper_cpp

@@ -1,0 +1,208 @@
+#include "asr/providers/whisper_cpp/provider.hpp"
+
+#include <ggml-backend.h>
+
+#include <algorithm>
+#include <format>
+#include <mutex>
+#include <thread>
+
+#include "asr/providers/whisper_cpp/engine.hpp"
+#include "asr/providers/whisper_cpp/model_file.hpp"
+#include "asr/providers/whisper_cpp/recognizer.hpp"
+#include "asr/providers/whisper_cpp/weight_reader.hpp"
+
+namespace hotmic::whisper_cpp {
+namespace {
+
+constexpr const char* kCancelGranularity = "one pass of the encoder or one step of the decoder";
+
+int slots_of(const ModelSpec& spec) { return std::max(1, spec.slots); }
+
+int threads_of(const ModelSpec& spec) {
+    if (spec.threads > 0) return spec.threads;
+    return std::max(1, static_cast<int>(std::thread::hardware_concurrency()) / slots_of(spec));
+}
+
+std::vector<std::string> languages_of(const ModelHeader& header) {
+    if (!header.multilingual()) return {"en"};
+    std::vector<std::string> codes;
+    // The vocabulary holds 99 languages, and one more from 51866 on.
+    const int count = std::min(header.n_vocab - 51766, whisper_lang_max_id() + 1);
+    for (int id = 0; id < count; ++id) codes.emplace_back(whisper_lang_str(id));
+    return codes;
+}
+
+Capabilities abilities(bool multilingual) {
+    return {.streaming = false,
+            .word_timestamps = true,
+            .language_detection = multilingual,
+            .translate = multilingual,
+            .prompt = true,
+            .temperature = true,
+            .cancel_granularity = kCancelGranularity};
+}
+
+/// Every path of the engine that allocates when it is first taken. The plain request is not among them: it is warmed anyway.
+std::vector<WarmupCase> warmup_cases(const ModelSpec& spec, bool multilingual) {
+    std::string long_prompt;
+    for (int i = 0; i < 300; ++i) long_prompt += "word ";  // more than the engine keeps of a prompt
+    std::vector<WarmupCase> cases;
+    cases.push_back({"temperature_fallback", {.temperature = 0.4, .temperature_fallback = false, .best_of = spec.max_best_of}, true});
+    if (spec.max_beam_size > 1) cases.push_back({"beam", {.beam_size = spec.max_beam_size}, false});
+    if (multilingual) cases.push_back({"given_language", {.language = "en"}, true});
+    cases.push_back({"word_timestamps", {.word_timestamps = true}, true});
+    cases.push_back({"full_length_prompt", {.prompt = long_prompt}, true});
+    return cases;
+}
+
+class WhisperModel final : public Model {
+public:
+    WhisperModel(ContextPtr context, ModelSpec spec, ModelInfo info)
+        : context_(std::move(context)), spec_(std::move(spec)), info_(std::move(info)) {}
+
+    const ModelInfo& info() const noexcept override { return info_; }
+
+    Result<std::unique_ptr<Recognizer>> make_recognizer() override {
+        // One at a time: making a state uses buffers of the context.
+        const std::scoped_lock lock(mutex_);
+        auto state = make_state(*context_);
+        if (!state) return std::unexpected(std::move(state).error());
+        return std::make_unique<WhisperRecognizer>(*context_, *std::move(state), info_, spec_);
+    }
+
+private:
+    std::mutex mutex_;
+    ContextPtr context_;
+    const ModelSpec spec_;
+    const ModelInfo info_;
+};
+
+class WhisperProvider final : public Provider {
+public:
+    std::string_view name() const noexcept override { return "whisper_cpp"; }
+
+    Availability availability() const override {
+        Availability availability{.version = whisper_version()};
+        for (const auto& device : devices()) {
+            availability.devices.push_back(device.gpu ? std::format("GPU {} ({})", device.name, device.description)
+                                                      : std::format("{} ({})", device.name, device.description));
+        }
+        // Without any device the engine aborts instead of failing.
+        availability.available = ggml_backend_dev_by_type(GGML_BACKEND_DEVICE_TYPE_CPU) != nullptr;
+        if (!availability.available) {
+            availability.reason = "ggml found no CPU backend";
+            availability.remedy = "install libggml0 anew: its backends are in …/ggml/backends0";
+        }
+        return availability;
+    }
+
+    Capabilities capabilities() const override {
+        auto all = abilities(true);
+        all.languages = languages_of({.n_vocab = 51866});
+        return all;
+    }
+
+    Result<ModelFileInfo> inspect(const ModelSpec& spec) const override {
+        const auto file = checked_file(spec);
+        if (!file) return std::unexpected(file.error());
+        const auto& header = file->header;
+        return ModelFileInfo{.kind = "whisper " + header.size_name(),
+                             .format = "ggml",
+                             .size_bytes = file->size_bytes,
+                             .quantization = header.quantization(),
+                             .multilingual = header.multilingual(),
+                             .languages = languages_of(header),
+                             .tensors = file->tensors,
+                             .parameters = file->parameters,
+                             .details = {{"n_vocab", std::to_string(header.n_vocab)},
+                                         {"n_audio_ctx", std::to_string(header.n_audio_ctx)},
+                                         {"n_audio_state", std::to_string(header.n_audio_state)},
+                                         {"n_audio_head", std::to_string(header.n_audio_head)},
+                                         {"n_audio_layer", std::to_string(header.n_audio_layer)},
+                                         {"n_text_ctx", std::to_string(header.n_text_ctx)},
+                                         {"n_text_layer", std::to_string(header.n_text_layer)},
+                                         {"n_mels", std::to_string(header.n_mels)}}};
+    }
+
+    Result<ResourceEstimate> estimate(const ModelSpec& spec) const override {
+        const auto file = checked_file(spec);
+        if (!file) return std::unexpected(file.error());
+        const auto& h = file->header;
+        const auto square = [](std::int64_t a, std::int64_t b) { return static_cast<std::uint64_t>(a) * static_cast<std::uint64_t>(b); };
+        // Half-precision keys and values; the self-attention cache is made anew for all decoders plus two.
+        const auto decoders = static_cast<std::uint64_t>(std::max({1, spec.max_best_of, spec.max_beam_size}) + 2);
+        const std::uint64_t kv_self = square(512, h.n_text_state) * square(h.n_text_layer, 2 * 2) * decoders;
+        const std::uint64_t kv_cross = square(1536, h.n_text_state) * square(h.n_text_layer, 2 * 2);
+        // Graph buffers, by what dominates each: a window's activations for the encoder, a full context's logits for the decoder.
+        const std::uint64_t encode = square(h.n_audio_ctx, h.n_audio_state) * sizeof(float) * 24;
+        const std::uint64_t decode = square(h.n_vocab, h.n_text_ctx) * sizeof(float) * 3 / 2;
+        constexpr std::uint64_t kEngine = 40ull << 20;  // libraries, vocabulary, thread stacks
+        return ResourceEstimate{.weights_bytes = file->tensor_bytes + kEngine,
+                                .per_slot_bytes = kv_self + kv_cross + encode + decode,
+                                .slots = slots_of(spec)};
+    }
+
+    Result<std::unique_ptr<Model>> load(const ModelSpec& spec, LoadProgress& progress, std::stop_token stop) override {
+        const auto backend = choose_backend(spec.backend);
+        if (!backend) return std::unexpected(backend.error());
+        const auto file = checked_file(spec);
+        if (!file) return std::unexpected(file.error());
+
+        auto params = whisper_context_default_params();
+        params.use_gpu = backend->use_gpu;
+        params.gpu_device = backend->gpu_index;
+        params.flash_attn = spec.flash_attention;
+
+        WeightReader reader(spec.path, file->size_bytes, progress, stop);
+        auto loader = reader.loader();
+        ContextPtr context;
+        try {
+            context.reset(whisper_init_with_params_no_state(&loader, params));
+        } catch (const std::exception& problem) {
+            return fail(ErrorCode::load_failed, std::format("the engine could not load {}: {}", spec.path.string(), problem.what()),
+                        "check the memory that is available");
+        }
+        if (stop.stop_requested()) return fail(ErrorCode::load_cancelled, "the load was cancelled");
+        if (!reader.whole()) {
+            return fail(ErrorCode::model_truncated,
+                        std::format("{} changed while it was read: {} of {} bytes came", spec.path.string(), reader.bytes_read(), file->size_bytes),
+                        "let nothing write to the file, then load again", "path");
+        }
+        if (!context) return fail(ErrorCode::load_failed, std::format("the engine refused {}", spec.path.string()), "its log says why");
+        auto digest = reader.digest();
+        if (!spec.sha256.empty() && digest != spec.sha256) {
+            return fail(ErrorCode::checksum_mismatch, std::format("{} has SHA-256 {}, expected {}", spec.path.string(), digest, spec.sha256),
+                        "download the file again, or correct sha256 in the configuration", "sha256");
+        }
+        const auto& header = file->header;
+        ModelInfo info{.provider = "whisper_cpp",
+                       .provider_version = whisper_version(),
+                       .name = header.size_name(),
+                       .backend = backend->description,
+                       .sha256 = std::move(digest),
+                       .size_bytes = file->size_bytes,
+                       .slots = slots_of(spec),
+                       .threads = threads_of(spec),
+                       .capabilities = abilities(header.multilingual()),
+                       .warmup_cases = warmup_cases(spec, header.multilingual()),
+                       .warmup_lengths = {2, 29, 45}};
+        info.capabilities.languages = languages_of(header);
+        return std::make_unique<WhisperModel>(std::move(context), spec, std::move(info));
+    }
+
+private:
+    static Result<ModelFile> checked_file(const ModelSpec& spec) {
+        if (spec.path.empty()) {
+            return fail(ErrorCode::model_file_missing, "whisper_cpp was given no model file",
+                        "download a ggml-*.bin model of whisper.cpp and set models.default.path, or put it into models_dir", "path");
+        }
+        return read_model_file(spec.path);
+    }
+};
+
+}  // namespace
+
+std::shared_ptr<Provider> make_provider() { return std::make_shared<WhisperProvider>(); }
+
+}  // namespace hotmic::whisper_cpp

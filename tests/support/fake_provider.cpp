@@ -1,0 +1,224 @@
+#include "support/fake_provider.hpp"
+
+#include <signal.h>
+
+#include <algorithm>
+#include <charconv>
+#include <chrono>
+#include <condition_variable>
+#include <cstdlib>
+#include <limits>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <ranges>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "audio/clip.hpp"
+
+namespace hotmic::testing {
+namespace {
+
+using std::chrono::milliseconds;
+
+/// The model's path, taken apart.
+class Script {
+public:
+    explicit Script(std::string_view path) {
+        if (path.starts_with("fake:")) path.remove_prefix(5);
+        for (const auto part : std::views::split(path, '&')) {
+            const std::string_view entry(part.begin(), part.end());
+            const auto equals = entry.find('=');
+            if (equals != std::string_view::npos) values_[std::string(entry.substr(0, equals))] = entry.substr(equals + 1);
+        }
+    }
+    [[nodiscard]] std::string text(const std::string& key, std::string standard = {}) const {
+        const auto found = values_.find(key);
+        return found == values_.end() ? standard : found->second;
+    }
+    [[nodiscard]] int number(const std::string& key, int standard = 0) const {
+        const auto value = text(key);
+        int number = standard;
+        std::from_chars(value.data(), value.data() + value.size(), number);
+        return number;
+    }
+
+private:
+    std::map<std::string, std::string> values_;
+};
+
+/// Waits until `stop` is requested or `patience` is over. True when stopped.
+bool wait(std::stop_token stop, milliseconds patience) {
+    std::mutex mutex;
+    std::condition_variable_any never;
+    std::unique_lock lock(mutex);
+    never.wait_for(lock, stop, patience, [] { return false; });
+    return stop.stop_requested();
+}
+
+ErrorCode code_named(const std::string& name, ErrorCode standard) {
+    for (const auto& row : error_table()) {
+        if (row.name == name) return row.code;
+    }
+    return standard;
+}
+
+[[noreturn]] void crash(const std::string& how) {
+    if (how == "segv") ::raise(SIGSEGV);
+    if (how == "kill") ::raise(SIGKILL);
+    if (how == "exit") std::_Exit(3);
+    std::abort();
+}
+
+/// A place where things go wrong.
+class Place {
+public:
+    Place(const Script& script, std::string name, ErrorCode standard) : script_(script), name_(std::move(name)), standard_(standard) {}
+
+    /// Passes, or does what the script says. Errors: the scripted one; `cancelled` when a hang was stopped.
+    Result<void> pass(std::stop_token stop) {
+        if (passes_++ < script_.number("after")) return {};
+        if (script_.text("crash") == name_) crash(script_.text("how"));
+        if (script_.text("fail") == name_) {
+            const auto code = code_named(script_.text("error"), standard_);
+            return fail(code, "the fake provider was told to fail here");
+        }
+        if (script_.text("hang") == name_) {
+            const bool deaf = script_.number("deaf") != 0;
+            wait(deaf ? std::stop_token{} : std::move(stop), std::chrono::hours(1));
+            return fail(name_ == "infer" ? ErrorCode::cancelled : ErrorCode::load_cancelled, "the hang was ended");
+        }
+        return {};
+    }
+
+private:
+    const Script& script_;
+    const std::string name_;
+    const ErrorCode standard_;
+    std::atomic<int> passes_{0};
+};
+
+struct Shared {
+    Shared(std::string_view path, std::shared_ptr<FakeRecord> kept) : script(path), record(std::move(kept)) {}
+    Script script;
+    std::shared_ptr<FakeRecord> record;
+    Place slot{script, "slot", ErrorCode::insufficient_memory};
+    Place infer{script, "infer", ErrorCode::inference_failed};
+    std::vector<char> memory;
+};
+
+class FakeRecognizer final : public Recognizer {
+public:
+    explicit FakeRecognizer(std::shared_ptr<Shared> shared) : shared_(std::move(shared)) { ++shared_->record->recognizers; }
+    ~FakeRecognizer() override { --shared_->record->recognizers; }
+    FakeRecognizer(const FakeRecognizer&) = delete;
+    FakeRecognizer& operator=(const FakeRecognizer&) = delete;
+
+    Result<Transcript> transcribe(AudioView audio, const TranscribeOptions& options, const SegmentSink& sink, std::stop_token stop) override {
+        auto& record = *shared_->record;
+        if (std::this_thread::get_id() != home_) ++record.wrong_thread;
+        ++record.inferences;
+        const int running = ++record.running;
+        for (int most = record.most_running; running > most && !record.most_running.compare_exchange_weak(most, running);) {
+        }
+        auto result = answer(audio, options, sink, std::move(stop));
+        --record.running;
+        return result;
+    }
+
+    Result<std::unique_ptr<Stream>> open_stream(const TranscribeOptions&) override {
+        return fail(ErrorCode::unsupported_parameter, "the fake provider has no streams");
+    }
+
+private:
+    Result<Transcript> answer(AudioView audio, const TranscribeOptions& options, const SegmentSink& sink, std::stop_token stop) {
+        if (auto passed = shared_->infer.pass(stop); !passed) return std::unexpected(std::move(passed).error());
+        const auto& script = shared_->script;
+        if (const milliseconds pause(script.number("infer_ms")); pause.count() > 0) wait(stop, pause);
+        if (stop.stop_requested()) return fail(ErrorCode::cancelled, "the request was cancelled");
+        const double end = seconds_of(audio.size());
+        Segment segment{.start = 0, .end = end, .text = script.text("text", std::string(audio::builtin_clip().text))};
+        if (script.number("nan") != 0) segment.avg_logprob = std::numeric_limits<double>::quiet_NaN();
+        if (options.word_timestamps) segment.words.push_back({segment.text, 0, end, 1});
+        if (sink) sink(segment);
+        return Transcript{.text = segment.text, .language = "en", .duration = end, .segments = {segment}};
+    }
+
+    std::shared_ptr<Shared> shared_;
+    const std::thread::id home_ = std::this_thread::get_id();
+};
+
+class FakeModel final : public Model {
+public:
+    FakeModel(std::shared_ptr<Shared> shared, ModelInfo info) : shared_(std::move(shared)), info_(std::move(info)) { ++shared_->record->models; }
+    ~FakeModel() override { --shared_->record->models; }
+    FakeModel(const FakeModel&) = delete;
+    FakeModel& operator=(const FakeModel&) = delete;
+
+    const ModelInfo& info() const noexcept override { return info_; }
+    Result<std::unique_ptr<Recognizer>> make_recognizer() override {
+        if (auto passed = shared_->slot.pass({}); !passed) return std::unexpected(std::move(passed).error());
+        return std::make_unique<FakeRecognizer>(shared_);
+    }
+
+private:
+    std::shared_ptr<Shared> shared_;
+    const ModelInfo info_;
+};
+
+class FakeProvider final : public Provider {
+public:
+    explicit FakeProvider(std::shared_ptr<FakeRecord> record) : record_(std::move(record)) {}
+
+    std::string_view name() const noexcept override { return "fake"; }
+    Availability availability() const override { return {.available = true, .version = "1", .devices = {"CPU"}}; }
+    Capabilities capabilities() const override { return {.word_timestamps = true, .languages = {"en"}, .cancel_granularity = "none"}; }
+
+    Result<ModelFileInfo> inspect(const ModelSpec& spec) const override {
+        const Script script(spec.path.string());
+        if (!spec.path.string().starts_with("fake:")) return fail(ErrorCode::model_not_recognized, "a fake model's path begins with fake:");
+        if (script.number("corrupt") != 0) return fail(ErrorCode::model_corrupt, "the fake model was told to be corrupt", "tell it otherwise");
+        return ModelFileInfo{.kind = "fake", .format = "fake", .languages = {"en"}};
+    }
+    Result<ResourceEstimate> estimate(const ModelSpec& spec) const override {
+        const Script script(spec.path.string());
+        return ResourceEstimate{.weights_bytes = static_cast<std::uint64_t>(script.number("need_mb", 1)) << 20};
+    }
+
+    Result<std::unique_ptr<Model>> load(const ModelSpec& spec, LoadProgress& progress, std::stop_token stop) override {
+        ++record_->loads;
+        auto shared = std::make_shared<Shared>(spec.path.string(), record_);
+        const auto& script = shared->script;
+        const int steps = std::max(1, script.number("steps", 10));
+        Place loading(script, "load", ErrorCode::load_failed);
+        for (int step = 0; step < steps; ++step) {
+            progress.report(static_cast<std::uint64_t>(step) << 20, static_cast<std::uint64_t>(steps) << 20);
+            if (step == steps / 2) {
+                if (auto passed = loading.pass(stop); !passed) return std::unexpected(std::move(passed).error());
+            }
+            if (wait(stop, milliseconds(script.number("load_ms") / steps))) return fail(ErrorCode::load_cancelled, "the load was cancelled");
+        }
+        progress.report(static_cast<std::uint64_t>(steps) << 20, static_cast<std::uint64_t>(steps) << 20);
+        shared->memory.assign(static_cast<std::size_t>(script.number("touch_mb")) << 20, '\1');
+        ModelInfo info{.provider = "fake",
+                       .provider_version = "1",
+                       .name = "fake",
+                       .backend = "CPU",
+                       .slots = spec.slots > 0 ? spec.slots : script.number("slots", 1),
+                       .capabilities = capabilities(),
+                       .warmup_cases = {{"word_timestamps", {.word_timestamps = true}, true}},
+                       .warmup_lengths = {1, 3}};
+        return std::make_unique<FakeModel>(std::move(shared), std::move(info));
+    }
+
+private:
+    std::shared_ptr<FakeRecord> record_;
+};
+
+}  // namespace
+
+std::shared_ptr<Provider> make_fake_provider(std::shared_ptr<FakeRecord> record) { return std::make_shared<FakeProvider>(std::move(record)); }
+
+}  // namespace hotmic::testing

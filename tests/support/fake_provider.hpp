@@ -1,0 +1,39 @@
+/// A provider for faults and delays that no real engine makes on demand. What it does is said in the model's path:
+///
+///   fake:KEY=VALUE&KEY=VALUE…
+///
+///   text=hello        what every request is answered with (default: the built-in clip's text)
+///   slots=2           slots by default
+///   load_ms=50        how long loading takes, in `steps` signs of life (10)
+///   infer_ms=20       how long one inference takes
+///   hang=load|slot|infer       stops there until told to stop; with deaf=1 it does not listen either
+///   crash=load|slot|infer      ends the process there: how=abort|segv|exit|kill (abort)
+///   fail=load|slot|infer       returns error=CODE (load_failed, insufficient_memory, inference_failed by place)
+///   after=3           hang, crash and fail begin after so many passes through their place (0)
+///   nan=1             numbers in the transcript are none
+///   need_mb=100       what estimate() says
+///   touch_mb=100      memory the load really takes
+///   corrupt=1         inspect() refuses the file
+#pragma once
+
+#include <atomic>
+#include <memory>
+
+#include "hotmic/provider.hpp"
+
+namespace hotmic::testing {
+
+/// What happened in this process; for tests that run the provider in theirs.
+struct FakeRecord {
+    std::atomic<int> loads{0};           ///< begun
+    std::atomic<int> models{0};          ///< alive
+    std::atomic<int> recognizers{0};     ///< alive
+    std::atomic<int> inferences{0};      ///< begun
+    std::atomic<int> running{0};         ///< inferences under way
+    std::atomic<int> most_running{0};
+    std::atomic<int> wrong_thread{0};    ///< uses of a recognizer from another thread than the one that made it
+};
+
+[[nodiscard]] std::shared_ptr<Provider> make_fake_provider(std::shared_ptr<FakeRecord> record = std::make_shared<FakeRecord>());
+
+}  // namespace hotmic::testing

@@ -1,0 +1,181 @@
+"""Driving the real program from tests: run a command, start a server, read what it says.
+
+The programs are found in the folder that HOTMIC_TEST_BIN names (CTest sets it), else in the newest build of the checkout.
+Nothing here sleeps: waiting is for a line of output or for the end of the process, with a generous limit against hangs.
+"""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import tempfile
+import threading
+import urllib.error
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+
+SOURCE = Path(__file__).resolve().parents[2]
+CLIP = SOURCE / "src/audio/clip/hotmic-clip.flac"
+CLIP_TEXT = (SOURCE / "src/audio/clip/hotmic-clip.txt").read_text().strip()
+SPEECH = SOURCE.parent / "shared/speech"
+PATIENCE = 180  # seconds; sanitizers are slow, a hang is forever
+
+
+def program(name="hotmic"):
+    folder = os.environ.get("HOTMIC_TEST_BIN")
+    if folder:
+        return Path(folder) / name
+    found = sorted(SOURCE.glob(f"build/*/bin/{name}"), key=lambda path: path.stat().st_mtime)
+    if not found:
+        raise FileNotFoundError(f"{name} has not been built; build it, or set HOTMIC_TEST_BIN")
+    return found[-1]
+
+
+def environment(home, **extra):
+    """The caller's environment without anything that configures hotmic, and with a home of its own."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("HOTMIC_", "XDG_")) and k != "NO_COLOR"}
+    return kept | {"HOME": str(home)} | {k: str(v) for k, v in extra.items()}
+
+
+@dataclass
+class Outcome:
+    code: int
+    out: str
+    err: str
+
+    def json(self):
+        return json.loads(self.out)
+
+
+def run(*arguments, home, name="hotmic", stdin=b"", cwd=None, env=None):
+    """Runs one command to its end. `home`: a folder that stands for the user's home. `env`: further variables."""
+    done = subprocess.run([program(name), *map(str, arguments)], input=stdin, capture_output=True, cwd=cwd or home,
+                          env=environment(home, **(env or {})), timeout=PATIENCE, check=False)
+    return Outcome(done.returncode, done.stdout.decode(), done.stderr.decode())
+
+
+@dataclass
+class Answer:
+    status: int
+    headers: dict
+    body: bytes
+
+    def json(self):
+        return json.loads(self.body)
+
+    @property
+    def text(self):
+        return self.body.decode()
+
+
+class Server:
+    """`hotmic serve` on a free port. Use as a context manager; leaving it stops the server and checks nothing."""
+
+    def __init__(self, *arguments, home, name="hotmic", env=None):
+        self.errors = tempfile.TemporaryFile()
+        self.process = subprocess.Popen([program(name), "serve", "--port", "0", *map(str, arguments)], cwd=home,
+                                        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=self.errors,
+                                        env=environment(home, **(env or {})))
+        self.lines = []
+        self._news = threading.Condition()
+        self._ended = False
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+        self.url = None
+        self._known_workers = set()
+
+    def _read(self):
+        for line in self.process.stdout:
+            with self._news:
+                self.lines.append(line.decode().rstrip("\n"))
+                self._news.notify_all()
+        with self._news:
+            self._ended = True
+            self._news.notify_all()
+
+    def __enter__(self):
+        try:
+            self.url = self.wait_for(r"^listening on (http://\S+)").group(1)
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_):
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+        self._reader.join()
+        self.process.stdout.close()
+        self.errors.close()
+
+    def wait_for(self, pattern):
+        """The match of the first line, past or future, that fits. Fails at once when the server has ended without one."""
+        seen = 0
+        with self._news:
+            while True:
+                for line in self.lines[seen:]:
+                    if found := re.search(pattern, line):
+                        return found
+                seen = len(self.lines)
+                if self._ended:
+                    break
+                if not self._news.wait(PATIENCE):
+                    break
+        raise AssertionError(f"no line fits {pattern!r}\n--- stdout\n" + "\n".join(self.lines) + "\n--- stderr\n" + self.log())
+
+    def wait_ready(self):
+        """Waits for READY. Fails at once when the model ends in ERROR instead."""
+        if self.wait_for(r"→ (READY|ERROR)").group(1) == "ERROR":
+            raise AssertionError("the model is in ERROR\n" + "\n".join(self.lines) + "\n" + self.log())
+        return self
+
+    def log(self):
+        """What is on stderr so far."""
+        self.errors.seek(0)
+        return self.errors.read().decode(errors="replace")
+
+    def request(self, path, method="GET", body=None, headers=None):
+        request = urllib.request.Request(self.url + path, data=body, method=method, headers=headers or {})
+        try:
+            with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
+                return Answer(answer.status, dict(answer.headers), answer.read())
+        except urllib.error.HTTPError as answer:
+            with answer:
+                return Answer(answer.code, dict(answer.headers), answer.read())
+
+    def transcribe(self, file=CLIP, path="/v1/audio/transcriptions", **fields):
+        """Posts a file as OpenAI's clients do."""
+        boundary = "hotmic-test-boundary"
+        parts = []
+        for name, value in fields.items():
+            parts.append(f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'.encode())
+        parts.append(f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="{Path(file).name}"\r\n\r\n'.encode()
+                     + Path(file).read_bytes() + b"\r\n")
+        parts.append(f"--{boundary}--\r\n".encode())
+        return self.request(path, "POST", b"".join(parts), {"Content-Type": f"multipart/form-data; boundary={boundary}"})
+
+    def workers(self):
+        """Process ids of the worker processes."""
+        found = []
+        for task in Path(f"/proc/{self.process.pid}/task").iterdir():
+            found += map(int, (task / "children").read_text().split())
+        self._known_workers.update(found)
+        return found
+
+    def workers_left(self):
+        """Those of the workers seen before that still exist; to be asked after the server has ended."""
+        return [pid for pid in self._known_workers if Path(f"/proc/{pid}").exists()]
+
+    def stop(self, with_signal=signal.SIGTERM):
+        """Asks the server to end and returns its exit code."""
+        self.workers()
+        self.process.send_signal(with_signal)
+        return self.wait()
+
+    def wait(self):
+        code = self.process.wait(PATIENCE)
+        self._reader.join(PATIENCE)
+        return code

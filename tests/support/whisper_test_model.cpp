@@ -1,0 +1,285 @@
+#include "support/whisper_test_model.hpp"
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cmath>
+#include <cstring>
+#include <fstream>
+#include <map>
+#include <random>
+#include <span>
+#include <stdexcept>
+
+namespace hotmic::testing {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::int32_t kTextCtx = 448;
+constexpr std::int32_t kAudioCtx = 1500;
+constexpr std::int32_t kMels = 80;
+constexpr std::int32_t kBins = 201;
+constexpr std::int32_t kF32 = 0;
+constexpr std::int32_t kF16 = 1;
+
+/// Token numbers as the engine assigns them.
+struct Tokens {
+    explicit Tokens(bool multilingual) : shift(multilingual ? 1 : 0) {}
+    std::int32_t shift;
+    [[nodiscard]] std::int32_t end_of_text() const { return 50256 + shift; }
+    [[nodiscard]] std::int32_t start() const { return 50257 + shift; }
+    [[nodiscard]] static std::int32_t english() { return 50259; }
+    [[nodiscard]] static std::int32_t german() { return 50261; }
+    [[nodiscard]] static std::int32_t translate() { return 50358; }
+    [[nodiscard]] static std::int32_t transcribe() { return 50359; }
+    [[nodiscard]] std::int32_t first_timestamp() const { return 50363 + shift; }
+};
+constexpr std::int32_t kFirstWord = 1000;  // where the sentences' words are in the vocabulary
+
+std::uint16_t half(float value) {
+    // Enough for the few plain values written here: normal numbers, rounded toward zero.
+    const auto bits = std::bit_cast<std::uint32_t>(value);
+    const auto sign = static_cast<std::uint16_t>((bits >> 16) & 0x8000);
+    const int exponent = static_cast<int>((bits >> 23) & 0xFF) - 127 + 15;
+    if (value == 0 || exponent <= 0) return sign;
+    return static_cast<std::uint16_t>(sign | (exponent << 10) | ((bits >> 13) & 0x3FF));
+}
+
+class Writer {
+public:
+    explicit Writer(const fs::path& path) : out_(path, std::ios::binary | std::ios::trunc) {
+        if (!out_) throw std::runtime_error("cannot write " + path.string());
+    }
+    void number(std::int32_t value) { out_.write(reinterpret_cast<const char*>(&value), sizeof value); }
+    void bytes(std::span<const char> data) { out_.write(data.data(), static_cast<std::streamsize>(data.size())); }
+
+    void tensor_header(const std::string& name, std::int32_t type, const std::vector<std::int32_t>& shape) {
+        number(static_cast<std::int32_t>(shape.size()));
+        number(static_cast<std::int32_t>(name.size()));
+        number(type);
+        for (const auto extent : shape) number(extent);
+        bytes(name);
+    }
+    static std::uint64_t size_of(std::int32_t type, const std::vector<std::int32_t>& shape) {
+        std::uint64_t count = type == kF32 ? 4 : 2;
+        for (const auto extent : shape) count *= static_cast<std::uint64_t>(extent);
+        return count;
+    }
+    /// All zero. Skipped over, so that the file is sparse.
+    void zeros(const std::string& name, std::int32_t type, const std::vector<std::int32_t>& shape) {
+        tensor_header(name, type, shape);
+        out_.seekp(static_cast<std::streamoff>(size_of(type, shape) - 1), std::ios::cur);
+        out_.put('\0');
+    }
+    void ones(const std::string& name, std::int32_t count) {
+        tensor_header(name, kF32, {count});
+        const std::vector<float> values(static_cast<std::size_t>(count), 1.0F);
+        out_.write(reinterpret_cast<const char*>(values.data()), static_cast<std::streamsize>(values.size() * sizeof(float)));
+    }
+    /// Rows of 16-bit floats, given where they are not zero: row → values.
+    void sparse_rows(const std::string& name, std::int32_t width, std::int32_t rows, const std::map<std::int32_t, std::vector<float>>& set) {
+        tensor_header(name, kF16, {width, rows});
+        std::vector<std::uint16_t> row(static_cast<std::size_t>(width));
+        for (std::int32_t i = 0; i < rows; ++i) {
+            std::ranges::fill(row, std::uint16_t{0});
+            if (const auto found = set.find(i); found != set.end()) std::ranges::transform(found->second, row.begin(), half);
+            out_.write(reinterpret_cast<const char*>(row.data()), static_cast<std::streamsize>(row.size() * sizeof(std::uint16_t)));
+        }
+    }
+    void random(const std::string& name, std::int32_t type, const std::vector<std::int32_t>& shape) {
+        tensor_header(name, type, shape);
+        std::string noise(size_of(type, shape), '\0');
+        for (auto& byte : noise) byte = static_cast<char>(engine_());
+        bytes(noise);
+    }
+    std::uint64_t position() { return static_cast<std::uint64_t>(out_.tellp()); }
+
+private:
+    std::ofstream out_;
+    std::mt19937 engine_{42};
+};
+
+/// Which token follows which.
+std::vector<std::pair<std::int32_t, std::int32_t>> chain_of(const WhisperTestModel& model) {
+    const Tokens tokens(model.multilingual);
+    std::vector<std::pair<std::int32_t, std::int32_t>> chain;
+    const auto say = [&](std::int32_t after, std::int32_t first_word, std::size_t words, std::int32_t timestamp) {
+        chain.emplace_back(after, timestamp);
+        auto last = timestamp;
+        for (std::size_t i = 0; i < words; ++i) {
+            chain.emplace_back(last, first_word + static_cast<std::int32_t>(i));
+            last = first_word + static_cast<std::int32_t>(i);
+        }
+        chain.emplace_back(last, tokens.end_of_text());
+    };
+    if (!model.multilingual) {
+        say(tokens.start(), kFirstWord, model.sentence.size(), tokens.first_timestamp());
+        return chain;
+    }
+    chain.emplace_back(tokens.start(), model.language == "de" ? Tokens::german() : Tokens::english());
+    say(Tokens::transcribe(), kFirstWord, model.sentence.size(), tokens.first_timestamp());
+    say(Tokens::translate(), kFirstWord + static_cast<std::int32_t>(model.sentence.size()), model.translation.size(), tokens.first_timestamp() + 1);
+    return chain;
+}
+
+void write_head(Writer& out, const WhisperTestModel& model) {
+    const Tokens tokens(model.multilingual);
+    out.number(0x67676d6c);
+    const auto heads = model.n_audio_state / 64;
+    for (const auto value : {51864 + tokens.shift, kAudioCtx, model.n_audio_state, heads, model.n_audio_layer, kTextCtx, model.n_audio_state,
+                             heads, model.n_text_layer, kMels, kF16}) {
+        out.number(value);
+    }
+    out.number(kMels);
+    out.number(kBins);
+    std::vector<float> filters(static_cast<std::size_t>(kMels) * kBins);
+    for (std::int32_t mel = 0; mel < kMels; ++mel) filters[static_cast<std::size_t>(mel) * kBins + static_cast<std::size_t>(mel) * 2 + 1] = 0.02F;
+    out.bytes({reinterpret_cast<const char*>(filters.data()), filters.size() * sizeof(float)});
+}
+
+void write_vocabulary(Writer& out, const WhisperTestModel& model) {
+    std::vector<std::string> words = model.sentence;
+    if (model.multilingual) words.insert(words.end(), model.translation.begin(), model.translation.end());
+    const std::int32_t count = 50257;
+    out.number(count);
+    for (std::int32_t id = 0; id < count; ++id) {
+        std::string text = " t" + std::to_string(id);
+        if (id < 256) text = std::string(1, static_cast<char>(id));
+        if (id >= kFirstWord && id < kFirstWord + static_cast<std::int32_t>(words.size())) text = words[static_cast<std::size_t>(id - kFirstWord)];
+        out.number(static_cast<std::int32_t>(text.size()));
+        out.bytes(text);
+    }
+}
+
+/// Directions in the model's space, nearly at right angles: one a token of the chain.
+std::map<std::int32_t, std::vector<float>> directions(const WhisperTestModel& model) {
+    std::mt19937 random(7);
+    std::map<std::int32_t, std::vector<float>> found;
+    for (const auto& [from, to] : chain_of(model)) {
+        for (const auto token : {from, to}) {
+            auto& direction = found[token];
+            if (!direction.empty()) continue;
+            for (std::int32_t i = 0; i < model.n_audio_state; ++i) direction.push_back((random() & 1) != 0U ? 0.125F : -0.125F);
+        }
+    }
+    return found;
+}
+
+void write_tensors(Writer& out, const WhisperTestModel& model, bool noise) {
+    const auto state = model.n_audio_state;
+    const auto matrix = [&](const std::string& name, std::int32_t type, const std::vector<std::int32_t>& shape) {
+        if (noise) out.random(name, type, shape);
+        else out.zeros(name, type, shape);
+    };
+    const auto norm = [&](const std::string& name) {
+        if (noise) out.random(name + ".weight", kF32, {state});
+        else out.ones(name + ".weight", state);
+        out.zeros(name + ".bias", kF32, {state});
+    };
+    const auto attention = [&](const std::string& name) {
+        matrix(name + ".query.weight", kF16, {state, state});
+        out.zeros(name + ".query.bias", kF32, {state});
+        matrix(name + ".key.weight", kF16, {state, state});
+        matrix(name + ".value.weight", kF16, {state, state});
+        out.zeros(name + ".value.bias", kF32, {state});
+        matrix(name + ".out.weight", kF16, {state, state});
+        out.zeros(name + ".out.bias", kF32, {state});
+    };
+    const auto feed_forward = [&](const std::string& name, const std::map<std::int32_t, std::vector<float>>& in,
+                                  const std::map<std::int32_t, std::vector<float>>& into) {
+        if (in.empty()) matrix(name + ".0.weight", kF16, {state, 4 * state});
+        else out.sparse_rows(name + ".0.weight", state, 4 * state, in);
+        out.zeros(name + ".0.bias", kF32, {4 * state});
+        if (into.empty()) matrix(name + ".2.weight", kF16, {4 * state, state});
+        else out.sparse_rows(name + ".2.weight", 4 * state, state, into);
+        out.zeros(name + ".2.bias", kF32, {state});
+    };
+
+    matrix("encoder.positional_embedding", kF32, {state, kAudioCtx});
+    matrix("encoder.conv1.weight", kF16, {3, kMels, state});
+    out.zeros("encoder.conv1.bias", kF32, {1, state});
+    matrix("encoder.conv2.weight", kF16, {3, state, state});
+    out.zeros("encoder.conv2.bias", kF32, {1, state});
+    norm("encoder.ln_post");
+    for (std::int32_t i = 0; i < model.n_audio_layer; ++i) {
+        const auto block = "encoder.blocks." + std::to_string(i);
+        norm(block + ".mlp_ln");
+        feed_forward(block + ".mlp", {}, {});
+        norm(block + ".attn_ln");
+        attention(block + ".attn");
+    }
+
+    // Unit k of the first feed-forward layer sees token k of the chain and says the one that follows.
+    const auto chain = chain_of(model);
+    const auto direction = directions(model);
+    std::map<std::int32_t, std::vector<float>> seen;
+    std::map<std::int32_t, std::vector<float>> said;
+    for (std::int32_t row = 0; row < state; ++row) said[row] = std::vector<float>(static_cast<std::size_t>(4 * state));
+    for (std::size_t k = 0; k < chain.size(); ++k) {
+        const auto& [from, to] = chain[k];
+        seen[static_cast<std::int32_t>(k)] = direction.at(from);
+        const auto& next = direction.at(to);
+        for (std::size_t row = 0; row < next.size(); ++row) said[static_cast<std::int32_t>(row)][k] = next[row];
+    }
+    matrix("decoder.positional_embedding", kF32, {state, kTextCtx});
+    if (noise) out.random("decoder.token_embedding.weight", kF16, {state, 51864});
+    else out.sparse_rows("decoder.token_embedding.weight", state, 51864 + (model.multilingual ? 1 : 0), direction);
+    norm("decoder.ln");
+    for (std::int32_t i = 0; i < model.n_text_layer; ++i) {
+        const auto block = "decoder.blocks." + std::to_string(i);
+        norm(block + ".mlp_ln");
+        if (i == 0 && !noise) feed_forward(block + ".mlp", seen, said);
+        else feed_forward(block + ".mlp", {}, {});
+        norm(block + ".attn_ln");
+        attention(block + ".attn");
+        norm(block + ".cross_attn_ln");
+        attention(block + ".cross_attn");
+    }
+}
+
+void overwrite(const fs::path& path, std::uint64_t position, std::int32_t value) {
+    std::fstream file(path, std::ios::binary | std::ios::in | std::ios::out);
+    file.seekp(static_cast<std::streamoff>(position));
+    file.write(reinterpret_cast<const char*>(&value), sizeof value);
+}
+
+}  // namespace
+
+std::string text_of(const std::vector<std::string>& sentence) {
+    std::string text;
+    for (const auto& word : sentence) text += word;
+    return text.starts_with(' ') ? text.substr(1) : text;
+}
+
+void write_whisper_model(const fs::path& path, const WhisperTestModel& model) {
+    Writer out(path);
+    write_head(out, model);
+    write_vocabulary(out, model);
+    write_tensors(out, model, false);
+}
+
+void write_damaged_whisper_model(const fs::path& path, Damage damage) {
+    std::uint64_t after_head = 0;
+    std::uint64_t after_vocabulary = 0;
+    {
+        Writer out(path);
+        const WhisperTestModel model;
+        write_head(out, model);
+        after_head = out.position();
+        write_vocabulary(out, model);
+        after_vocabulary = out.position();
+        if (damage != Damage::ends_after_vocabulary) write_tensors(out, model, damage == Damage::random_weights);
+    }
+    switch (damage) {
+        case Damage::cut_in_last_tensor: fs::resize_file(path, fs::file_size(path) - 100); break;
+        case Damage::million_layers: overwrite(path, sizeof(std::int32_t) * 5, 1'000'000); break;
+        case Damage::bad_tensor_type: overwrite(path, after_vocabulary + 2 * sizeof(std::int32_t), 999); break;
+        case Damage::endless_token: overwrite(path, after_head + sizeof(std::int32_t), -1); break;
+        case Damage::trailing_bytes: fs::resize_file(path, fs::file_size(path) + 64); break;
+        case Damage::ends_after_vocabulary:
+        case Damage::random_weights: break;
+    }
+}
+
+}  // namespace hotmic::testing
