@@ -15,7 +15,8 @@ struct ConfigFlags {
     std::vector<config::Setting> settings{};
 };
 
-/// Reads the configuration and sets the log up accordingly. `quiet`: warnings only, unless a log level was asked for.
+/// Reads the configuration and sets the log up accordingly. `quiet`: no log lines unless a log level was asked for: the
+/// command itself tells what matters.
 [[nodiscard]] Result<config::Loaded> load_config(const ConfigFlags& flags, bool quiet);
 
 /// "hotmic: message; remedy" on stderr. Returns the exit code.

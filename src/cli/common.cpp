@@ -17,7 +17,7 @@ Result<config::Loaded> load_config(const ConfigFlags& flags, bool quiet) {
     auto loaded = config::load(sources);
     if (!loaded) return loaded;
     auto log = loaded->config.log;
-    if (quiet && loaded->origins.at("log.level").from == config::Origin::From::standard) log.level = "warn";
+    if (quiet && loaded->origins.at("log.level").from == config::Origin::From::standard) log.level = "off";
     telemetry::setup_logging(log.level, log.format);
     return loaded;
 }

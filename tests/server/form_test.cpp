@@ -1,0 +1,141 @@
+#include "server/form.hpp"
+
+#include <gmock/gmock.h>
+
+namespace hotmic::server {
+namespace {
+
+using ::testing::HasSubstr;
+
+using Fields = std::vector<std::pair<std::string, std::string>>;
+
+Form form_with(Fields fields) {
+    return {.fields = std::move(fields),
+            .file = std::make_shared<std::vector<std::byte>>(3, std::byte{1}),
+            .file_name = "speech.wav"};
+}
+
+TEST(Form, AFileAloneMeansTheDefaults) {
+    const auto request = parse_form(form_with({}), Task::transcribe);
+    ASSERT_TRUE(request);
+    EXPECT_EQ(request->model, "");
+    EXPECT_EQ(request->format, ResponseFormat::json);
+    EXPECT_EQ(request->options.task, Task::transcribe);
+    EXPECT_EQ(request->options.temperature, 0);
+    EXPECT_FALSE(request->options.word_timestamps);
+}
+
+TEST(Form, EveryFieldArrives) {
+    const auto request = parse_form(form_with({{"model", "whisper-1"},
+                                               {"language", "de"},
+                                               {"prompt", "Grüße"},
+                                               {"temperature", "0.25"},
+                                               {"response_format", "verbose_json"},
+                                               {"stream", "false"},
+                                               {"chunking_strategy", "auto"}}),
+                                    Task::transcribe);
+    ASSERT_TRUE(request) << request.error().message;
+    EXPECT_EQ(request->model, "whisper-1");
+    EXPECT_EQ(request->options.language, "de");
+    EXPECT_EQ(request->options.prompt, "Grüße");
+    EXPECT_EQ(request->options.temperature, 0.25);
+    EXPECT_EQ(request->format, ResponseFormat::verbose_json);
+}
+
+TEST(Form, ATranslationIsOneInEverything) {
+    const auto request = parse_form(form_with({}), Task::translate);
+    ASSERT_TRUE(request);
+    EXPECT_EQ(request->options.task, Task::translate);
+    EXPECT_EQ(request->render.task, Task::translate);
+}
+
+struct Granularity {
+    Fields fields;
+    bool words;
+    bool segments;
+};
+
+class Granularities : public ::testing::TestWithParam<Granularity> {};
+
+TEST_P(Granularities, ChooseWhatVerboseJsonLists) {
+    auto fields = GetParam().fields;
+    fields.emplace_back("response_format", "verbose_json");
+    const auto request = parse_form(form_with(fields), Task::transcribe);
+    ASSERT_TRUE(request) << request.error().message;
+    EXPECT_EQ(request->render.words, GetParam().words);
+    EXPECT_EQ(request->options.word_timestamps, GetParam().words);
+    EXPECT_EQ(request->render.segments, GetParam().segments);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Form, Granularities,
+    testing::Values(
+        Granularity{{}, false, true}, Granularity{{{"timestamp_granularities[]", "segment"}}, false, true},
+        Granularity{{{"timestamp_granularities[]", "word"}}, true, false},
+        Granularity{{{"timestamp_granularities", "word"}}, true, false},
+        Granularity{{{"timestamp_granularities[]", "word"}, {"timestamp_granularities[]", "segment"}}, true, true}));
+
+TEST(Form, WordsNeedVerboseJson) {
+    const auto request = parse_form(form_with({{"timestamp_granularities[]", "word"}}), Task::transcribe);
+    ASSERT_FALSE(request);
+    EXPECT_EQ(request.error().code, ErrorCode::invalid_request);
+    EXPECT_EQ(request.error().param, "timestamp_granularities");
+}
+
+struct Wrong {
+    std::string field;
+    std::string value;
+    ErrorCode code;
+    Task task = Task::transcribe;
+};
+
+class WrongFields : public ::testing::TestWithParam<Wrong> {};
+
+TEST_P(WrongFields, AreRefusedByName) {
+    const auto& [field, value, code, task] = GetParam();
+    const auto request = parse_form(form_with({{field, value}}), task);
+    ASSERT_FALSE(request);
+    EXPECT_EQ(request.error().code, code) << request.error().message;
+    EXPECT_EQ(request.error().param, field);
+    EXPECT_THAT(request.error().message, HasSubstr(field));
+    EXPECT_NE(request.error().remedy, "");
+}
+
+constexpr auto kUnsupported = ErrorCode::unsupported_parameter;
+constexpr auto kInvalid = ErrorCode::invalid_request;
+
+INSTANTIATE_TEST_SUITE_P(
+    Form, WrongFields,
+    testing::Values(Wrong{"temperature", "1.01", kInvalid}, Wrong{"temperature", "-0.1", kInvalid},
+                    Wrong{"temperature", "nan", kInvalid}, Wrong{"temperature", "inf", kInvalid},
+                    Wrong{"temperature", "0,5", kInvalid}, Wrong{"temperature", "", kInvalid},
+                    Wrong{"temperature", "0.5 ", kInvalid}, Wrong{"timestamp_granularities[]", "letter", kInvalid},
+                    Wrong{"response_format", "xml", ErrorCode::unsupported_response_format},
+                    Wrong{"response_format", "diarized_json", ErrorCode::unsupported_response_format},
+                    Wrong{"response_format", "", ErrorCode::unsupported_response_format},
+                    Wrong{"stream", "true", kUnsupported}, Wrong{"include[]", "logprobs", kUnsupported},
+                    Wrong{"include", "logprobs", kUnsupported}, Wrong{"chunking_strategy", "server_vad", kUnsupported},
+                    Wrong{"chunking_strategy[type]", "server_vad", kUnsupported},
+                    Wrong{"chunking_strategy[threshold]", "0.5", kUnsupported},
+                    Wrong{"keywords[]", "hotmic", kUnsupported}, Wrong{"languages[]", "de", kUnsupported},
+                    Wrong{"known_speaker_names[]", "Ada", kUnsupported},
+                    Wrong{"known_speaker_references[]", "data:audio/wav;base64,", kUnsupported},
+                    Wrong{"nonsense", "1", kUnsupported}, Wrong{"", "1", kUnsupported},
+                    Wrong{"language", "de", kUnsupported, Task::translate},
+                    Wrong{"timestamp_granularities[]", "word", kUnsupported, Task::translate}));
+
+TEST(Form, AMissingFileAndAnEmptyOneAreTwoErrors) {
+    const auto missing = parse_form({}, Task::transcribe);
+    ASSERT_FALSE(missing);
+    EXPECT_EQ(missing.error().code, ErrorCode::missing_file);
+    EXPECT_EQ(missing.error().param, "file");
+
+    const auto empty = parse_form({.fields = {}, .file = std::make_shared<std::vector<std::byte>>(), .file_name = {}},
+                                  Task::transcribe);
+    ASSERT_FALSE(empty);
+    EXPECT_EQ(empty.error().code, ErrorCode::audio_empty);
+    EXPECT_EQ(empty.error().param, "file");
+}
+
+}  // namespace
+}  // namespace hotmic::server

@@ -1,0 +1,88 @@
+#include "telemetry/metrics.hpp"
+
+#include <gmock/gmock.h>
+
+namespace hotmic::telemetry {
+namespace {
+
+using testing::AllOf;
+using testing::HasSubstr;
+using testing::Not;
+
+const std::vector<std::string_view> kCodes{"queue_full", "audio_empty"};
+const std::vector<std::string_view> kStates{"LOADING", "READY", "ERROR"};
+
+TEST(Metrics, EveryErrorCodeHasASeriesFromTheStart) {
+    const Metrics metrics(kCodes, "1.2.3");
+    EXPECT_THAT(metrics.text(), AllOf(HasSubstr("hotmic_errors_total{code=\"queue_full\"} 0\n"),
+                                      HasSubstr("hotmic_errors_total{code=\"audio_empty\"} 0\n"),
+                                      HasSubstr("hotmic_build_info{version=\"1.2.3\"} 1\n"),
+                                      HasSubstr("hotmic_requests_in_flight 0\n")));
+}
+
+TEST(Metrics, RequestsAreCountedByRouteAndStatus) {
+    Metrics metrics(kCodes, "");
+    metrics.request("/health", 200, 0.003);
+    metrics.request("/health", 200, 0.003);
+    metrics.request("/health", 503, 0.2);
+    EXPECT_THAT(metrics.text(),
+                AllOf(HasSubstr("hotmic_http_requests_total{route=\"/health\",status=\"200\"} 2\n"),
+                      HasSubstr("hotmic_http_requests_total{route=\"/health\",status=\"503\"} 1\n"),
+                      HasSubstr("hotmic_http_request_duration_seconds_count{route=\"/health\"} 3\n"),
+                      HasSubstr("hotmic_http_request_duration_seconds_bucket{route=\"/health\",le=\"0.005\"} 2\n")));
+}
+
+TEST(Metrics, ErrorsAreCountedByCode) {
+    Metrics metrics(kCodes, "");
+    metrics.error("queue_full");
+    EXPECT_THAT(metrics.text(), AllOf(HasSubstr("hotmic_errors_total{code=\"queue_full\"} 1\n"),
+                                      HasSubstr("hotmic_errors_total{code=\"audio_empty\"} 0\n")));
+}
+
+TEST(Metrics, ARecognitionTellsItsWaitItsTimeAndItsRealTimeFactor) {
+    Metrics metrics(kCodes, "");
+    metrics.recognition("default", 0.5, 2, 8);
+    EXPECT_THAT(metrics.text(), AllOf(HasSubstr("hotmic_queue_wait_seconds_sum{model=\"default\"} 0.5\n"),
+                                      HasSubstr("hotmic_inference_seconds_sum{model=\"default\"} 2\n"),
+                                      HasSubstr("hotmic_real_time_factor_sum{model=\"default\"} 0.25\n"),
+                                      HasSubstr("hotmic_audio_seconds_total{model=\"default\"} 8\n")));
+}
+
+TEST(Metrics, AudioOfNoLengthHasNoRealTimeFactor) {
+    Metrics metrics(kCodes, "");
+    metrics.recognition("default", 0, 0.1, 0);
+    EXPECT_THAT(metrics.text(), AllOf(HasSubstr("hotmic_inference_seconds_count{model=\"default\"} 1\n"),
+                                      Not(HasSubstr("hotmic_real_time_factor_count"))));
+}
+
+TEST(Metrics, InFlightGoesUpAndDown) {
+    Metrics metrics(kCodes, "");
+    metrics.in_flight(+1);
+    metrics.in_flight(+1);
+    metrics.in_flight(-1);
+    EXPECT_THAT(metrics.text(), HasSubstr("hotmic_requests_in_flight 1\n"));
+}
+
+TEST(Metrics, AModelIsInExactlyOneState) {
+    Metrics metrics(kCodes, "");
+    metrics.model({.model = "default", .state = "LOADING", .all_states = kStates});
+    metrics.model({.model = "default",
+                   .state = "READY",
+                   .all_states = kStates,
+                   .load_seconds = 1.5,
+                   .resident_bytes = 1024,
+                   .slots = 4,
+                   .slots_busy = 3,
+                   .waiting = 7});
+    EXPECT_THAT(metrics.text(), AllOf(HasSubstr("hotmic_model_state{model=\"default\",state=\"LOADING\"} 0\n"),
+                                      HasSubstr("hotmic_model_state{model=\"default\",state=\"READY\"} 1\n"),
+                                      HasSubstr("hotmic_model_state{model=\"default\",state=\"ERROR\"} 0\n"),
+                                      HasSubstr("hotmic_model_load_seconds{model=\"default\"} 1.5\n"),
+                                      HasSubstr("hotmic_model_resident_bytes{model=\"default\"} 1024\n"),
+                                      HasSubstr("hotmic_slots{model=\"default\",use=\"busy\"} 3\n"),
+                                      HasSubstr("hotmic_slots{model=\"default\",use=\"free\"} 1\n"),
+                                      HasSubstr("hotmic_queue_waiting{model=\"default\"} 7\n")));
+}
+
+}  // namespace
+}  // namespace hotmic::telemetry
