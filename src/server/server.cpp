@@ -131,12 +131,25 @@ struct Server::Impl {
             in_flight.sweep();
             if (!context.started && catalog.ready()) context.started = true;
         });
-        app.getLoop()->queueInLoop([this] {
-            const auto listeners = drogon::app().getListeners();
-            if (options.on_listening && !listeners.empty()) {
-                options.on_listening(std::format("http://{}:{}", options.config.server.host, listeners.front().toPort()));
-            }
-        });
+        app.registerBeginningAdvice([this] { announce(); });
+    }
+
+    /// Tells that requests are answered, once they are: each I/O loop has been told to listen before this queues behind that.
+    void announce() {
+        auto& app = drogon::app();
+        const auto waiting_for = std::make_shared<std::atomic<std::size_t>>(app.getThreadNum());
+        for (std::size_t i = 0; i < app.getThreadNum(); ++i) {
+            app.getIOLoop(i)->queueInLoop([this, waiting_for] {
+                if (waiting_for->fetch_sub(1) == 1) drogon::app().getLoop()->queueInLoop([this] { tell_address(); });
+            });
+        }
+    }
+
+    void tell_address() const {
+        const auto listeners = drogon::app().getListeners();
+        if (options.on_listening && !listeners.empty()) {
+            options.on_listening(std::format("http://{}:{}", options.config.server.host, listeners.front().toPort()));
+        }
     }
 
     /// Errors of the HTTP library itself (no such path, wrong method, body too large …) in our shape.

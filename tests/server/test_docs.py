@@ -1,0 +1,44 @@
+"""docs/api.md is true: its commands work, its tables are complete."""
+
+import re
+import shutil
+import subprocess
+
+import pytest
+from hotmic_py import CLIP, PATIENCE, SOURCE
+
+DOCS = (SOURCE / "docs/api.md").read_text()
+COMMANDS = [line for block in re.findall(r"```sh\n(.*?)```", DOCS, re.DOTALL) for line in block.splitlines()]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_works_as_it_is_written(ready, command):
+    if shutil.which("curl") is None:
+        pytest.skip("NOT TESTED: curl is not installed, so the commands of docs/api.md were not run")
+    real = command.replace("http://127.0.0.1:8090", ready.url).replace("speech.wav", str(CLIP))
+    assert real != command
+    done = subprocess.run(["bash", "-c", real.replace("curl ", "curl --fail-with-body ", 1)], capture_output=True,
+                          timeout=PATIENCE, check=False)
+    assert done.returncode == 0, done.stdout.decode() + done.stderr.decode()
+    assert done.stdout
+
+
+def test_the_table_of_endpoints_is_that_of_the_index(ready):
+    told = set(re.findall(r"`((?:GET|POST) /\S*?)`", DOCS.split("## Transcriptions")[0]))
+    assert told == set(ready.request("/").json()["endpoints"]) | {"GET /"}
+
+
+def test_every_metric_is_documented_and_the_other_way_round(ready):
+    assert ready.transcribe().status == 200
+    written = set(re.findall(r"^# TYPE (\S+)", ready.request("/metrics").text, re.MULTILINE))
+    told = set(re.findall(r"`(hotmic_[a-z_]+)`", DOCS))
+    assert told == written
+
+
+def test_every_documented_error_has_its_status():
+    table = (SOURCE / "src/asr/error.cpp").read_text()
+    real = {name: status for name, status in re.findall(r'ErrorSpec\{\w+, "(\w+)", (\d+)', table)}
+    rows = re.findall(r"^\| (\d{3}) \| ((?:`\w+`(?:, )?)+) \|", DOCS, re.MULTILINE)
+    told = {name: status for status, names in rows for name in re.findall(r"\w+", names)}
+    assert len(told) > 20
+    assert {name: real.get(name) for name in told} == told
