@@ -25,6 +25,11 @@ struct Context {
     std::atomic<bool> refusing{false};   ///< shutting down: new requests are refused
     std::atomic<bool> started{false};    ///< every required model has been READY once
     Clock::time_point began = Clock::now();
+
+    /// Sets `started` when every required model is READY now.
+    void note_ready() {
+        if (!started && catalog.ready()) started = true;
+    }
 };
 
 /// Each registers its routes with the HTTP library. `context` must outlive the server's run.

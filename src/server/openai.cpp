@@ -4,6 +4,7 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <charconv>
 #include <glaze/glaze.hpp>
 
 #include "server/context.hpp"
@@ -53,11 +54,10 @@ public:
     }
 
     void take(std::string_view data) {
+        if (refused_) return;
         received_ += data.size();
-        if (received_ > context_.config.server.max_body_bytes) {  // a chunked body does not say its size beforehand
-            form_ = {};
-            return;
-        }
+        // A chunked body does not say its size beforehand.
+        if (received_ > context_.config.server.max_body_bytes) return refuse_size();
         if (in_file_ && form_.file) {
             const auto bytes = std::as_bytes(std::span(data));
             form_.file->insert(form_.file->end(), bytes.begin(), bytes.end());
@@ -67,11 +67,7 @@ public:
     }
 
     void finish() {
-        if (received_ > context_.config.server.max_body_bytes) {
-            return refuse({ErrorCode::body_too_large,
-                           std::format("the body is over {} bytes", context_.config.server.max_body_bytes),
-                           "send a compressed format or parts, or raise server.max_body_bytes"});
-        }
+        if (refused_) return;
         auto parsed = parse_form(form_, task_);
         if (!parsed) return refuse(parsed.error());
         wanted_ = *std::move(parsed);
@@ -89,9 +85,18 @@ public:
         }
     }
 
+    /// Answers with an error, once: what still comes of the body is dropped.
     void refuse(const Error& error, std::optional<int> retry = {}) {
+        if (refused_) return;
+        refused_ = true;
+        form_ = {};
         context_.metrics.error(to_string(error.code));
         respond_(respond_error(error, request_, retry));
+    }
+
+    void refuse_size() {
+        refuse({ErrorCode::body_too_large, std::format("the body is over {} bytes", context_.config.server.max_body_bytes),
+                "send a compressed format or parts, or raise server.max_body_bytes"});
     }
 
 private:
@@ -135,12 +140,21 @@ private:
     const Task task_;
     Form form_;
     bool in_file_ = false;
+    bool refused_ = false;
     std::size_t received_ = 0;
     TranscriptionRequest wanted_;
     ModelManager* manager_ = nullptr;
     Lease lease_;
     std::optional<InFlight::Ticket> ticket_;
 };
+
+/// Content-Length; 0 where there is none, as in a chunked body.
+std::uint64_t announced_size(const drogon::HttpRequestPtr& request) {
+    const auto& header = request->getHeader("content-length");
+    std::uint64_t size = 0;
+    std::from_chars(header.data(), header.data() + header.size(), size);
+    return size;
+}
 
 void handle_audio(Context& context, const drogon::HttpRequestPtr& request, drogon::RequestStreamPtr stream, Respond respond, Task task) {
     auto transcription = std::make_shared<Transcription>(context, request, std::move(respond), task);
@@ -152,6 +166,8 @@ void handle_audio(Context& context, const drogon::HttpRequestPtr& request, drogo
         return transcription->refuse({ErrorCode::invalid_request, "the body is not multipart/form-data",
                                       "send the audio as multipart field file, e.g. curl -F file=@speech.wav"});
     }
+    constexpr std::uint64_t kFormLines = 1 << 20;  // what a form has around its file
+    if (announced_size(request) > context.config.server.max_body_bytes + kFormLines) return transcription->refuse_size();
     stream->setStreamReader(drogon::RequestStreamReader::newMultipartReader(
         request, [transcription](drogon::MultipartHeader header) { transcription->begin_part(header); },
         [transcription](const char* data, std::size_t size) { transcription->take({data, size}); },

@@ -94,6 +94,7 @@ void register_probes(Context& context) {
                         {drogon::Get, drogon::Head});
     app.registerHandler("/startupz",
                         [&context](const drogon::HttpRequestPtr& request, Respond&& respond) {
+                            context.note_ready();
                             const bool good = context.started;
                             respond(answer(request, good, probe_of(context, good, "")));
                         },

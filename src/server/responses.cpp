@@ -8,6 +8,8 @@
 #include <glaze/glaze.hpp>
 #include <random>
 
+#include "asr/formats.hpp"
+
 namespace hotmic::server {
 namespace wire {
 
@@ -55,15 +57,15 @@ drogon::HttpResponsePtr respond_json(std::string body, int status) {
 
 drogon::HttpResponsePtr respond_error(const Error& error, const drogon::HttpRequestPtr& request, std::optional<int> retry_after) {
     const auto& spec = spec_of(error.code);
-    const wire::ErrorResponse body{{.message = error.describe(),
+    const wire::ErrorResponse body{{.message = valid_utf8(error.describe()),  // it may quote what a client sent
                                     .type = std::string(spec.openai_type),
-                                    .param = error.param.empty() ? std::nullopt : std::optional(error.param),
+                                    .param = error.param.empty() ? std::nullopt : std::optional(valid_utf8(error.param)),
                                     .code = std::string(spec.name)}};
     auto response = respond_json(glz::write<glz::opts{.skip_null_members = false}>(body).value_or("{}"), spec.http_status);
     if (retry_after) response->addHeader("Retry-After", std::to_string(*retry_after));
     response->addHeader("x-hotmic-error", std::string(spec.name));
     spdlog::log(spec.http_status >= 500 ? spdlog::level::warn : spdlog::level::info,
-                "request failed request={} code={} status={} message=\"{}\"", request ? request_id(request) : "-", spec.name,
+                "request failed request={} code={} status={} message={:?}", request ? request_id(request) : "-", spec.name,
                 spec.http_status, error.message);
     return response;
 }

@@ -9,6 +9,7 @@
 #include <csignal>
 #include <filesystem>
 #include <format>
+#include <limits>
 #include <thread>
 
 #include "server/context.hpp"
@@ -103,7 +104,8 @@ struct Server::Impl {
         app.disableSigtermHandling()
             .setLogLevel(trantor::Logger::kError)
             .setThreadNum(static_cast<std::size_t>(server.io_threads))
-            .setClientMaxBodySize(server.max_body_bytes + (1 << 20))  // the form's own lines; the file is measured by itself
+            // Bodies are streamed and measured by their handlers; this library would answer with a bare status line.
+            .setClientMaxBodySize(std::numeric_limits<std::size_t>::max())
             .setMaxConnectionNum(server.max_connections)
             .setIdleConnectionTimeout(static_cast<std::size_t>(std::max<std::int64_t>(1, server.idle_timeout.count() / 1000)))
             .setUploadPath(uploads.string())
@@ -119,9 +121,10 @@ struct Server::Impl {
             response->addHeader("x-request-id", request_id(request));
             const double seconds =
                 static_cast<double>(trantor::Date::now().microSecondsSinceEpoch() - request->creationDate().microSecondsSinceEpoch()) / 1e6;
-            const std::string route(request->matchedPathPatternData() ? request->matchedPathPattern() : "unmatched");
+            const std::string_view matched = request->matchedPathPattern();
+            const std::string_view route = matched.empty() ? "unmatched" : matched;
             metrics.request(route, response->statusCode(), seconds);
-            spdlog::debug("answered request={} method={} path={} status={} ms={:.1f}", request_id(request), request->methodString(),
+            spdlog::debug("answered request={} method={} path={:?} status={} ms={:.1f}", request_id(request), request->methodString(),
                           request->path(), static_cast<int>(response->statusCode()), seconds * 1000);
         });
         register_openai(context);
@@ -129,9 +132,10 @@ struct Server::Impl {
         register_health(context);
         app.getLoop()->runEvery(kSweepSeconds, [this] {
             in_flight.sweep();
-            if (!context.started && catalog.ready()) context.started = true;
+            context.note_ready();
         });
-        app.registerBeginningAdvice([this] { announce(); });
+        // The advice comes just before the I/O loops are told to listen, what it queues just after.
+        app.registerBeginningAdvice([this] { drogon::app().getLoop()->queueInLoop([this] { announce(); }); });
     }
 
     /// Tells that requests are answered, once they are: each I/O loop has been told to listen before this queues behind that.
@@ -194,7 +198,7 @@ struct Server::Impl {
 
     /// Unloads every model; false when that takes longer than there is time.
     bool drain(Deadline deadline) {
-        bool good = true;
+        std::atomic<bool> good = true;
         std::vector<std::jthread> unloads;
         for (const auto& entry : catalog.entries()) {
             unloads.emplace_back([&entry, &good, deadline] {
@@ -202,7 +206,7 @@ struct Server::Impl {
                 const auto left = std::chrono::duration_cast<milliseconds>(deadline - Clock::now()) - milliseconds(1000);
                 const auto report = entry.manager->shutdown(deadline, std::max(left, milliseconds(0)));
                 if (report) return;
-                spdlog::error("unload failed model={} code={} message=\"{}\"", entry.name, to_string(report.error().code), report.error().message);
+                spdlog::error("unload failed model={} code={} message={:?}", entry.name, to_string(report.error().code), report.error().message);
                 good = false;
             });
         }

@@ -4,19 +4,23 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <format>
 #include <fstream>
 #include <optional>
 #include <set>
 #include <string_view>
+#include <utility>
 
 namespace hotmic::whisper_cpp {
 namespace {
 
 constexpr std::uint32_t kMagic = 0x67676d6c;  // "ggml"
 constexpr std::int32_t kFilterBins = 201;     // n_fft / 2 + 1 of a 400-sample window
-constexpr std::uint32_t kLongestToken = 4096;
+constexpr std::uint32_t kLongestToken = 512;
+constexpr std::uint64_t kLargestVocabulary = 4 << 20;  // bytes; the published ones have 0.6 MB
 constexpr std::int32_t kLongestName = 128;
+constexpr std::int32_t kHeadSize = 64;  // of every published model; the engine's kernels abort on odd ones
 
 constexpr const char* kGetAnother = "download the model again; ggml-*.bin files of whisper.cpp are what this provider loads";
 
@@ -32,34 +36,45 @@ constexpr std::array kShapes{KnownShape{384, 4, 4, "tiny"},      KnownShape{512,
                              KnownShape{1280, 32, 32, "large"},  KnownShape{1280, 32, 4, "large-v3-turbo"},
                              KnownShape{1280, 32, 2, "distil-large"}};
 
-/// Reads forward, and knows how much is left.
+/// Reads forward, knows how much is left, and keeps what it read.
 class Cursor {
 public:
     Cursor(std::istream& in, std::uint64_t size) : in_(in), left_(size) {}
 
     template <class T>
     bool read(T& value) {
-        return read(reinterpret_cast<char*>(&value), sizeof value);
+        std::array<char, sizeof value> bytes{};
+        if (!read(bytes.data(), bytes.size())) return false;
+        value = std::bit_cast<T>(bytes);
+        return true;
     }
     bool read(char* into, std::uint64_t count) {
         if (count > left_ || !in_.read(into, static_cast<std::streamsize>(count))) return false;
         left_ -= count;
+        kept_.append(into, count);
+        return true;
+    }
+    /// Reads `count` bytes, which the caller has bounded, only to keep them.
+    bool keep(std::uint64_t count) {
+        if (count > left_) return false;
+        const auto held = kept_.size();
+        kept_.resize(held + count);
+        if (!in_.read(kept_.data() + held, static_cast<std::streamsize>(count))) return false;
+        left_ -= count;
         return true;
     }
     bool skip(std::uint64_t count) {
-        if (count > left_) return false;
-        // Seeking throws the stream's buffer away; over little things it is quicker to read.
-        if (count < 4096) in_.ignore(static_cast<std::streamsize>(count));
-        else in_.seekg(static_cast<std::streamoff>(count), std::ios::cur);
-        if (!in_) return false;
+        if (count > left_ || !in_.seekg(static_cast<std::streamoff>(count), std::ios::cur)) return false;
         left_ -= count;
         return true;
     }
     [[nodiscard]] std::uint64_t left() const { return left_; }
+    [[nodiscard]] std::string take_kept() { return std::move(kept_); }
 
 private:
     std::istream& in_;
     std::uint64_t left_;
+    std::string kept_;
 };
 
 class Reader {
@@ -71,12 +86,22 @@ public:
         for (const Step step : {&Reader::magic, &Reader::dimensions, &Reader::filters, &Reader::vocabulary, &Reader::tensors}) {
             if (auto done = (this->*step)(); !done) return std::unexpected(std::move(done).error());
         }
-        return file_;
+        file_.skeleton = cursor_.take_kept();
+        return std::move(file_);
     }
 
 private:
     std::unexpected<Error> truncated(std::string_view where) const {
         return fail(ErrorCode::model_truncated, std::format("{} ends {} (it has {} bytes)", name_, where, file_.size_bytes), kGetAnother, "path");
+    }
+    static std::unexpected<Error> unsupported(std::string what) {
+        return fail(ErrorCode::model_unsupported, std::move(what),
+                    "convert it with whisper.cpp's models/convert-*.py and quantize, or download the ggml-*.bin of the model", "path");
+    }
+    /// An eight-byte length, then JSON. Reads on, so it is asked last.
+    bool looks_like_safetensors() {
+        std::array<char, 5> rest{};
+        return cursor_.read(rest.data(), rest.size()) && rest == std::array<char, 5>{0, 0, 0, 0, '{'};
     }
     std::unexpected<Error> corrupt(std::string what) const {
         return fail(ErrorCode::model_corrupt, std::format("{} is damaged: {}", name_, what), kGetAnother, "path");
@@ -87,16 +112,12 @@ private:
         std::array<char, 4> bytes{};
         if (!cursor_.read(bytes.data(), bytes.size())) return truncated("before the magic number");
         const std::string_view text(bytes.data(), bytes.size());
-        std::uint32_t number = 0;
-        std::copy_n(bytes.data(), bytes.size(), reinterpret_cast<char*>(&number));
-        if (number == kMagic) return {};
-        const auto foreign = [&](std::string_view what) {
-            return fail(ErrorCode::model_unsupported, std::format("{} is {}, not a ggml-whisper file", name_, what),
-                        "convert it with whisper.cpp's models/convert-*.py, or download the ggml-*.bin of the model", "path");
-        };
+        if (std::bit_cast<std::uint32_t>(bytes) == kMagic) return {};
+        const auto foreign = [&](std::string_view what) { return unsupported(std::format("{} is {}, not a ggml-whisper file", name_, what)); };
         if (text == "GGUF") return foreign("a GGUF file");
         if (text == "PK\3\4") return foreign("a PyTorch checkpoint or zip archive");
         if (text.starts_with("\x80")) return foreign("a Python pickle (PyTorch checkpoint)");
+        if (looks_like_safetensors()) return foreign("a safetensors file");
         return fail(ErrorCode::model_not_recognized, std::format("{} is not a Whisper model (no ggml magic number)", name_), kGetAnother, "path");
     }
 
@@ -112,12 +133,12 @@ private:
             bool sane;
         };
         const auto one_of = [](std::int32_t value, std::initializer_list<std::int32_t> allowed) { return std::ranges::contains(allowed, value); };
-        const auto heads_fit = [](std::int32_t state, std::int32_t heads) { return heads > 0 && heads <= 64 && state % heads == 0; };
+        const auto heads_fit = [](std::int32_t state, std::int32_t heads) { return heads > 0 && heads <= 64 && state == heads * kHeadSize; };
         const auto type = h.ftype % GGML_QNT_VERSION_FACTOR;
         const std::array rules{
             Rule{"n_vocab", h.n_vocab, one_of(h.n_vocab, {51864, 51865, 51866})},
             Rule{"n_audio_ctx", h.n_audio_ctx, h.n_audio_ctx == 1500},
-            Rule{"n_audio_state", h.n_audio_state, h.n_audio_state >= 64 && h.n_audio_state <= 2048 && h.n_audio_state % 32 == 0},
+            Rule{"n_audio_state", h.n_audio_state, h.n_audio_state >= 64 && h.n_audio_state <= 2048 && h.n_audio_state % kHeadSize == 0},
             Rule{"n_audio_head", h.n_audio_head, heads_fit(h.n_audio_state, h.n_audio_head)},
             Rule{"n_audio_layer", h.n_audio_layer, one_of(h.n_audio_layer, {4, 6, 12, 24, 32})},
             Rule{"n_text_ctx", h.n_text_ctx, h.n_text_ctx == 448},
@@ -130,6 +151,16 @@ private:
         for (const auto& [name, value, sane] : rules) {
             if (!sane) return corrupt(std::format("{} = {} is nothing a Whisper model has", name, value));
         }
+        const auto weights = *weight_type(type);
+        if (!ggml_is_quantized(weights)) return {};
+        // The engine trusts both: another version's blocks are read as numbers, and a row that is no whole number of blocks aborts.
+        if (const auto version = h.ftype / GGML_QNT_VERSION_FACTOR; version != GGML_QNT_VERSION) {
+            return unsupported(std::format("{} is quantized in version {} of the format; this engine reads version {}", name_, version, GGML_QNT_VERSION));
+        }
+        if (const auto block = ggml_blck_size(weights); h.n_text_state % block != 0) {
+            return unsupported(std::format("{} has {} values a row, which {} (blocks of {}) cannot hold", name_, h.n_text_state,
+                                           ggml_type_name(weights), block));
+        }
         return {};
     }
 
@@ -138,7 +169,7 @@ private:
         std::int32_t bins = 0;
         if (!cursor_.read(mels) || !cursor_.read(bins)) return truncated("before its mel filters");
         if (mels != file_.header.n_mels || bins != kFilterBins) return corrupt(std::format("mel filters of {} × {}", mels, bins));
-        if (!cursor_.skip(sizeof(float) * static_cast<std::uint64_t>(mels) * static_cast<std::uint64_t>(bins))) return truncated("within its mel filters");
+        if (!cursor_.keep(sizeof(float) * static_cast<std::uint64_t>(mels) * static_cast<std::uint64_t>(bins))) return truncated("within its mel filters");
         return {};
     }
 
@@ -146,11 +177,13 @@ private:
         std::int32_t count = 0;
         if (!cursor_.read(count)) return truncated("before its vocabulary");
         if (count <= 0 || count > file_.header.n_vocab) return corrupt(std::format("a vocabulary of {} tokens", count));
+        std::uint64_t total = 0;
         for (std::int32_t i = 0; i < count; ++i) {
             std::uint32_t length = 0;
             if (!cursor_.read(length)) return truncated(std::format("within its vocabulary (token {} of {})", i, count));
             if (length > kLongestToken) return corrupt(std::format("token {} is {} bytes long", i, length));
-            if (!cursor_.skip(length)) return truncated(std::format("within its vocabulary (token {} of {})", i, count));
+            if ((total += length) > kLargestVocabulary) return corrupt("a vocabulary larger than any");
+            if (!cursor_.keep(length)) return truncated(std::format("within its vocabulary (token {} of {})", i, count));
         }
         return {};
     }
@@ -199,6 +232,7 @@ private:
         const auto element = static_cast<ggml_type>(type);
         if (row % ggml_blck_size(element) != 0) return corrupt(std::format("tensor {} has rows of {} in blocks", name, row));
         const auto bytes = ggml_row_size(element, row) * rows;
+        file_.data.push_back({file_.size_bytes - cursor_.left(), bytes});
         if (!cursor_.skip(bytes)) return truncated(std::format("within tensor {}", name));
         file_.tensor_bytes += bytes;
         file_.parameters += rows * static_cast<std::uint64_t>(row);

@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <istream>
 #include <string>
+#include <vector>
 
 #include "hotmic/error.hpp"
 
@@ -35,16 +36,26 @@ struct ModelHeader {
     [[nodiscard]] std::string quantization() const;
 };
 
+/// Bytes of a file: [begin, begin + size).
+struct Extent {
+    std::uint64_t begin = 0;
+    std::uint64_t size = 0;
+};
+
 struct ModelFile {
     ModelHeader header;
     std::uint64_t size_bytes = 0;
     std::uint64_t tensors = 0;
     std::uint64_t tensor_bytes = 0;
     std::uint64_t parameters = 0;
+    /// Where the tensors' numbers are, in order.
+    std::vector<Extent> data{};
+    /// Everything that is not a tensor's number, in order: what was checked here, and what the engine must be given.
+    std::string skeleton{};
 };
 
 /// Walks the whole file without reading tensor data: every dimension sane, every tensor one the shape calls for, the last one
-/// ending where the file does. Never allocates more than a few kilobytes on a file's word.
+/// ending where the file does. Takes at most a few megabytes, whatever a file says of itself.
 /// Errors: model_not_recognized, model_unsupported, model_truncated, model_corrupt. `name` is used in messages.
 [[nodiscard]] Result<ModelFile> read_model_file(std::istream& in, std::uint64_t size_bytes, const std::string& name);
 

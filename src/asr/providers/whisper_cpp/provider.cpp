@@ -15,7 +15,7 @@
 namespace hotmic::whisper_cpp {
 namespace {
 
-constexpr const char* kCancelGranularity = "one pass of the encoder or one step of the decoder";
+constexpr const char* kCancelGranularity = "one pass of the encoder (30 s of audio)";
 
 int slots_of(const ModelSpec& spec) { return std::max(1, spec.slots); }
 
@@ -144,6 +144,8 @@ public:
     }
 
     Result<std::unique_ptr<Model>> load(const ModelSpec& spec, LoadProgress& progress, std::stop_token stop) override {
+        if (auto sane = check_limits(spec); !sane) return std::unexpected(std::move(sane).error());
+        if (const auto here = availability(); !here.available) return fail(ErrorCode::provider_unavailable, here.reason, here.remedy);
         const auto backend = choose_backend(spec.backend);
         if (!backend) return std::unexpected(backend.error());
         const auto file = checked_file(spec);
@@ -154,7 +156,7 @@ public:
         params.gpu_device = backend->gpu_index;
         params.flash_attn = spec.flash_attention;
 
-        WeightReader reader(spec.path, file->size_bytes, progress, stop);
+        WeightReader reader(spec.path, *file, progress, stop);
         auto loader = reader.loader();
         ContextPtr context;
         try {
@@ -163,12 +165,7 @@ public:
             return fail(ErrorCode::load_failed, std::format("the engine could not load {}: {}", spec.path.string(), problem.what()),
                         "check the memory that is available");
         }
-        if (stop.stop_requested()) return fail(ErrorCode::load_cancelled, "the load was cancelled");
-        if (!reader.whole()) {
-            return fail(ErrorCode::model_truncated,
-                        std::format("{} changed while it was read: {} of {} bytes came", spec.path.string(), reader.bytes_read(), file->size_bytes),
-                        "let nothing write to the file, then load again", "path");
-        }
+        if (auto given = reader.verdict(); !given) return std::unexpected(std::move(given).error());
         if (!context) return fail(ErrorCode::load_failed, std::format("the engine refused {}", spec.path.string()), "its log says why");
         auto digest = reader.digest();
         if (!spec.sha256.empty() && digest != spec.sha256) {
@@ -192,6 +189,15 @@ public:
     }
 
 private:
+    static Result<void> check_limits(const ModelSpec& spec) {
+        const auto check = [](std::string_view key, int value) -> Result<void> {
+            if (value >= 0 && value <= kMaxDecoders) return {};
+            return fail(ErrorCode::config_invalid, std::format("{} = {}: the engine runs at most {} decoders at once", key, value, kMaxDecoders),
+                        std::format("set it to 0..{}", kMaxDecoders), std::string(key));
+        };
+        if (auto fits = check("max_best_of", spec.max_best_of); !fits) return fits;
+        return check("max_beam_size", spec.max_beam_size);
+    }
     static Result<ModelFile> checked_file(const ModelSpec& spec) {
         if (spec.path.empty()) {
             return fail(ErrorCode::model_file_missing, "whisper_cpp was given no model file",

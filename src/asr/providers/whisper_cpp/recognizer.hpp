@@ -10,6 +10,9 @@
 
 namespace hotmic::whisper_cpp {
 
+/// Most decoders the engine can run at once (WHISPER_MAX_DECODERS).
+inline constexpr int kMaxDecoders = 8;
+
 struct WhisperDeleter {
     void operator()(whisper_context* context) const { whisper_free(context); }
     void operator()(whisper_state* state) const { whisper_free_state(state); }

@@ -1,16 +1,61 @@
 #include "asr/providers/whisper_cpp/text.hpp"
 
-namespace hotmic::whisper_cpp {
+#include <array>
+#include <locale>
 
-std::size_t unfinished_tail(std::string_view text) noexcept {
-    // Look back over at most three continuation bytes for the lead byte (RFC 3629, section 3).
-    for (std::size_t back = 1; back <= 4 && back <= text.size(); ++back) {
-        const auto byte = static_cast<unsigned char>(text[text.size() - back]);
-        if ((byte & 0xC0) == 0x80) continue;
-        const std::size_t length = byte >= 0xF0 ? 4 : byte >= 0xE0 ? 3 : byte >= 0xC0 ? 2 : 1;
-        return length > back ? back : 0;
+namespace hotmic::whisper_cpp {
+namespace {
+
+constexpr std::string_view kReplacement = "\xEF\xBF\xBD";
+
+/// The standard library's decoder; its destructor is protected in the base class only.
+struct Decoder : std::codecvt<char32_t, char8_t, std::mbstate_t> {
+    Decoder() : codecvt(1) {}
+    ~Decoder() override = default;
+};
+
+}  // namespace
+
+std::string CharacterJoiner::take(std::string_view piece) {
+    held_ += piece;
+    static const Decoder decoder;
+    const std::u8string bytes(held_.begin(), held_.end());
+    std::array<char32_t, 64> characters{};
+    std::string whole;
+    std::size_t at = 0;
+    while (at < bytes.size()) {
+        std::mbstate_t state{};
+        const char8_t* next = nullptr;
+        char32_t* end = nullptr;
+        const auto result =
+            decoder.in(state, bytes.data() + at, bytes.data() + bytes.size(), next, characters.data(), characters.data() + characters.size(), end);
+        const auto used = static_cast<std::size_t>(next - (bytes.data() + at));
+        whole.append(held_, at, used);
+        at += used;
+        if (result == std::codecvt_base::error) {
+            whole += kReplacement;
+            ++at;
+        } else if (used == 0) {
+            break;  // the beginning of a character
+        }
     }
-    return 0;
+    held_.erase(0, at);
+    return whole;
+}
+
+std::string CharacterJoiner::finish() {
+    if (held_.empty()) return {};
+    held_.clear();
+    return std::string(kReplacement);
+}
+
+std::string_view end_of_prompt(std::string_view prompt, std::size_t bytes) {
+    if (prompt.size() <= bytes) return prompt;
+    prompt.remove_prefix(prompt.size() - bytes);
+    if (const auto word = prompt.find(' '); word != std::string_view::npos) return prompt.substr(word);
+    // Not within a character (RFC 3629: continuation bytes are 10xxxxxx).
+    while (!prompt.empty() && (static_cast<unsigned char>(prompt.front()) & 0xC0) == 0x80) prompt.remove_prefix(1);
+    return prompt;
 }
 
 }  // namespace hotmic::whisper_cpp

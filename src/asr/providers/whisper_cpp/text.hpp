@@ -1,4 +1,4 @@
-/// Text from tokens: a token may end in the middle of a character.
+/// Text from tokens: a token may end in the middle of a character, and a model may spell what is no character at all.
 #pragma once
 
 #include <string>
@@ -6,23 +6,22 @@
 
 namespace hotmic::whisper_cpp {
 
-/// How many bytes at the end of `text` begin a UTF-8 character without ending it (0 to 3).
-[[nodiscard]] std::size_t unfinished_tail(std::string_view text) noexcept;
-
-/// Joins pieces of a byte stream and hands out whole characters only.
+/// Joins pieces of a byte stream and hands out whole characters only, so that every piece handed out is valid UTF-8.
 class CharacterJoiner {
 public:
-    /// What is complete of everything taken so far and not yet handed out.
-    [[nodiscard]] std::string take(std::string_view piece) {
-        held_ += piece;
-        const auto tail = unfinished_tail(held_);
-        std::string whole = held_.substr(0, held_.size() - tail);
-        held_.erase(0, whole.size());
-        return whole;
-    }
+    /// What is complete of everything taken so far and not yet handed out. Bytes that cannot be part of a character become U+FFFD.
+    [[nodiscard]] std::string take(std::string_view piece);
+    /// The rest, when no more will come: U+FFFD for a character that never ended, or nothing.
+    [[nodiscard]] std::string finish();
+    /// A character has begun and not ended.
+    [[nodiscard]] bool within_character() const noexcept { return !held_.empty(); }
 
 private:
     std::string held_;
 };
+
+/// The last part of `prompt`, at most `bytes` long, beginning at a word where that is possible. Whisper looks at the end of a
+/// prompt only, and libwhisper's tokenizer recurses once a character (std::regex), so a long one would overflow the stack.
+[[nodiscard]] std::string_view end_of_prompt(std::string_view prompt, std::size_t bytes);
 
 }  // namespace hotmic::whisper_cpp

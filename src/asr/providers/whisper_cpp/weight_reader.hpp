@@ -10,43 +10,57 @@
 #include <stop_token>
 #include <string>
 
+#include "asr/providers/whisper_cpp/model_file.hpp"
 #include "hotmic/provider.hpp"
 
 struct whisper_model_loader;
 
 namespace hotmic::whisper_cpp {
 
-/// The engine ignores how much a read returned, so this remembers: after the load, `whole` tells whether every byte of the file
-/// reached it.
+/// The engine ignores how much a read returned and trusts every length and type it is given. So this keeps to what was checked:
+/// the file's skeleton comes from memory and is only compared with the file, the tensors' numbers come from the file, and what
+/// cannot be read is zero. After the load `verdict` tells whether the engine was given the file.
+///
+/// One thread; `file` and `progress` outlive it.
 class WeightReader {
 public:
-    WeightReader(const std::filesystem::path& path, std::uint64_t size, LoadProgress& progress, std::stop_token stop);
+    WeightReader(const std::filesystem::path& path, const ModelFile& file, LoadProgress& progress, std::stop_token stop);
 
     /// The engine's interface to this object, which must outlive the load.
     [[nodiscard]] whisper_model_loader loader();
 
-    /// Every byte that the file was found to have has been read, and there were no more.
-    [[nodiscard]] bool whole() const noexcept { return read_ == size_ && !short_read_; }
-    [[nodiscard]] std::uint64_t bytes_read() const noexcept { return read_; }
+    /// Errors: load_cancelled (stop was requested), model_file_unreadable (the disk failed), model_truncated and model_corrupt
+    /// (the file became shorter, longer or another since it was checked).
+    [[nodiscard]] Result<void> verdict();
+
     /// SHA-256 of what has been read, lower-case hex.
     [[nodiscard]] std::string digest() const;
 
+    /// What the engine calls: fills `into` whatever happens, returns how many bytes are the file's.
+    std::size_t read(char* into, std::size_t count);
+    /// Nothing more will come.
+    [[nodiscard]] bool ended() const noexcept { return ended_; }
+
 private:
-    std::size_t read(void* into, std::size_t count);
+    std::size_t read_some(char* into, std::size_t count);
 
     struct DigestDeleter {
         void operator()(EVP_MD_CTX* context) const { EVP_MD_CTX_free(context); }
     };
 
-    std::ifstream file_;
-    const std::uint64_t size_;
+    const std::string name_;
+    std::ifstream stream_;
+    const ModelFile& file_;
     LoadProgress& progress_;
     const std::stop_token stop_;
     std::unique_ptr<EVP_MD_CTX, DigestDeleter> digest_;
     std::uint64_t read_ = 0;
     std::uint64_t reported_ = 0;
+    std::size_t skeleton_ = 0;  // bytes of the skeleton given out
+    std::size_t extent_ = 0;    // the tensor that read_ is in or before
     bool ended_ = false;
-    bool short_read_ = false;  // a read that began inside the file did not get all it asked for
+    bool stopped_ = false;
+    bool changed_ = false;
 };
 
 }  // namespace hotmic::whisper_cpp

@@ -1,0 +1,317 @@
+/// The traps of libwhisper, each by its name.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <openssl/evp.h>
+#include <unistd.h>
+#include <whisper.h>
+
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <thread>
+
+#include "asr/providers/whisper_cpp/engine.hpp"
+#include "asr/providers/whisper_cpp/model_file.hpp"
+#include "asr/providers/whisper_cpp/provider.hpp"
+#include "asr/providers/whisper_cpp/recognizer.hpp"
+#include "asr/providers/whisper_cpp/text.hpp"
+#include "asr/providers/whisper_cpp/weight_reader.hpp"
+#include "audio/clip.hpp"
+#include "lifecycle/warmup_runner.hpp"
+#include "support/whisper_test_model.hpp"
+
+namespace hotmic::whisper_cpp {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::Damage;
+using testing::WhisperTestModel;
+using ::testing::HasSubstr;
+
+class Traps : public ::testing::Test {
+protected:
+    void SetUp() override { fs::create_directories(folder_); }
+    void TearDown() override { fs::remove_all(folder_); }
+
+    fs::path whole(const WhisperTestModel& model = {}) const {
+        testing::write_whisper_model(folder_ / "model.bin", model);
+        return folder_ / "model.bin";
+    }
+    fs::path damaged(Damage damage) const {
+        testing::write_damaged_whisper_model(folder_ / "model.bin", damage);
+        return folder_ / "model.bin";
+    }
+    Result<std::unique_ptr<Model>> load(const fs::path& path, std::string sha256 = {}) {
+        return provider_->load({.provider = "whisper_cpp", .path = path, .sha256 = std::move(sha256), .threads = 1}, progress_, {});
+    }
+    void expect_refused(const fs::path& path, ErrorCode code, const std::string& says) {
+        const auto model = load(path);
+        ASSERT_FALSE(model);
+        EXPECT_EQ(model.error().code, code) << model.error().message;
+        EXPECT_THAT(model.error().message, HasSubstr(says));
+        EXPECT_THAT(model.error().message, HasSubstr(path.string()));
+        EXPECT_FALSE(model.error().remedy.empty());
+        EXPECT_EQ(progress_.snapshot().done_bytes, 0u) << "refused before reading";
+    }
+    static std::vector<float> clip() { return audio::clip_of_length(2).value(); }
+
+    const fs::path folder_ = fs::temp_directory_path() / ("hotmic-whisper-" + std::to_string(getpid()));
+    std::shared_ptr<Provider> provider_ = make_provider();
+    LoadProgress progress_;
+};
+
+// ── Files
+
+TEST_F(Traps, TruncationInsideTheLastTensorIsRefusedThoughTheEngineLoadsIt) {
+    const auto path = damaged(Damage::cut_in_last_tensor);
+    expect_refused(path, ErrorCode::model_truncated, "ends within tensor");
+    start_engine();
+    const ContextPtr engine(whisper_init_from_file_with_params_no_state(path.c_str(), whisper_context_default_params()));
+    EXPECT_NE(engine, nullptr) << "when the engine learns to refuse this, the check is one of two";
+}
+
+TEST_F(Traps, AFileThatEndsAfterItsVocabularyIsRefused) {
+    expect_refused(damaged(Damage::ends_after_vocabulary), ErrorCode::model_truncated, "without a single weight");
+}
+
+TEST_F(Traps, AMillionLayersAreRefusedWithoutTryingThem) {
+    expect_refused(damaged(Damage::million_layers), ErrorCode::model_corrupt, "n_audio_layer = 1000000");
+}
+
+TEST_F(Traps, ATensorTypeThatMakesTheEngineAbortIsRefused) {
+    expect_refused(damaged(Damage::bad_tensor_type), ErrorCode::model_corrupt, "unknown type 999");
+}
+
+TEST_F(Traps, ATokenOfFourGigabytesIsRefused) { expect_refused(damaged(Damage::endless_token), ErrorCode::model_corrupt, "token 0 is 4294967295 bytes"); }
+
+TEST_F(Traps, BytesAfterTheLastTensorAreRefused) { expect_refused(damaged(Damage::trailing_bytes), ErrorCode::model_corrupt, "follow its last tensor"); }
+
+TEST_F(Traps, OtherFormatsAreToldByName) {
+    const auto holding = [&](std::string_view content) {
+        std::ofstream(folder_ / "other", std::ios::binary) << content;
+        return folder_ / "other";
+    };
+    expect_refused(holding("GGUF\3\0\0\0"), ErrorCode::model_unsupported, "GGUF");
+    expect_refused(holding("PK\3\4...."), ErrorCode::model_unsupported, "PyTorch");
+    expect_refused(holding("It was the best of times"), ErrorCode::model_not_recognized, "no ggml magic");
+    expect_refused(holding(""), ErrorCode::model_truncated, "is empty");
+    expect_refused(holding("lm"), ErrorCode::model_truncated, "before the magic number");
+    expect_refused(folder_, ErrorCode::model_not_recognized, "is a folder");
+    expect_refused("/dev/null", ErrorCode::model_file_unreadable, "not a regular file");
+}
+
+TEST_F(Traps, EveryTruncationOfTheHeadIsRefused) {
+    const auto path = whole();
+    std::ifstream in(path, std::ios::binary);
+    std::string head(80'000, '\0');
+    in.read(head.data(), static_cast<std::streamsize>(head.size()));
+    for (std::size_t size = 0; size < head.size(); size += size < 200 ? 1 : 997) {
+        std::istringstream cut(head.substr(0, size));
+        const auto file = read_model_file(cut, size, "cut");
+        ASSERT_FALSE(file) << size;
+        EXPECT_EQ(file.error().code, ErrorCode::model_truncated) << size << ": " << file.error().message;
+    }
+}
+
+TEST_F(Traps, RandomDamageToTheHeadIsRefusedOrHarmless) {
+    const auto path = whole();
+    std::ifstream in(path, std::ios::binary);
+    std::ostringstream all;
+    all << in.rdbuf();
+    const auto bytes = all.str();
+    std::uint32_t state = 1;
+    for (int round = 0; round < 40; ++round) {
+        auto copy = bytes;
+        for (int i = 0; i < 4; ++i) {
+            state = state * 1664525 + 1013904223;
+            copy[state % 4000] = static_cast<char>(state >> 24);
+        }
+        std::istringstream damaged_in(copy);
+        (void)read_model_file(damaged_in, copy.size(), "damaged");  // must return; what, depends on where it hit
+    }
+}
+
+TEST_F(Traps, AFileThatShrinksWhileItIsReadIsRefused) {
+    const auto path = whole();
+    const auto size = fs::file_size(path);
+    // The engine reads; behind its back the file loses its second half.
+    WeightReader reader(path, size, progress_, {});
+    auto loader = reader.loader();
+    std::vector<char> buffer(1 << 20);
+    ASSERT_EQ(loader.read(loader.context, buffer.data(), buffer.size()), buffer.size());
+    fs::resize_file(path, size / 2);
+    while (!loader.eof(loader.context)) (void)loader.read(loader.context, buffer.data(), buffer.size());
+    EXPECT_FALSE(reader.whole());
+}
+
+TEST_F(Traps, TheDigestIsTakenInTheSamePassAndChecked) {
+    const auto path = whole();
+    std::ifstream in(path, std::ios::binary);
+    std::ostringstream all;
+    all << in.rdbuf();
+    const auto bytes = all.str();
+    std::array<unsigned char, 32> value{};
+    EVP_Digest(bytes.data(), bytes.size(), value.data(), nullptr, EVP_sha256(), nullptr);
+    std::string expected;
+    for (const auto byte : value) expected += std::format("{:02x}", byte);
+
+    const auto model = load(path, expected);
+    ASSERT_TRUE(model) << model.error().message;
+    EXPECT_EQ((*model)->info().sha256, expected);
+    const auto other = load(path, std::string(64, '0'));
+    ASSERT_FALSE(other);
+    EXPECT_EQ(other.error().code, ErrorCode::checksum_mismatch);
+    EXPECT_THAT(other.error().message, HasSubstr(expected));
+}
+
+TEST_F(Traps, RandomWeightsAreFoundByTheirNumbersNotByTheirText) {
+    const auto model = load(damaged(Damage::random_weights));
+    ASSERT_TRUE(model) << "the file is whole: " << model.error().message;
+    const auto recognizer = (*model)->make_recognizer().value();
+    const auto transcript = recognizer->transcribe(clip(), {}, {}, {});
+    ASSERT_FALSE(transcript);
+    EXPECT_EQ(transcript.error().code, ErrorCode::inference_failed);
+    EXPECT_THAT(transcript.error().message, HasSubstr("not finite"));
+}
+
+// ── Inference
+
+TEST_F(Traps, AStateTheLibraryFreedIsLetGoAndMadeAnew) {
+    const auto model = load(whole());
+    ASSERT_TRUE(model);
+    StatePtr state;
+    // The library's word that it has freed the state: freeing it again would crash here, under the address sanitizer at once.
+    auto* const freed = reinterpret_cast<whisper_state*>(0x1);
+    state.reset(freed);
+    const auto outcome = outcome_of(-7, false, state);
+    ASSERT_FALSE(outcome);
+    EXPECT_EQ(outcome.error().code, ErrorCode::insufficient_memory);
+    EXPECT_EQ(state, nullptr);
+}
+
+TEST_F(Traps, ReturnCodesMeanWhatTheLibraryMeans) {
+    StatePtr none;
+    EXPECT_TRUE(outcome_of(0, false, none));
+    EXPECT_EQ(outcome_of(0, true, none).error().code, ErrorCode::cancelled) << "a stop before the encoder returns 0";
+    EXPECT_EQ(outcome_of(-6, true, none).error().code, ErrorCode::cancelled);
+    EXPECT_EQ(outcome_of(-6, false, none).error().code, ErrorCode::inference_failed);
+    EXPECT_EQ(outcome_of(-8, true, none).error().code, ErrorCode::cancelled);
+}
+
+TEST_F(Traps, ARecognizerRefusesAnotherThread) {
+    const auto model = load(whole());
+    ASSERT_TRUE(model);
+    const auto recognizer = (*model)->make_recognizer().value();
+    std::jthread([&] {
+        const auto transcript = recognizer->transcribe(clip(), {}, {}, {});
+        ASSERT_FALSE(transcript);
+        EXPECT_EQ(transcript.error().code, ErrorCode::internal);
+    }).join();
+    EXPECT_TRUE(recognizer->transcribe(clip(), {}, {}, {}));
+}
+
+TEST_F(Traps, StateDoesNotBleedFromOneRequestIntoTheNext) {
+    const auto model = load(whole({.multilingual = true}));
+    ASSERT_TRUE(model);
+    const auto recognizer = (*model)->make_recognizer().value();
+    const auto first = recognizer->transcribe(clip(), {}, {}, {}).value();
+    ASSERT_TRUE(recognizer->transcribe(clip(), {.task = Task::translate, .language = "de", .prompt = "something else", .temperature = 0.8,
+                                                .best_of = 5, .word_timestamps = true}, {}, {}));
+    const auto again = recognizer->transcribe(clip(), {}, {}, {}).value();
+    EXPECT_EQ(again.text, first.text);
+    EXPECT_EQ(again.language, first.language);
+    EXPECT_TRUE(again.segments.at(0).words.empty());
+}
+
+TEST_F(Traps, AMissingLanguageIsDetectedWithItsProbability) {
+    const auto model = load(whole({.multilingual = true, .language = "de"}));
+    ASSERT_TRUE(model);
+    const auto recognizer = (*model)->make_recognizer().value();
+    const auto transcript = recognizer->transcribe(clip(), {}, {}, {}).value();
+    EXPECT_EQ(transcript.language, "de");
+    EXPECT_GT(transcript.language_probability, 0.9);
+    const auto given = recognizer->transcribe(clip(), {.language = "german"}, {}, {}).value();
+    EXPECT_EQ(given.language, "de");
+    EXPECT_EQ(given.language_probability, 0) << "given, not detected";
+}
+
+TEST_F(Traps, TranslationIsAnotherTaskOfTheSameModel) {
+    const WhisperTestModel shape{.multilingual = true};
+    const auto model = load(whole(shape));
+    ASSERT_TRUE(model);
+    const auto recognizer = (*model)->make_recognizer().value();
+    EXPECT_EQ(recognizer->transcribe(clip(), {}, {}, {})->text, testing::text_of(shape.sentence));
+    EXPECT_EQ(recognizer->transcribe(clip(), {.task = Task::translate}, {}, {})->text, testing::text_of(shape.translation));
+}
+
+TEST_F(Traps, AnEnglishOnlyModelRefusesOtherLanguagesAndTranslation) {
+    const auto model = load(whole());
+    ASSERT_TRUE(model);
+    const auto recognizer = (*model)->make_recognizer().value();
+    EXPECT_EQ(recognizer->transcribe(clip(), {.language = "de"}, {}, {}).error().code, ErrorCode::unsupported_language);
+    EXPECT_EQ(recognizer->transcribe(clip(), {.task = Task::translate}, {}, {}).error().code, ErrorCode::unsupported_parameter);
+}
+
+TEST_F(Traps, MoreDecodersThanWereWarmedAreRefused) {
+    const auto model = load(whole());
+    ASSERT_TRUE(model);
+    const auto recognizer = (*model)->make_recognizer().value();
+    EXPECT_EQ(recognizer->transcribe(clip(), {.beam_size = 6}, {}, {}).error().code, ErrorCode::unsupported_parameter);
+    EXPECT_EQ(recognizer->transcribe(clip(), {.best_of = 9}, {}, {}).error().code, ErrorCode::unsupported_parameter);
+    EXPECT_TRUE(recognizer->transcribe(clip(), {.beam_size = 5}, {}, {}));
+}
+
+TEST_F(Traps, TokensThatEndInsideACharacterBecomeWholeCharacters) {
+    // "ü" and "€" cut between tokens, as byte-pair vocabularies do.
+    const auto model = load(whole({.sentence = {" gr\xC3", "\xBC\xC3\x9F", "e \xE2", "\x82\xAC"}}));
+    ASSERT_TRUE(model);
+    const auto recognizer = (*model)->make_recognizer().value();
+    const auto transcript = recognizer->transcribe(clip(), {.word_timestamps = true}, {}, {}).value();
+    EXPECT_EQ(transcript.text, "gr\xC3\xBC\xC3\x9F" "e \xE2\x82\xAC");
+    for (const auto& segment : transcript.segments) {
+        EXPECT_EQ(unfinished_tail(segment.text), 0u);
+        for (const auto& word : segment.words) EXPECT_EQ(unfinished_tail(word.text), 0u);
+    }
+}
+
+TEST(UnfinishedTail, CountsTheBytesOfACharacterThatHasNotEnded) {
+    EXPECT_EQ(unfinished_tail(""), 0u);
+    EXPECT_EQ(unfinished_tail("abc"), 0u);
+    EXPECT_EQ(unfinished_tail("a\xC3"), 1u);
+    EXPECT_EQ(unfinished_tail("a\xC3\xBC"), 0u);
+    EXPECT_EQ(unfinished_tail("\xE2\x82"), 2u);
+    EXPECT_EQ(unfinished_tail("\xF0\x9F\x98"), 3u);
+    EXPECT_EQ(unfinished_tail("\xF0\x9F\x98\x80"), 0u);
+}
+
+TEST_F(Traps, ABackendThatIsNotThereIsNamedWithThoseThatAre) {
+    const auto choice = choose_backend("NoSuchGPU0");
+    ASSERT_FALSE(choice);
+    EXPECT_EQ(choice.error().code, ErrorCode::provider_unavailable);
+    EXPECT_THAT(choice.error().message, HasSubstr("cpu"));
+    EXPECT_FALSE(choose_backend("cpu")->use_gpu);
+    EXPECT_THAT(choose_backend("cpu")->description, HasSubstr("CPU"));
+}
+
+TEST_F(Traps, TheEstimateIsNearWhatTheModelTakes) {
+    const auto path = whole();
+    const ModelSpec spec{.provider = "whisper_cpp", .path = path, .threads = 1};
+    const auto estimate = provider_->estimate(spec).value().total_bytes();
+    EXPECT_GT(estimate, 150u << 20);
+    EXPECT_LT(estimate, 600u << 20);
+}
+
+/// Official weights, where somebody has them.
+TEST_F(Traps, OfficialWeightsTranscribeSpeech) {
+    const char* path = std::getenv("HOTMIC_TEST_WHISPER_MODEL");
+    if (path == nullptr) GTEST_SKIP() << "set HOTMIC_TEST_WHISPER_MODEL to a ggml-*.bin file to run this with official weights";
+    const auto model = load(path);
+    ASSERT_TRUE(model) << model.error().message;
+    const auto recognizer = (*model)->make_recognizer().value();
+    const auto& built_in = audio::builtin_clip();
+    const auto transcript = recognizer->transcribe(audio::clip_of_length(built_in.seconds).value(), {}, {}, {}).value();
+    EXPECT_LE(word_error_rate(built_in.text, transcript.text), 0.2) << transcript.text;
+}
+
+}  // namespace
+}  // namespace hotmic::whisper_cpp
