@@ -52,16 +52,17 @@ bool write_frame(int fd, Kind kind, std::span<const std::byte> body) {
     return write_all(fd, parts.data(), 2);
 }
 
-std::optional<Frame> read_frame(int fd) {
+std::expected<Frame, Broken> read_frame(int fd, std::uint32_t largest) {
     FrameHeader header;
-    if (!read_all(fd, &header, sizeof header) || header.size > kMaxFrame) return std::nullopt;
+    if (!read_all(fd, &header, sizeof header)) return std::unexpected(Broken::closed);
+    if (header.size > largest) return std::unexpected(Broken::nonsense);
     Frame frame{.kind = header.kind, .body = {}};
     bool whole = true;
     frame.body.resize_and_overwrite(header.size, [&](char* data, std::size_t size) {
         whole = read_all(fd, data, size);
         return whole ? size : 0;
     });
-    if (!whole) return std::nullopt;
+    if (!whole) return std::unexpected(Broken::closed);
     return frame;
 }
 
@@ -88,7 +89,7 @@ bool send_control(int fd, Kind kind, std::span<const std::byte> body, int passed
     }
 }
 
-std::optional<Frame> receive_control(int fd) {
+std::expected<Frame, Broken> receive_control(int fd) {
     std::string buffer(sizeof(FrameHeader) + kMaxControl, '\0');
     iovec into{buffer.data(), buffer.size()};
     msghdr message{};
@@ -100,18 +101,23 @@ std::optional<Frame> receive_control(int fd) {
     ssize_t got = 0;
     do got = recvmsg(fd, &message, MSG_CMSG_CLOEXEC);
     while (got < 0 && errno == EINTR);
-    if (got < static_cast<ssize_t>(sizeof(FrameHeader))) return std::nullopt;
+    if (got <= 0) return std::unexpected(Broken::closed);
 
     Frame frame;
     for (auto* control = CMSG_FIRSTHDR(&message); control != nullptr; control = CMSG_NXTHDR(&message, control)) {
         if (control->cmsg_level != SOL_SOCKET || control->cmsg_type != SCM_RIGHTS) continue;
-        int passed = -1;
-        std::memcpy(&passed, CMSG_DATA(control), sizeof(int));
-        frame.passed = Fd(passed);
+        // Alignment leaves room for more than the one we expect; what is not taken here would stay open for good.
+        for (auto at = CMSG_LEN(0); at + sizeof(int) <= control->cmsg_len; at += sizeof(int)) {
+            int passed = -1;
+            std::memcpy(&passed, CMSG_DATA(control) + (at - CMSG_LEN(0)), sizeof(int));
+            Fd owned(passed);
+            if (!frame.passed) frame.passed = std::move(owned);
+        }
     }
+    if (got < static_cast<ssize_t>(sizeof(FrameHeader))) return std::unexpected(Broken::nonsense);
     FrameHeader header;
     std::memcpy(&header, buffer.data(), sizeof header);
-    if (header.size != static_cast<std::size_t>(got) - sizeof header) return std::nullopt;
+    if (header.size != static_cast<std::size_t>(got) - sizeof header) return std::unexpected(Broken::nonsense);
     frame.kind = header.kind;
     frame.body = buffer.substr(sizeof header, header.size);
     return frame;

@@ -3,7 +3,11 @@
 
 #include <unistd.h>
 
+#include <algorithm>
+#include <expected>
 #include <glaze/glaze.hpp>
+#include <new>
+#include <optional>
 #include <span>
 #include <string>
 #include <utility>
@@ -38,14 +42,31 @@ struct Frame {
     Fd passed{};  ///< a descriptor that came with it, on the control channel
 };
 
-/// The stream channel of a slot. One thread reads, one writes.
-/// `false` and nothing mean that the other side is gone or broke the protocol; there is no recovering from either.
+/// Why nothing could be read. There is no recovering from either.
+enum class Broken : std::uint8_t {
+    closed,    ///< the other side is gone, perhaps in the middle of a message
+    nonsense,  ///< it sent what is no frame, or one beyond the limit
+};
+
+/// The stream channel of a slot. One thread reads, one writes. `write_frame` is false when the other side is gone.
 [[nodiscard]] bool write_frame(int fd, Kind kind, std::span<const std::byte> body);
-[[nodiscard]] std::optional<Frame> read_frame(int fd);
+[[nodiscard]] std::expected<Frame, Broken> read_frame(int fd, std::uint32_t largest = kMaxFrame);
 
 /// The packet channel of control. Any thread may write: messages are atomic. `wait`: block while the buffer is full.
 [[nodiscard]] bool send_control(int fd, Kind kind, std::span<const std::byte> body, int passed_fd = -1, bool wait = true);
-[[nodiscard]] std::optional<Frame> receive_control(int fd);
+[[nodiscard]] std::expected<Frame, Broken> receive_control(int fd);
+
+/// Whether the numbers of a decoded message are ones that the code behind may be given. What is only shown needs no check.
+template <class T>
+[[nodiscard]] bool is_sound(const T&) {
+    return true;
+}
+[[nodiscard]] inline bool is_sound(const Error& error) { return std::to_underlying(error.code) < error_table().size(); }
+[[nodiscard]] inline bool is_sound(const ModelInfo& info) { return info.slots >= 1 && info.slots <= kMaxSlots; }
+[[nodiscard]] inline bool is_sound(const Transcribe& request) { return request.options.task <= Task::translate; }
+[[nodiscard]] inline bool is_sound(const StreamEvents& message) {
+    return std::ranges::all_of(message.events, [](const auto& event) { return event.kind <= StreamEvent::Kind::speech_stopped; });
+}
 
 template <class T>
 [[nodiscard]] std::string encode(const T& message) {
@@ -54,11 +75,16 @@ template <class T>
     return body;
 }
 
+/// Nothing when the body is not a T with values that a T can have; whatever the other side sent, that is the worst of it.
 template <class T>
 [[nodiscard]] std::optional<T> decode(const Frame& frame) {
-    T message{};
-    if (glz::read_beve(message, frame.body)) return std::nullopt;
-    return message;
+    try {
+        T message{};
+        if (glz::read_beve(message, frame.body) || !is_sound(message)) return std::nullopt;
+        return message;
+    } catch (const std::bad_alloc&) {  // a small body may claim to be very many small things
+        return std::nullopt;
+    }
 }
 
 [[nodiscard]] inline std::span<const std::byte> bytes_of(std::string_view text) { return std::as_bytes(std::span(text)); }

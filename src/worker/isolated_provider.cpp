@@ -21,8 +21,8 @@ public:
         auto connection = std::make_shared<Connection>();
         connection->progress_ = &progress;
         auto process = WorkerProcess::spawn(executable, progress.instance(),
-                                            {[raw = connection.get()](const Frame& frame) { raw->on_message(frame); },
-                                             [raw = connection.get()] { raw->on_unexpected_end(); }});
+                                            {[raw = connection.get()](const Frame& frame) { return raw->on_message(frame); },
+                                             [raw = connection.get()](bool expected) { raw->on_end(expected); }});
         if (!process) return std::unexpected(std::move(process).error());
         connection->process_ = *std::move(process);
         return connection;
@@ -30,12 +30,8 @@ public:
 
     /// Waits for the outcome of the load.
     Result<ModelInfo> wait_loaded() {
-        while (!process().ended()) {
-            std::unique_lock lock(mutex_);
-            // The end of the process is announced elsewhere; looking at both now and then is simpler than joining the two.
-            if (answered_.wait_for(lock, std::chrono::milliseconds(20), [this] { return outcome_.has_value(); })) break;
-        }
-        const std::scoped_lock lock(mutex_);
+        std::unique_lock lock(mutex_);
+        answered_.wait(lock, [this] { return outcome_ || ended_; });
         progress_ = nullptr;
         if (outcome_) return *outcome_;
         return fail(ErrorCode::worker_crashed, process().obituary("while loading"),
@@ -43,18 +39,21 @@ public:
     }
 
     [[nodiscard]] Error lost() {
-        // A closed channel is seen before the end of its process is.
-        if (!process().wait_ended(std::chrono::seconds(2))) {
-            process().kill();
-            (void)process().wait_ended(std::chrono::seconds(2));
-        }
+        // A closed channel is seen before the end of its process is. One that lives on without it is of no use.
+        if (!process().wait_ended(WorkerProcess::kAfterlife)) condemn("closed the channel of a slot");
         return {ErrorCode::model_lost, process().obituary("while it served"), "send the request again"};
+    }
+
+    /// Ends a worker that is not to be trusted any more. A killed process is gone in milliseconds, unless the kernel holds it.
+    void condemn(std::string_view why) {
+        process().condemn(why);
+        (void)process().wait_ended(WorkerProcess::kAfterlife);
     }
 
     void on_lost(std::function<void(const Error&)> handler) {
         std::unique_lock lock(mutex_);
         lost_handler_ = std::move(handler);
-        if (!died_ || !lost_handler_) return;
+        if (!ended_ || expected_ || !lost_handler_) return;
         lock.unlock();
         tell_lost();
     }
@@ -63,29 +62,34 @@ public:
     [[nodiscard]] const WorkerProcess& process() const { return *process_; }
 
 private:
-    void on_message(const Frame& frame) {
+    bool on_message(const Frame& frame) {
         const std::scoped_lock lock(mutex_);
         if (frame.kind == Kind::progress) {
             const auto progress = decode<Progress>(frame);
-            if (!progress || progress_ == nullptr) return;
+            if (!progress) return false;
+            if (progress_ == nullptr) return true;  // said before the outcome, read after it was taken
             if (progress->total_bytes == 0) progress_->beat();
             else progress_->report(progress->done_bytes, progress->total_bytes);
-        } else if (frame.kind == Kind::loaded) {
+            return true;
+        }
+        if (outcome_) return false;
+        if (frame.kind == Kind::loaded) {
             if (auto info = decode<ModelInfo>(frame)) outcome_ = *std::move(info);
-            answered_.notify_all();
         } else if (frame.kind == Kind::failed) {
             if (auto error = decode<Error>(frame)) outcome_ = std::unexpected(*std::move(error));
-            answered_.notify_all();
-        }
-    }
-
-    void on_unexpected_end() {
-        {
-            const std::scoped_lock lock(mutex_);
-            died_ = true;
         }
         answered_.notify_all();
-        tell_lost();
+        return outcome_.has_value();
+    }
+
+    void on_end(bool expected) {
+        {
+            const std::scoped_lock lock(mutex_);
+            ended_ = true;
+            expected_ = expected;
+        }
+        answered_.notify_all();
+        if (!expected) tell_lost();
     }
 
     void tell_lost() {
@@ -102,7 +106,8 @@ private:
     LoadProgress* progress_ = nullptr;  // until the load has an outcome
     std::optional<Result<ModelInfo>> outcome_;
     std::function<void(const Error&)> lost_handler_;
-    bool died_ = false;
+    bool ended_ = false;
+    bool expected_ = false;  // the end was asked for here
 
     std::unique_ptr<WorkerProcess> process_;  // last: its reader uses everything above
 };
@@ -121,8 +126,8 @@ public:
 
     /// The next frame from the worker; a frame of kind `failed` as the error it carries, and silence as model_lost.
     Result<Frame> read() {
-        auto frame = read_frame(fd_.get());
-        if (!frame) return std::unexpected(connection_->lost());
+        auto frame = read_frame(fd_.get(), kMaxAnswer);
+        if (!frame) return std::unexpected(frame.error() == Broken::closed ? connection_->lost() : broken());
         if (frame->kind == Kind::failed) {
             if (auto error = decode<Error>(*frame)) return std::unexpected(*std::move(error));
             return std::unexpected(broken());
@@ -137,9 +142,9 @@ public:
 
     [[nodiscard]] Error lost() { return connection_->lost(); }
 
-    /// The worker said something it must not say. It is not to be trusted any more.
+    /// The worker said something it must not say.
     [[nodiscard]] Error broken() {
-        connection_->process().kill();
+        connection_->condemn("sent a message that makes no sense");
         return connection_->lost();
     }
 
@@ -149,6 +154,10 @@ private:
     Fd fd_;
 };
 
+Error too_long() {
+    return {ErrorCode::audio_too_long, "more than an hour of audio in one piece", "pass it through transcribe_source"};
+}
+
 class RemoteStream final : public Stream {
 public:
     explicit RemoteStream(SlotChannel& channel) : channel_(channel) {}
@@ -157,6 +166,7 @@ public:
     RemoteStream& operator=(const RemoteStream&) = delete;
 
     Result<std::vector<StreamEvent>> feed(AudioView samples) override {
+        if (samples.size_bytes() > kMaxFrame) return std::unexpected(too_long());
         if (!channel_.write_samples(Kind::feed, samples)) return std::unexpected(channel_.lost());
         return events();
     }
@@ -183,9 +193,7 @@ public:
 
     Result<Transcript> transcribe(AudioView audio, const TranscribeOptions& options, const SegmentSink& sink,
                                   std::stop_token stop) override {
-        if (audio.size_bytes() > kMaxFrame) {
-            return fail(ErrorCode::audio_too_long, "more than an hour of audio in one piece", "pass it through transcribe_source");
-        }
+        if (audio.size_bytes() > kMaxFrame) return std::unexpected(too_long());
         const auto request = ++requests_;
         const std::stop_callback cancel(stop, [this, request] { channel_.cancel(request); });
         if (!channel_.write(Kind::transcribe, Transcribe{request, options, sink != nullptr}) ||
@@ -256,7 +264,7 @@ public:
 
     void terminate() noexcept override {
         connection_->process().kill();
-        (void)connection_->process().wait_ended(std::chrono::seconds(2));
+        (void)connection_->process().wait_ended(WorkerProcess::kAfterlife);
     }
 
     void on_lost(std::function<void(const Error&)> handler) override { connection_->on_lost(std::move(handler)); }
@@ -282,8 +290,8 @@ public:
         auto connection = Connection::open(options_.executable, progress);
         if (!connection) return std::unexpected(std::move(connection).error());
         auto& worker = **connection;
-        const std::stop_callback kill(stop, [&worker] { worker.process().kill(); });
-        (void)worker.process().send(Kind::load, encode(Load{.provider = spec.provider,
+        std::optional<std::stop_callback<std::function<void()>>> kill(std::in_place, stop, [&worker] { worker.process().kill(); });
+        const auto sent = worker.process().send(Kind::load, encode(Load{.provider = spec.provider,
                                                             .path = spec.path.string(),
                                                             .sha256 = spec.sha256,
                                                             .backend = spec.backend,
@@ -293,7 +301,10 @@ public:
                                                             .flash_attention = spec.flash_attention,
                                                             .max_best_of = spec.max_best_of,
                                                             .max_beam_size = spec.max_beam_size}));
+        // Without a message there is no answer to wait for. Mostly it has ended already, and that is what will be told.
+        if (!sent && !worker.process().wait_ended(WorkerProcess::kAfterlife)) worker.condemn("did not take its orders");
         auto info = worker.wait_loaded();
+        kill.reset();  // a stop that comes from here on must not end a model that has been handed out
         if (stop.stop_requested()) return fail(ErrorCode::load_cancelled, "the load was cancelled; its worker has been ended");
         if (!info) return std::unexpected(std::move(info).error());
         return std::make_unique<RemoteModel>(*std::move(connection), *std::move(info));

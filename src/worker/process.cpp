@@ -24,7 +24,7 @@ namespace hotmic::worker {
 namespace {
 
 constexpr std::size_t kKeptLines = 20;
-constexpr std::chrono::milliseconds kPatience{300};  // for a worker to end by itself
+constexpr std::chrono::milliseconds kPatience{300};  // for a worker that has nothing more to do to end by itself
 constexpr int kControlFd = 3;
 
 std::unexpected<Error> cannot_start(const std::filesystem::path& executable, int code) {
@@ -32,6 +32,10 @@ std::unexpected<Error> cannot_start(const std::filesystem::path& executable, int
                 std::format("the worker process {} could not be started: {}", executable.string(), std::strerror(code)),
                 "check the limits on processes and open files, and that the program file is still there");
 }
+
+/// The same description under a number that the worker's own descriptors will not take: a server may have been started with
+/// its standard input or output closed, and then gets those numbers for something else.
+Fd out_of_the_way(const Fd& fd) { return Fd(fcntl(fd.get(), F_DUPFD_CLOEXEC, kControlFd + 1)); }
 
 /// Our environment, with OpenMP told not to spin: idle slots would take the cores from busy ones.
 std::vector<char*> worker_environment() {
@@ -54,10 +58,11 @@ Result<std::unique_ptr<WorkerProcess>> WorkerProcess::spawn(const std::filesyste
     std::array<int, 2> log{};
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, control.data()) != 0) return cannot_start(executable, errno);
     Fd ours(control[0]);
-    const Fd theirs(control[1]);
+    const auto theirs = out_of_the_way(Fd(control[1]));
     if (pipe2(log.data(), O_CLOEXEC) != 0) return cannot_start(executable, errno);
     Fd log_read(log[0]);
-    const Fd log_write(log[1]);
+    const auto log_write = out_of_the_way(Fd(log[1]));
+    if (!theirs || !log_write) return cannot_start(executable, errno);
     fcntl(log_read.get(), F_SETFL, O_NONBLOCK);
 
     posix_spawn_file_actions_t actions;
@@ -127,6 +132,13 @@ void WorkerProcess::kill() noexcept {
     if (!ended_) pidfd_send_signal(pidfd_.get(), SIGKILL, nullptr, 0);
 }
 
+void WorkerProcess::condemn(std::string_view why) {
+    const std::scoped_lock lock(mutex_);
+    if (ended_ || expected_ || !condemned_.empty()) return;
+    condemned_ = why;
+    pidfd_send_signal(pidfd_.get(), SIGKILL, nullptr, 0);
+}
+
 bool WorkerProcess::wait_ended(std::chrono::milliseconds patience) {
     std::unique_lock lock(mutex_);
     return ended_cv_.wait_for(lock, patience, [this] { return ended_; });
@@ -142,11 +154,17 @@ std::string WorkerProcess::obituary(std::string_view when) const {
     std::string text;
     if (!ended_) {
         text = std::format("the worker process stopped answering {}", when);
+    } else if (!condemned_.empty()) {
+        text = std::format("the worker process {} {} and was ended", condemned_, when);
+    } else if (killed_ && status_code_ == CLD_KILLED && status_ == SIGKILL) {
+        text = std::format("the server ended the worker process {}", when);
+    } else if (status_code_ == 0) {
+        text = std::format("the worker process ended {}; how is not known, for the server was started with SIGCHLD ignored", when);
     } else if (status_code_ == CLD_EXITED) {
         text = std::format("the worker process exited with code {} {}", status_, when);
     } else {
         text = std::format("the worker process was killed by signal {} (SIG{}) {}", status_, sigabbrev_np(status_), when);
-        if (status_ == SIGKILL && !killed_) text += "; if nobody did that by hand, the kernel ran out of memory";
+        if (status_ == SIGKILL) text += "; if nobody did that by hand, the kernel ran out of memory";
     }
     if (!last_lines_.empty()) {
         text += "; its last lines: ";
@@ -167,43 +185,50 @@ std::uint64_t WorkerProcess::resident_bytes() const {
 }
 
 void WorkerProcess::read_loop() {
-    bool control_open = true;
     while (true) {
-        std::array<pollfd, 3> watched{pollfd{pidfd_.get(), POLLIN, 0}, pollfd{log_.get(), POLLIN, 0},
-                                      pollfd{control_open ? control_.get() : -1, POLLIN, 0}};
-        if (poll(watched.data(), watched.size(), -1) < 0) continue;
-        if (watched[1].revents != 0) read_log(false);
-        if (watched[2].revents != 0) {
-            const auto frame = receive_control(control_.get());
-            if (!frame) control_open = false;  // it has ended, or soon will: its end of the pair is only held by it
-            else callbacks_.on_message(*frame);
+        std::array watched{pollfd{pidfd_.get(), POLLIN, 0}, pollfd{log_open_ ? log_.get() : -1, POLLIN, 0},
+                           pollfd{control_open_ ? control_.get() : -1, POLLIN, 0}};
+        const auto ready = poll(watched.data(), watched.size(), must_end_by_ ? static_cast<int>(kAfterlife.count()) : -1);
+        if (must_end_by_ && std::chrono::steady_clock::now() >= *must_end_by_) {
+            condemn("closed its control channel");
+            must_end_by_.reset();
         }
+        if (ready < 0) continue;
+        if (watched[1].revents != 0) read_log(1);
+        if (watched[2].revents != 0) read_control();
         if (watched[0].revents != 0) {
-            // What it said before it ended counts.
-            while (control_open) {
-                pollfd rest{control_.get(), POLLIN, 0};
-                if (poll(&rest, 1, 0) <= 0) break;
-                const auto frame = receive_control(control_.get());
-                if (!frame) break;
-                callbacks_.on_message(*frame);
-            }
-            read_log(true);
+            // What it said before it ended counts; a child of its own that still talks does not.
+            for (pollfd rest{control_.get(), POLLIN, 0}; control_open_ && poll(&rest, 1, 0) > 0;) read_control();
+            read_log(64);
+            if (!partial_line_.empty()) log_line(std::exchange(partial_line_, {}));
             return reap();
         }
     }
 }
 
-void WorkerProcess::read_log(bool to_the_end) {
+void WorkerProcess::read_control() {
+    const auto frame = receive_control(control_.get());
+    if (!frame) {
+        control_open_ = false;
+        if (frame.error() == Broken::nonsense) condemn("sent what is no message");
+        else must_end_by_ = std::chrono::steady_clock::now() + kAfterlife;
+    } else if (!callbacks_.on_message(*frame)) {
+        control_open_ = false;
+        condemn("sent a message that makes no sense");
+    }
+}
+
+void WorkerProcess::read_log(int most_chunks) {
     std::array<char, 4096> buffer{};
-    while (true) {
+    for (; most_chunks > 0 && log_open_; --most_chunks) {
         const auto got = ::read(log_.get(), buffer.data(), buffer.size());
-        if (got <= 0) break;
+        if (got < 0) return;  // nothing more for now
+        log_open_ = got > 0;
         for (const char c : std::string_view(buffer.data(), static_cast<std::size_t>(got))) {
             if (c != '\n' && partial_line_.size() < 1000) partial_line_ += c;
             if (c == '\n') log_line(std::exchange(partial_line_, {}));
         }
     }
-    if (to_the_end && !partial_line_.empty()) log_line(std::exchange(partial_line_, {}));
 }
 
 void WorkerProcess::log_line(std::string_view line) {
@@ -211,8 +236,11 @@ void WorkerProcess::log_line(std::string_view line) {
     // Our own lines begin with their level in brackets; anything else is the engine's or a library's.
     auto level = spdlog::level::info;
     if (const auto end = line.find("] "); line.starts_with('[') && end != std::string_view::npos) {
-        level = spdlog::level::from_str(std::string(line.substr(1, end - 1)));
-        line = line.substr(end + 2);
+        // An unknown name is "off": an engine's own bracket, not a level.
+        if (const auto named = spdlog::level::from_str(std::string(line.substr(1, end - 1))); named != spdlog::level::off) {
+            level = named;
+            line = line.substr(end + 2);
+        }
     }
     spdlog::log(level, "{} instance={}", line, instance_);
     const std::scoped_lock lock(mutex_);
@@ -233,7 +261,7 @@ void WorkerProcess::reap() {
         expected = expected_;
     }
     ended_cv_.notify_all();
-    if (!expected) callbacks_.on_unexpected_end();
+    callbacks_.on_end(expected);
 }
 
 }  // namespace hotmic::worker

@@ -1,6 +1,7 @@
 /// A worker process seen from the server: started, listened to, ended and reaped.
 #pragma once
 
+#include <chrono>
 #include <condition_variable>
 #include <deque>
 #include <filesystem>
@@ -19,14 +20,18 @@ namespace hotmic::worker {
 class WorkerProcess {
 public:
     struct Callbacks {
-        std::function<void(const Frame&)> on_message;
-        /// The process ended and nobody here asked for it. Called once, after the process has been reaped.
-        std::function<void()> on_unexpected_end;
+        /// Returns false for what a worker must not say; the process is condemned for it.
+        std::function<bool(const Frame&)> on_message;
+        /// Called once, after the process has been reaped. `expected`: somebody here asked for it.
+        std::function<void(bool expected)> on_end;
     };
 
     /// Errors: worker_start_failed.
     [[nodiscard]] static Result<std::unique_ptr<WorkerProcess>> spawn(const std::filesystem::path& executable, std::string instance,
                                                                       Callbacks callbacks);
+    /// How long a worker may live on after one of its channels has closed, which is nearly always the first sign of its end.
+    static constexpr std::chrono::milliseconds kAfterlife{2000};
+
     /// Lets the worker end by itself for a moment, then kills it; reaps it either way.
     ~WorkerProcess();
     WorkerProcess(const WorkerProcess&) = delete;
@@ -37,6 +42,10 @@ public:
 
     /// SIGKILL. Returns at once; `wait_ended` tells when it has been reaped.
     void kill() noexcept;
+
+    /// SIGKILL because of what the worker did: not an end that anybody here wished for. `why` goes into the obituary: "sent a
+    /// message that makes no sense". Does nothing once the process has ended or its end is on the way.
+    void condemn(std::string_view why);
 
     /// Waits until the process has been reaped.
     bool wait_ended(std::chrono::milliseconds patience);
@@ -51,14 +60,18 @@ public:
 private:
     WorkerProcess(int pid, Fd pidfd, Fd control, Fd log, std::string instance, Callbacks callbacks);
     void read_loop();
-    void read_log(bool to_the_end);
+    void read_control();
+    void read_log(int most_chunks);
     void log_line(std::string_view line);
     void reap();
 
     const int pid_;
     const Fd pidfd_;
-    Fd control_;
+    const Fd control_;
     const Fd log_;
+    bool control_open_ = true;  // the reader's
+    bool log_open_ = true;      // the reader's
+    std::optional<std::chrono::steady_clock::time_point> must_end_by_;  // the reader's; since the control channel closed
     const std::string instance_;
     const Callbacks callbacks_;
 
@@ -67,7 +80,8 @@ private:
     bool ended_ = false;
     bool expected_ = false;  // we asked for the end
     bool killed_ = false;
-    int status_code_ = 0;    // CLD_EXITED, CLD_KILLED, CLD_DUMPED
+    std::string condemned_;  // why we ended it, when it gave cause
+    int status_code_ = 0;    // CLD_EXITED, CLD_KILLED, CLD_DUMPED; 0 when the kernel did not keep it for us
     int status_ = 0;         // exit code or signal
     std::deque<std::string> last_lines_;
     std::string partial_line_;

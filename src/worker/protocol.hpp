@@ -52,8 +52,13 @@ static_assert(sizeof(FrameHeader) == 8);
 
 /// Largest frame: an hour of audio. More than that is a defect or an attack.
 inline constexpr std::uint32_t kMaxFrame = 3600u * kSampleRate * sizeof(float);
+/// Largest frame of a worker's answer: hours of segments with words. A worker parses files that nobody vouches for, so the
+/// server takes no more than this on its word.
+inline constexpr std::uint32_t kMaxAnswer = 16u << 20;
 /// Largest control message.
 inline constexpr std::uint32_t kMaxControl = 64u << 10;
+/// Most slots a model can say it has; each is a thread on either side.
+inline constexpr int kMaxSlots = 4096;
 
 struct Load {
     std::string build = kBuild;

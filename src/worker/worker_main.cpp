@@ -88,7 +88,9 @@ public:
         while (const auto frame = read_frame(fd_.get())) {
             const auto request = decode<Transcribe>(*frame);
             if (!request) return;
-            const bool going = frame->kind == Kind::open_stream ? stream(**recognizer, *request) : transcribe(**recognizer, *request);
+            const bool going = frame->kind == Kind::transcribe    ? transcribe(**recognizer, *request)
+                               : frame->kind == Kind::open_stream ? stream(**recognizer, *request)
+                                                                  : false;
             if (!going) return;
         }
     }
@@ -110,6 +112,7 @@ private:
         if (!write(Kind::slot_ready, Empty{})) return false;
         while (const auto frame = read_frame(fd_.get())) {
             if (frame->kind == Kind::close_stream) return true;
+            if (frame->kind != Kind::feed && frame->kind != Kind::finish) return false;
             auto events = frame->kind == Kind::feed ? (*stream)->feed(samples_of(*frame)) : (*stream)->finish();
             const bool told = events ? write(Kind::stream_events, StreamEvents{*std::move(events)}) : write(Kind::failed, events.error());
             if (!told) return false;
@@ -150,7 +153,7 @@ public:
                 case Kind::cancel:
                     if (const auto cancel = decode<Cancel>(*frame)) cancellations_.cancel(*cancel);
                     break;
-                default: return 1;
+                default: give_up("the server sent a message that makes no sense");
             }
         }
         std::_Exit(0);  // the server is done with this model, or gone: the kernel takes everything back at once
@@ -204,7 +207,15 @@ private:
 
     template <class T>
     void tell(Kind kind, const T& message) const {
-        (void)send_control(kControl, kind, bytes_of(encode(message)));
+        // A server that is gone is noticed by the control loop; what cannot be said would leave one waiting that is not.
+        const auto body = encode(message);
+        if (body.size() > kMaxControl) give_up("the model describes itself in too many words");
+        (void)send_control(kControl, kind, bytes_of(body));
+    }
+
+    [[noreturn]] static void give_up(const char* why) {
+        spdlog::error("worker gives up reason=\"{}\"", why);
+        std::_Exit(1);
     }
 
     const ProviderRegistry& providers_;

@@ -181,17 +181,22 @@ TEST_P(Conformance, NumbersThatAreNoneAreRefused) {
 }
 
 TEST_P(Conformance, TenMinutesAreRecognizedInBoundedMemory) {
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+    constexpr double kSeconds = 200;  // what a sanitizer finds it finds in the first windows
+#else
+    constexpr double kSeconds = 600;
+#endif
     load();
     const auto one = recognizer();
-    const auto ten_minutes = audio::clip_of_length(600).value();
+    const auto ten_minutes = audio::clip_of_length(kSeconds).value();
     ASSERT_TRUE(one->transcribe(AudioView(ten_minutes).first(130 * kSampleRate), {}, {}, {}));
     const auto resident = [&] { return GetParam().in_process ? resident_memory() : model_->resident_bytes(); };
     const auto before = resident();
     const auto source = source_from_view(ten_minutes);
     const auto transcript = transcribe_source(*one, *source, {}, {}, {});
     ASSERT_TRUE(transcript) << transcript.error().describe();
-    EXPECT_NEAR(transcript->duration, 600, 0.01);
-    EXPECT_GT(transcript->segments.back().end, 580);
+    EXPECT_NEAR(transcript->duration, kSeconds, 0.01);
+    EXPECT_GT(transcript->segments.back().end, kSeconds - 20);
     EXPECT_LT(resident(), before + (48u << 20)) << "memory grew with the audio";
 }
 

@@ -11,6 +11,7 @@
 #include <map>
 #include <mutex>
 #include <optional>
+#include <print>
 #include <ranges>
 #include <string>
 #include <thread>
@@ -106,7 +107,32 @@ struct Shared {
     std::shared_ptr<FakeRecord> record;
     Place slot{script, "slot", ErrorCode::insufficient_memory};
     Place infer{script, "infer", ErrorCode::inference_failed};
+    Place feed{script, "feed", ErrorCode::inference_failed};
+    std::mutex meeting;
+    std::condition_variable_any met;
+    int most_met = 0;  // inferences that were under way at once
+    int meeting_now = 0;
     std::vector<char> memory;
+};
+
+class FakeStream final : public Stream {
+public:
+    explicit FakeStream(std::shared_ptr<Shared> shared) : shared_(std::move(shared)) {}
+
+    Result<std::vector<StreamEvent>> feed(AudioView samples) override {
+        if (auto passed = shared_->feed.pass({}); !passed) return std::unexpected(std::move(passed).error());
+        heard_ += seconds_of(samples.size());
+        return std::vector{event(StreamEvent::Kind::partial)};
+    }
+    Result<std::vector<StreamEvent>> finish() override { return std::vector{event(StreamEvent::Kind::final)}; }
+
+private:
+    [[nodiscard]] StreamEvent event(StreamEvent::Kind kind) const {
+        return {.kind = kind, .time = heard_, .segment = {.end = heard_, .text = shared_->script.text("text", "fake")}};
+    }
+
+    std::shared_ptr<Shared> shared_;
+    double heard_ = 0;  // seconds
 };
 
 class FakeRecognizer final : public Recognizer {
@@ -129,13 +155,15 @@ public:
     }
 
     Result<std::unique_ptr<Stream>> open_stream(const TranscribeOptions&) override {
-        return fail(ErrorCode::unsupported_parameter, "the fake provider has no streams");
+        if (shared_->script.number("streams") == 0) return fail(ErrorCode::unsupported_parameter, "the fake provider has no streams");
+        return std::make_unique<FakeStream>(shared_);
     }
 
 private:
     Result<Transcript> answer(AudioView audio, const TranscribeOptions& options, const SegmentSink& sink, std::stop_token stop) {
         if (auto passed = shared_->infer.pass(stop); !passed) return std::unexpected(std::move(passed).error());
         const auto& script = shared_->script;
+        if (!meet(stop)) return fail(ErrorCode::cancelled, "nobody came to meet");
         if (const milliseconds pause(script.number("infer_ms")); pause.count() > 0) wait(stop, pause);
         if (stop.stop_requested()) return fail(ErrorCode::cancelled, "the request was cancelled");
         const double end = seconds_of(audio.size());
@@ -144,6 +172,17 @@ private:
         if (options.word_timestamps) segment.words.push_back({segment.text, 0, end, 1});
         if (sink) sink(segment);
         return Transcript{.text = segment.text, .language = "en", .duration = end, .segments = {segment}};
+    }
+
+    /// Waits until as many inferences as the script wants have been under way at once. False when stopped before.
+    bool meet(std::stop_token stop) {
+        auto& all = *shared_;
+        std::unique_lock lock(all.meeting);
+        all.most_met = std::max(all.most_met, ++all.meeting_now);
+        all.met.notify_all();
+        const bool met = all.met.wait(lock, stop, [&] { return all.most_met >= all.script.number("meet"); });
+        --all.meeting_now;
+        return met;
     }
 
     std::shared_ptr<Shared> shared_;
@@ -191,6 +230,7 @@ public:
         ++record_->loads;
         auto shared = std::make_shared<Shared>(spec.path.string(), record_);
         const auto& script = shared->script;
+        if (const auto words = script.text("say"); !words.empty()) std::println(stderr, "{}", words);
         const int steps = std::max(1, script.number("steps", 10));
         Place loading(script, "load", ErrorCode::load_failed);
         for (int step = 0; step < steps; ++step) {
@@ -202,12 +242,14 @@ public:
         }
         progress.report(static_cast<std::uint64_t>(steps) << 20, static_cast<std::uint64_t>(steps) << 20);
         shared->memory.assign(static_cast<std::size_t>(script.number("touch_mb")) << 20, '\1');
+        auto able = capabilities();
+        able.streaming = script.number("streams") != 0;
         ModelInfo info{.provider = "fake",
                        .provider_version = "1",
                        .name = "fake",
                        .backend = "CPU",
                        .slots = spec.slots > 0 ? spec.slots : script.number("slots", 1),
-                       .capabilities = capabilities(),
+                       .capabilities = std::move(able),
                        .warmup_cases = {{"word_timestamps", {.word_timestamps = true}, true}},
                        .warmup_lengths = {1, 3}};
         return std::make_unique<FakeModel>(std::move(shared), std::move(info));

@@ -25,8 +25,8 @@ namespace {
 
 namespace fs = std::filesystem;
 using testing::Damage;
-using testing::WhisperTestModel;
 using ::testing::HasSubstr;
+using testing::WhisperTestModel;
 
 class Traps : public ::testing::Test {
 protected:
@@ -42,7 +42,8 @@ protected:
         return folder_ / "model.bin";
     }
     Result<std::unique_ptr<Model>> load(const fs::path& path, std::string sha256 = {}) {
-        return provider_->load({.provider = "whisper_cpp", .path = path, .sha256 = std::move(sha256), .threads = 1}, progress_, {});
+        return provider_->load({.provider = "whisper_cpp", .path = path, .sha256 = std::move(sha256), .threads = 1},
+                               progress_, {});
     }
     void expect_refused(const fs::path& path, ErrorCode code, const std::string& says) {
         const auto model = load(path);
@@ -66,7 +67,8 @@ TEST_F(Traps, TruncationInsideTheLastTensorIsRefusedThoughTheEngineLoadsIt) {
     const auto path = damaged(Damage::cut_in_last_tensor);
     expect_refused(path, ErrorCode::model_truncated, "ends within tensor");
     start_engine();
-    const ContextPtr engine(whisper_init_from_file_with_params_no_state(path.c_str(), whisper_context_default_params()));
+    const ContextPtr engine(
+        whisper_init_from_file_with_params_no_state(path.c_str(), whisper_context_default_params()));
     EXPECT_NE(engine, nullptr) << "when the engine learns to refuse this, the check is one of two";
 }
 
@@ -82,9 +84,13 @@ TEST_F(Traps, ATensorTypeThatMakesTheEngineAbortIsRefused) {
     expect_refused(damaged(Damage::bad_tensor_type), ErrorCode::model_corrupt, "unknown type 999");
 }
 
-TEST_F(Traps, ATokenOfFourGigabytesIsRefused) { expect_refused(damaged(Damage::endless_token), ErrorCode::model_corrupt, "token 0 is 4294967295 bytes"); }
+TEST_F(Traps, ATokenOfFourGigabytesIsRefused) {
+    expect_refused(damaged(Damage::endless_token), ErrorCode::model_corrupt, "token 0 is 4294967295 bytes");
+}
 
-TEST_F(Traps, BytesAfterTheLastTensorAreRefused) { expect_refused(damaged(Damage::trailing_bytes), ErrorCode::model_corrupt, "follow its last tensor"); }
+TEST_F(Traps, BytesAfterTheLastTensorAreRefused) {
+    expect_refused(damaged(Damage::trailing_bytes), ErrorCode::model_corrupt, "follow its last tensor");
+}
 
 TEST_F(Traps, OtherFormatsAreToldByName) {
     const auto holding = [&](std::string_view content) {
@@ -131,19 +137,6 @@ TEST_F(Traps, RandomDamageToTheHeadIsRefusedOrHarmless) {
     }
 }
 
-TEST_F(Traps, AFileThatShrinksWhileItIsReadIsRefused) {
-    const auto path = whole();
-    const auto size = fs::file_size(path);
-    // The engine reads; behind its back the file loses its second half.
-    WeightReader reader(path, size, progress_, {});
-    auto loader = reader.loader();
-    std::vector<char> buffer(1 << 20);
-    ASSERT_EQ(loader.read(loader.context, buffer.data(), buffer.size()), buffer.size());
-    fs::resize_file(path, size / 2);
-    while (!loader.eof(loader.context)) (void)loader.read(loader.context, buffer.data(), buffer.size());
-    EXPECT_FALSE(reader.whole());
-}
-
 TEST_F(Traps, TheDigestIsTakenInTheSamePassAndChecked) {
     const auto path = whole();
     std::ifstream in(path, std::ios::binary);
@@ -180,12 +173,14 @@ TEST_F(Traps, AStateTheLibraryFreedIsLetGoAndMadeAnew) {
     const auto model = load(whole());
     ASSERT_TRUE(model);
     StatePtr state;
-    // The library's word that it has freed the state: freeing it again would crash here, under the address sanitizer at once.
+    // The library's word that it has freed the state: freeing it again would crash here, under the address sanitizer at
+    // once.
     auto* const freed = reinterpret_cast<whisper_state*>(0x1);
     state.reset(freed);
     const auto outcome = outcome_of(-7, false, state);
     ASSERT_FALSE(outcome);
-    EXPECT_EQ(outcome.error().code, ErrorCode::insufficient_memory);
+    EXPECT_EQ(outcome.error().code, ErrorCode::inference_failed);
+    EXPECT_THAT(outcome.error().message, HasSubstr("memory"));
     EXPECT_EQ(state, nullptr);
 }
 
@@ -215,8 +210,14 @@ TEST_F(Traps, StateDoesNotBleedFromOneRequestIntoTheNext) {
     ASSERT_TRUE(model);
     const auto recognizer = (*model)->make_recognizer().value();
     const auto first = recognizer->transcribe(clip(), {}, {}, {}).value();
-    ASSERT_TRUE(recognizer->transcribe(clip(), {.task = Task::translate, .language = "de", .prompt = "something else", .temperature = 0.8,
-                                                .best_of = 5, .word_timestamps = true}, {}, {}));
+    ASSERT_TRUE(recognizer->transcribe(clip(),
+                                       {.task = Task::translate,
+                                        .language = "de",
+                                        .prompt = "something else",
+                                        .temperature = 0.8,
+                                        .best_of = 5,
+                                        .word_timestamps = true},
+                                       {}, {}));
     const auto again = recognizer->transcribe(clip(), {}, {}, {}).value();
     EXPECT_EQ(again.text, first.text);
     EXPECT_EQ(again.language, first.language);
@@ -241,7 +242,8 @@ TEST_F(Traps, TranslationIsAnotherTaskOfTheSameModel) {
     ASSERT_TRUE(model);
     const auto recognizer = (*model)->make_recognizer().value();
     EXPECT_EQ(recognizer->transcribe(clip(), {}, {}, {})->text, testing::text_of(shape.sentence));
-    EXPECT_EQ(recognizer->transcribe(clip(), {.task = Task::translate}, {}, {})->text, testing::text_of(shape.translation));
+    EXPECT_EQ(recognizer->transcribe(clip(), {.task = Task::translate}, {}, {})->text,
+              testing::text_of(shape.translation));
 }
 
 TEST_F(Traps, AnEnglishOnlyModelRefusesOtherLanguagesAndTranslation) {
@@ -249,7 +251,8 @@ TEST_F(Traps, AnEnglishOnlyModelRefusesOtherLanguagesAndTranslation) {
     ASSERT_TRUE(model);
     const auto recognizer = (*model)->make_recognizer().value();
     EXPECT_EQ(recognizer->transcribe(clip(), {.language = "de"}, {}, {}).error().code, ErrorCode::unsupported_language);
-    EXPECT_EQ(recognizer->transcribe(clip(), {.task = Task::translate}, {}, {}).error().code, ErrorCode::unsupported_parameter);
+    EXPECT_EQ(recognizer->transcribe(clip(), {.task = Task::translate}, {}, {}).error().code,
+              ErrorCode::unsupported_parameter);
 }
 
 TEST_F(Traps, MoreDecodersThanWereWarmedAreRefused) {
@@ -267,21 +270,16 @@ TEST_F(Traps, TokensThatEndInsideACharacterBecomeWholeCharacters) {
     ASSERT_TRUE(model);
     const auto recognizer = (*model)->make_recognizer().value();
     const auto transcript = recognizer->transcribe(clip(), {.word_timestamps = true}, {}, {}).value();
-    EXPECT_EQ(transcript.text, "gr\xC3\xBC\xC3\x9F" "e \xE2\x82\xAC");
-    for (const auto& segment : transcript.segments) {
-        EXPECT_EQ(unfinished_tail(segment.text), 0u);
-        for (const auto& word : segment.words) EXPECT_EQ(unfinished_tail(word.text), 0u);
-    }
-}
-
-TEST(UnfinishedTail, CountsTheBytesOfACharacterThatHasNotEnded) {
-    EXPECT_EQ(unfinished_tail(""), 0u);
-    EXPECT_EQ(unfinished_tail("abc"), 0u);
-    EXPECT_EQ(unfinished_tail("a\xC3"), 1u);
-    EXPECT_EQ(unfinished_tail("a\xC3\xBC"), 0u);
-    EXPECT_EQ(unfinished_tail("\xE2\x82"), 2u);
-    EXPECT_EQ(unfinished_tail("\xF0\x9F\x98"), 3u);
-    EXPECT_EQ(unfinished_tail("\xF0\x9F\x98\x80"), 0u);
+    EXPECT_EQ(transcript.text,
+              "gr\xC3\xBC\xC3\x9F"
+              "e \xE2\x82\xAC");
+    ASSERT_EQ(transcript.segments.size(), 1u);
+    const auto& words = transcript.segments[0].words;
+    ASSERT_EQ(words.size(), 2u);
+    EXPECT_EQ(words[0].text,
+              "gr\xC3\xBC\xC3\x9F"
+              "e");
+    EXPECT_EQ(words[1].text, "\xE2\x82\xAC");
 }
 
 TEST_F(Traps, ABackendThatIsNotThereIsNamedWithThoseThatAre) {
@@ -304,7 +302,8 @@ TEST_F(Traps, TheEstimateIsNearWhatTheModelTakes) {
 /// Official weights, where somebody has them.
 TEST_F(Traps, OfficialWeightsTranscribeSpeech) {
     const char* path = std::getenv("HOTMIC_TEST_WHISPER_MODEL");
-    if (path == nullptr) GTEST_SKIP() << "set HOTMIC_TEST_WHISPER_MODEL to a ggml-*.bin file to run this with official weights";
+    if (path == nullptr)
+        GTEST_SKIP() << "set HOTMIC_TEST_WHISPER_MODEL to a ggml-*.bin file to run this with official weights";
     const auto model = load(path);
     ASSERT_TRUE(model) << model.error().message;
     const auto recognizer = (*model)->make_recognizer().value();

@@ -8,58 +8,20 @@
 #include <unistd.h>
 
 #include <csignal>
-#include <filesystem>
-#include <fstream>
 #include <future>
 #include <thread>
 
 #include "audio/clip.hpp"
 #include "hotmic/model_manager.hpp"
-#include "support/fake_provider.hpp"
 #include "worker/channel.hpp"
-#include "worker/isolated_provider.hpp"
 #include "worker/process.hpp"
+#include "worker_fixture.hpp"
 
 namespace hotmic::worker {
 namespace {
 
 using namespace std::chrono_literals;
 using ::testing::HasSubstr;
-namespace fs = std::filesystem;
-
-constexpr auto kLong = 60s;
-
-std::size_t open_files() {
-    return static_cast<std::size_t>(std::distance(fs::directory_iterator("/proc/self/fd"), fs::directory_iterator{}));
-}
-
-/// Children of this process that have not been reaped.
-std::vector<pid_t> children() {
-    std::vector<pid_t> found;
-    for (const auto& task : fs::directory_iterator("/proc/self/task")) {
-        std::ifstream list(task.path() / "children");
-        for (pid_t pid = 0; list >> pid;) found.push_back(pid);
-    }
-    return found;
-}
-
-class WorkerTest : public ::testing::Test {
-protected:
-    void TearDown() override {
-        EXPECT_THAT(children(), ::testing::IsEmpty()) << "a worker was left behind";
-        EXPECT_EQ(open_files(), files_before_) << "a descriptor was left open";
-    }
-
-    Result<std::unique_ptr<Model>> load(const std::string& path, std::stop_token stop = {}) {
-        return provider_->load({.provider = "fake", .path = path}, progress_, std::move(stop));
-    }
-
-    static std::vector<float> speech() { return std::vector<float>(16000, 0.1F); }
-
-    const std::size_t files_before_ = open_files();
-    LoadProgress progress_{"test"};
-    std::shared_ptr<Provider> provider_ = isolate(testing::make_fake_provider(), {.executable = HOTMIC_BINARY_DIR "/bin/hotmic_test_worker"});
-};
 
 TEST_F(WorkerTest, LoadsReportsProgressAndRecognizes) {
     const auto model = load("fake:load_ms=100&text=hello");
@@ -87,7 +49,7 @@ TEST_F(WorkerTest, ErrorsOfTheEngineArriveAsTheyWere) {
 }
 
 TEST_F(WorkerTest, SlotsWorkAtOnce) {
-    const auto model = load("fake:infer_ms=50&slots=2");
+    const auto model = load("fake:slots=2&meet=2");  // alone, neither would ever come back
     ASSERT_TRUE(model);
     const auto use = [&] {
         const auto recognizer = (*model)->make_recognizer();
@@ -98,6 +60,59 @@ TEST_F(WorkerTest, SlotsWorkAtOnce) {
     const std::jthread two(use);
 }
 
+TEST_F(WorkerTest, AStreamRunsOverTheProcessBorderAndLeavesTheSlotForOthers) {
+    const auto model = load("fake:streams=1&text=hello");
+    ASSERT_TRUE(model);
+    EXPECT_TRUE((*model)->info().capabilities.streaming);
+    const auto recognizer = (*model)->make_recognizer();
+    ASSERT_TRUE(recognizer);
+    for (int round = 0; round < 2; ++round) {
+        const auto stream = (*recognizer)->open_stream({});
+        ASSERT_TRUE(stream);
+        for (int second = 1; second <= 3; ++second) {
+            const auto events = (*stream)->feed(speech());
+            ASSERT_TRUE(events);
+            ASSERT_EQ(events->size(), 1U);
+            EXPECT_EQ(events->front().kind, StreamEvent::Kind::partial);
+            EXPECT_DOUBLE_EQ(events->front().time, second);
+        }
+        if (round == 0) continue;  // given up half-way
+        const auto events = (*stream)->finish();
+        ASSERT_TRUE(events);
+        EXPECT_EQ(events->at(0).kind, StreamEvent::Kind::final);
+        EXPECT_EQ(events->at(0).segment.text, "hello");
+    }
+    EXPECT_TRUE((*recognizer)->transcribe(speech(), {}, {}, {}));
+}
+
+TEST_F(WorkerTest, AProviderWithoutStreamsSaysSoThroughTheProcessBorder) {
+    const auto model = load("fake:");
+    ASSERT_TRUE(model);
+    const auto recognizer = (*model)->make_recognizer();
+    ASSERT_TRUE(recognizer);
+    const auto stream = (*recognizer)->open_stream({});
+    ASSERT_FALSE(stream);
+    EXPECT_EQ(stream.error().code, ErrorCode::unsupported_parameter);
+    EXPECT_TRUE((*recognizer)->transcribe(speech(), {}, {}, {}));
+}
+
+TEST_F(WorkerTest, AStreamWhoseWorkerDiesIsALostModel) {
+    const auto model = load("fake:streams=1&crash=feed&after=1");
+    ASSERT_TRUE(model);
+    const auto recognizer = (*model)->make_recognizer();
+    ASSERT_TRUE(recognizer);
+    const auto stream = (*recognizer)->open_stream({});
+    ASSERT_TRUE(stream);
+    ASSERT_TRUE((*stream)->feed(speech()));
+    for (int i = 0; i < 2; ++i) {
+        const auto events = (*stream)->feed(speech());
+        ASSERT_FALSE(events);
+        EXPECT_EQ(events.error().code, ErrorCode::model_lost);
+        EXPECT_THAT(events.error().message, HasSubstr("SIGABRT"));
+    }
+    EXPECT_EQ((*stream)->finish().error().code, ErrorCode::model_lost);
+}
+
 TEST_F(WorkerTest, TenMinutesOfAudioCross) {
     const auto model = load("fake:");
     ASSERT_TRUE(model);
@@ -106,6 +121,17 @@ TEST_F(WorkerTest, TenMinutesOfAudioCross) {
     const auto transcript = (*recognizer)->transcribe(std::vector<float>(600 * kSampleRate), {}, {}, {});
     ASSERT_TRUE(transcript);
     EXPECT_DOUBLE_EQ(transcript->duration, 600);
+}
+
+TEST_F(WorkerTest, MoreThanAnHourInOnePieceIsRefusedAndTheModelLivesOn) {
+    const auto model = load("fake:");
+    ASSERT_TRUE(model);
+    const auto recognizer = (*model)->make_recognizer();
+    ASSERT_TRUE(recognizer);
+    const auto transcript = (*recognizer)->transcribe(std::vector<float>(3601 * kSampleRate), {}, {}, {});
+    ASSERT_FALSE(transcript);
+    EXPECT_EQ(transcript.error().code, ErrorCode::audio_too_long);
+    EXPECT_TRUE((*recognizer)->transcribe(speech(), {}, {}, {}));
 }
 
 struct Crash {
@@ -157,6 +183,18 @@ std::vector<Crash> crashes() {
 }
 
 INSTANTIATE_TEST_SUITE_P(Kinds, CrashTest, ::testing::ValuesIn(crashes()), [](const auto& kind) { return kind.param.how; });
+
+TEST_F(WorkerTest, TheLastLinesOfTheEngineAreInTheError) {
+    const auto model = load("fake:crash=load&say=GGML_ASSERT: that was too much");
+    ASSERT_FALSE(model);
+    EXPECT_THAT(model.error().message, HasSubstr("its last lines: GGML_ASSERT: that was too much"));
+}
+
+TEST_F(WorkerTest, AnEnginesOwnBracketsAreNotTakenForALevel) {
+    const auto model = load("fake:crash=load&say=[cuda] no device");
+    ASSERT_FALSE(model);
+    EXPECT_THAT(model.error().message, HasSubstr("[cuda] no device"));
+}
 
 TEST_F(WorkerTest, AKillFromOutsideWhileIdleIsNoticedAtOnce) {
     const auto model = load("fake:");
@@ -219,6 +257,38 @@ TEST_F(WorkerTest, DestroyingTheModelEndsAWorkerThatHangs) {
     ::kill(children().front(), SIGSTOP);
 }
 
+TEST_F(WorkerTest, AServerThatIgnoresItsChildrenStillLearnsOfTheirEnd) {
+    const auto before = std::signal(SIGCHLD, SIG_IGN);  // as some supervisors hand it down
+    {
+        const auto model = load("fake:crash=infer");
+        ASSERT_TRUE(model);
+        const auto recognizer = (*model)->make_recognizer();
+        ASSERT_TRUE(recognizer);
+        const auto transcript = (*recognizer)->transcribe(speech(), {}, {}, {});
+        ASSERT_FALSE(transcript);
+        EXPECT_EQ(transcript.error().code, ErrorCode::model_lost);
+        EXPECT_THAT(transcript.error().message, HasSubstr("SIGCHLD ignored"));
+    }
+    std::signal(SIGCHLD, before);
+}
+
+TEST_F(WorkerTest, AServerWithoutStandardStreamsCanIsolateToo) {
+    const pid_t server = fork();
+    if (server == 0) {
+        for (int fd = 0; fd < 3; ++fd) ::close(fd);
+        LoadProgress progress("daemon");
+        const auto model = provider_->load({.provider = "fake", .path = "fake:"}, progress, {});
+        if (!model) _exit(1);
+        const auto recognizer = (*model)->make_recognizer();
+        if (!recognizer) _exit(2);
+        _exit((*recognizer)->transcribe(speech(), {}, {}, {}) ? 42 : 3);
+    }
+    int status = 0;
+    ASSERT_EQ(waitpid(server, &status, 0), server);
+    ASSERT_TRUE(WIFEXITED(status));
+    EXPECT_EQ(WEXITSTATUS(status), 42);
+}
+
 TEST_F(WorkerTest, AProgramThatCannotBeStartedIsNamed) {
     const auto provider = isolate(testing::make_fake_provider(), {.executable = "/nonexistent/hotmic"});
     const auto model = provider->load({.provider = "fake", .path = "fake:"}, progress_, {});
@@ -237,8 +307,8 @@ TEST_F(WorkerTest, AProgramThatIsNoWorkerIsACrashNotAHang) {
 
 TEST_F(WorkerTest, AnotherBuildIsRefused) {
     std::promise<Frame> answered;
-    auto process = WorkerProcess::spawn(HOTMIC_BINARY_DIR "/bin/hotmic_test_worker", "test",
-                                        {[&](const Frame& frame) { answered.set_value({.kind = frame.kind, .body = frame.body}); }, [] {}});
+    auto process = WorkerProcess::spawn(kTestWorker, "test",
+                                        {[&](const Frame& frame) { answered.set_value({.kind = frame.kind, .body = frame.body}); return true; }, [](bool) {}});
     ASSERT_TRUE(process);
     EXPECT_TRUE((*process)->send(Kind::load, encode(Load{.build = "another", .provider = "fake", .path = "fake:"})));
     const auto frame = answered.get_future().get();

@@ -26,23 +26,10 @@ Result<void> check(const TranscribeOptions& options) {
     return {};
 }
 
-/// A whole utterance at once: the engine normalises over all of it and leaves no running means behind.
+/// A whole utterance at once: the engine normalises over all of it, and begins without what it learned of earlier noise.
 bool decode_whole(ps_decoder_t& decoder, std::span<const std::int16_t> pcm) {
-    return ps_start_utt(&decoder) == 0 && ps_process_raw(&decoder, pcm.data(), pcm.size(), 0, 1) >= 0 && ps_end_utt(&decoder) == 0;
-}
-
-/// A tenth of a second of faint, always equal noise.
-std::span<const std::int16_t> preface() {
-    static const auto samples = [] {
-        std::array<std::int16_t, kShortest> noise{};
-        std::uint32_t state = 1;
-        for (auto& sample : noise) {
-            state = state * 1664525 + 1013904223;  // Numerical Recipes' generator: any fixed sequence would do
-            sample = static_cast<std::int16_t>(static_cast<int>(state >> 28) - 8);
-        }
-        return noise;
-    }();
-    return samples;
+    return ps_start_stream(&decoder) == 0 && ps_start_utt(&decoder) == 0 &&
+           ps_process_raw(&decoder, pcm.data(), pcm.size(), 0, 1) >= 0 && ps_end_utt(&decoder) == 0;
 }
 
 /// Live recognition: the engine's endpointer finds utterances, each is decoded as it is spoken.
@@ -158,11 +145,7 @@ Result<Transcript> PocketSphinxRecognizer::transcribe(AudioView audio, const Tra
 
 Result<std::vector<Word>> PocketSphinxRecognizer::decode(std::span<const std::int16_t> piece, double offset) {
     if (piece.size() < kShortest) return std::vector<Word>{};
-    // The scorer begins with the Gaussians that won in the last frame it saw, whoever's that was. The same few frames before
-    // every piece make every piece begin alike.
-    if (!decode_whole(*decoder_, preface()) || !decode_whole(*decoder_, piece)) {
-        return fail(ErrorCode::inference_failed, "PocketSphinx failed on this audio");
-    }
+    if (!decode_whole(*decoder_, piece)) return fail(ErrorCode::inference_failed, "PocketSphinx failed on this audio");
     return words_of(*decoder_, offset);
 }
 

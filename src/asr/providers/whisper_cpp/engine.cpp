@@ -17,10 +17,17 @@ void log_fragment(ggml_log_level level, const char* text, void*) {
     thread_local std::string line;
     thread_local auto line_level = spdlog::level::debug;
     switch (level) {
-        case GGML_LOG_LEVEL_ERROR: line_level = spdlog::level::err; break;
-        case GGML_LOG_LEVEL_WARN: line_level = spdlog::level::warn; break;
-        case GGML_LOG_LEVEL_CONT: break;  // goes on at the level the line began with
-        default: line_level = spdlog::level::debug; break;
+        case GGML_LOG_LEVEL_ERROR:
+            line_level = spdlog::level::err;
+            break;
+        case GGML_LOG_LEVEL_WARN:
+            line_level = spdlog::level::warn;
+            break;
+        case GGML_LOG_LEVEL_CONT:
+            break;  // goes on at the level the line began with
+        default:
+            line_level = spdlog::level::debug;
+            break;
     }
     line += text;
     while (true) {
@@ -72,7 +79,8 @@ Result<BackendChoice> choose_backend(const std::string& wanted) {
     std::vector<Device> gpus;
     std::ranges::copy_if(all, std::back_inserter(gpus), &Device::gpu);
     const auto gpu = [&](std::size_t index) {
-        return BackendChoice{true, static_cast<int>(index), std::format("{} ({})", gpus[index].name, gpus[index].description)};
+        return BackendChoice{true, static_cast<int>(index),
+                             std::format("{} ({})", gpus[index].name, gpus[index].description)};
     };
     const auto variant = cpu_variant();
     const BackendChoice cpu{false, 0, variant.empty() ? "CPU" : std::format("CPU ({})", variant)};
@@ -84,7 +92,8 @@ Result<BackendChoice> choose_backend(const std::string& wanted) {
         if (gpus[i].name == wanted) return gpu(i);
         known += ", " + gpus[i].name;
     }
-    return fail(ErrorCode::provider_unavailable, std::format("backend \"{}\" is not on this machine, which has: {}", wanted, known),
+    return fail(ErrorCode::provider_unavailable,
+                std::format("backend \"{}\" is not on this machine, which has: {}", wanted, known),
                 "install libggml0-backend-vulkan, -cuda or -hip for a GPU, or set backend = \"auto\"", "backend");
 }
 

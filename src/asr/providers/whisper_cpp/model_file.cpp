@@ -22,7 +22,8 @@ constexpr std::uint64_t kLargestVocabulary = 4 << 20;  // bytes; the published o
 constexpr std::int32_t kLongestName = 128;
 constexpr std::int32_t kHeadSize = 64;  // of every published model; the engine's kernels abort on odd ones
 
-constexpr const char* kGetAnother = "download the model again; ggml-*.bin files of whisper.cpp are what this provider loads";
+constexpr const char* kGetAnother =
+    "download the model again; ggml-*.bin files of whisper.cpp are what this provider loads";
 
 struct KnownShape {
     std::int32_t state;
@@ -30,10 +31,10 @@ struct KnownShape {
     std::int32_t text_layers;
     std::string_view name;
 };
-constexpr std::array kShapes{KnownShape{384, 4, 4, "tiny"},      KnownShape{512, 6, 6, "base"},
-                             KnownShape{768, 12, 12, "small"},   KnownShape{768, 12, 4, "distil-small"},
-                             KnownShape{1024, 24, 24, "medium"}, KnownShape{1024, 24, 2, "distil-medium"},
-                             KnownShape{1280, 32, 32, "large"},  KnownShape{1280, 32, 4, "large-v3-turbo"},
+constexpr std::array kShapes{KnownShape{384, 4, 4, "tiny"},          KnownShape{512, 6, 6, "base"},
+                             KnownShape{768, 12, 12, "small"},       KnownShape{768, 12, 4, "distil-small"},
+                             KnownShape{1024, 24, 24, "medium"},     KnownShape{1024, 24, 2, "distil-medium"},
+                             KnownShape{1280, 32, 32, "large"},      KnownShape{1280, 32, 4, "large-v3-turbo"},
                              KnownShape{1280, 32, 2, "distil-large"}};
 
 /// Reads forward, knows how much is left, and keeps what it read.
@@ -79,11 +80,14 @@ private:
 
 class Reader {
 public:
-    Reader(std::istream& in, std::uint64_t size, const std::string& name) : cursor_(in, size), name_(name) { file_.size_bytes = size; }
+    Reader(std::istream& in, std::uint64_t size, const std::string& name) : cursor_(in, size), name_(name) {
+        file_.size_bytes = size;
+    }
 
     Result<ModelFile> read() {
         using Step = Result<void> (Reader::*)();
-        for (const Step step : {&Reader::magic, &Reader::dimensions, &Reader::filters, &Reader::vocabulary, &Reader::tensors}) {
+        for (const Step step :
+             {&Reader::magic, &Reader::dimensions, &Reader::filters, &Reader::vocabulary, &Reader::tensors}) {
             if (auto done = (this->*step)(); !done) return std::unexpected(std::move(done).error());
         }
         file_.skeleton = cursor_.take_kept();
@@ -92,11 +96,14 @@ public:
 
 private:
     std::unexpected<Error> truncated(std::string_view where) const {
-        return fail(ErrorCode::model_truncated, std::format("{} ends {} (it has {} bytes)", name_, where, file_.size_bytes), kGetAnother, "path");
+        return fail(ErrorCode::model_truncated,
+                    std::format("{} ends {} (it has {} bytes)", name_, where, file_.size_bytes), kGetAnother, "path");
     }
     static std::unexpected<Error> unsupported(std::string what) {
-        return fail(ErrorCode::model_unsupported, std::move(what),
-                    "convert it with whisper.cpp's models/convert-*.py and quantize, or download the ggml-*.bin of the model", "path");
+        return fail(
+            ErrorCode::model_unsupported, std::move(what),
+            "convert it with whisper.cpp's models/convert-*.py and quantize, or download the ggml-*.bin of the model",
+            "path");
     }
     /// An eight-byte length, then JSON. Reads on, so it is asked last.
     bool looks_like_safetensors() {
@@ -108,23 +115,27 @@ private:
     }
 
     Result<void> magic() {
-        if (file_.size_bytes == 0) return fail(ErrorCode::model_truncated, std::format("{} is empty", name_), kGetAnother, "path");
+        if (file_.size_bytes == 0)
+            return fail(ErrorCode::model_truncated, std::format("{} is empty", name_), kGetAnother, "path");
         std::array<char, 4> bytes{};
         if (!cursor_.read(bytes.data(), bytes.size())) return truncated("before the magic number");
         const std::string_view text(bytes.data(), bytes.size());
         if (std::bit_cast<std::uint32_t>(bytes) == kMagic) return {};
-        const auto foreign = [&](std::string_view what) { return unsupported(std::format("{} is {}, not a ggml-whisper file", name_, what)); };
+        const auto foreign = [&](std::string_view what) {
+            return unsupported(std::format("{} is {}, not a ggml-whisper file", name_, what));
+        };
         if (text == "GGUF") return foreign("a GGUF file");
         if (text == "PK\3\4") return foreign("a PyTorch checkpoint or zip archive");
         if (text.starts_with("\x80")) return foreign("a Python pickle (PyTorch checkpoint)");
         if (looks_like_safetensors()) return foreign("a safetensors file");
-        return fail(ErrorCode::model_not_recognized, std::format("{} is not a Whisper model (no ggml magic number)", name_), kGetAnother, "path");
+        return fail(ErrorCode::model_not_recognized,
+                    std::format("{} is not a Whisper model (no ggml magic number)", name_), kGetAnother, "path");
     }
 
     Result<void> dimensions() {
         auto& h = file_.header;
-        for (auto* field : {&h.n_vocab, &h.n_audio_ctx, &h.n_audio_state, &h.n_audio_head, &h.n_audio_layer, &h.n_text_ctx, &h.n_text_state,
-                            &h.n_text_head, &h.n_text_layer, &h.n_mels, &h.ftype}) {
+        for (auto* field : {&h.n_vocab, &h.n_audio_ctx, &h.n_audio_state, &h.n_audio_head, &h.n_audio_layer,
+                            &h.n_text_ctx, &h.n_text_state, &h.n_text_head, &h.n_text_layer, &h.n_mels, &h.ftype}) {
             if (!cursor_.read(*field)) return truncated("within its dimensions");
         }
         struct Rule {
@@ -132,13 +143,18 @@ private:
             std::int32_t value;
             bool sane;
         };
-        const auto one_of = [](std::int32_t value, std::initializer_list<std::int32_t> allowed) { return std::ranges::contains(allowed, value); };
-        const auto heads_fit = [](std::int32_t state, std::int32_t heads) { return heads > 0 && heads <= 64 && state == heads * kHeadSize; };
+        const auto one_of = [](std::int32_t value, std::initializer_list<std::int32_t> allowed) {
+            return std::ranges::contains(allowed, value);
+        };
+        const auto heads_fit = [](std::int32_t state, std::int32_t heads) {
+            return heads > 0 && heads <= 64 && state == heads * kHeadSize;
+        };
         const auto type = h.ftype % GGML_QNT_VERSION_FACTOR;
         const std::array rules{
             Rule{"n_vocab", h.n_vocab, one_of(h.n_vocab, {51864, 51865, 51866})},
             Rule{"n_audio_ctx", h.n_audio_ctx, h.n_audio_ctx == 1500},
-            Rule{"n_audio_state", h.n_audio_state, h.n_audio_state >= 64 && h.n_audio_state <= 2048 && h.n_audio_state % kHeadSize == 0},
+            Rule{"n_audio_state", h.n_audio_state,
+                 h.n_audio_state >= 64 && h.n_audio_state <= 2048 && h.n_audio_state % kHeadSize == 0},
             Rule{"n_audio_head", h.n_audio_head, heads_fit(h.n_audio_state, h.n_audio_head)},
             Rule{"n_audio_layer", h.n_audio_layer, one_of(h.n_audio_layer, {4, 6, 12, 24, 32})},
             Rule{"n_text_ctx", h.n_text_ctx, h.n_text_ctx == 448},
@@ -153,13 +169,15 @@ private:
         }
         const auto weights = *weight_type(type);
         if (!ggml_is_quantized(weights)) return {};
-        // The engine trusts both: another version's blocks are read as numbers, and a row that is no whole number of blocks aborts.
+        // The engine trusts both: another version's blocks are read as numbers, and a row that is no whole number of
+        // blocks aborts.
         if (const auto version = h.ftype / GGML_QNT_VERSION_FACTOR; version != GGML_QNT_VERSION) {
-            return unsupported(std::format("{} is quantized in version {} of the format; this engine reads version {}", name_, version, GGML_QNT_VERSION));
+            return unsupported(std::format("{} is quantized in version {} of the format; this engine reads version {}",
+                                           name_, version, GGML_QNT_VERSION));
         }
         if (const auto block = ggml_blck_size(weights); h.n_text_state % block != 0) {
-            return unsupported(std::format("{} has {} values a row, which {} (blocks of {}) cannot hold", name_, h.n_text_state,
-                                           ggml_type_name(weights), block));
+            return unsupported(std::format("{} has {} values a row, which {} (blocks of {}) cannot hold", name_,
+                                           h.n_text_state, ggml_type_name(weights), block));
         }
         return {};
     }
@@ -168,8 +186,10 @@ private:
         std::int32_t mels = 0;
         std::int32_t bins = 0;
         if (!cursor_.read(mels) || !cursor_.read(bins)) return truncated("before its mel filters");
-        if (mels != file_.header.n_mels || bins != kFilterBins) return corrupt(std::format("mel filters of {} × {}", mels, bins));
-        if (!cursor_.keep(sizeof(float) * static_cast<std::uint64_t>(mels) * static_cast<std::uint64_t>(bins))) return truncated("within its mel filters");
+        if (mels != file_.header.n_mels || bins != kFilterBins)
+            return corrupt(std::format("mel filters of {} × {}", mels, bins));
+        if (!cursor_.keep(sizeof(float) * static_cast<std::uint64_t>(mels) * static_cast<std::uint64_t>(bins)))
+            return truncated("within its mel filters");
         return {};
     }
 
@@ -180,10 +200,12 @@ private:
         std::uint64_t total = 0;
         for (std::int32_t i = 0; i < count; ++i) {
             std::uint32_t length = 0;
-            if (!cursor_.read(length)) return truncated(std::format("within its vocabulary (token {} of {})", i, count));
+            if (!cursor_.read(length))
+                return truncated(std::format("within its vocabulary (token {} of {})", i, count));
             if (length > kLongestToken) return corrupt(std::format("token {} is {} bytes long", i, length));
             if ((total += length) > kLargestVocabulary) return corrupt("a vocabulary larger than any");
-            if (!cursor_.keep(length)) return truncated(std::format("within its vocabulary (token {} of {})", i, count));
+            if (!cursor_.keep(length))
+                return truncated(std::format("within its vocabulary (token {} of {})", i, count));
         }
         return {};
     }
@@ -210,7 +232,8 @@ private:
         std::int32_t dims = 0;
         std::int32_t length = 0;
         std::int32_t type = 0;
-        if (!cursor_.read(dims) || !cursor_.read(length) || !cursor_.read(type)) return truncated("within a tensor's header");
+        if (!cursor_.read(dims) || !cursor_.read(length) || !cursor_.read(type))
+            return truncated("within a tensor's header");
         if (dims < 1 || dims > 4) return corrupt(std::format("a tensor of {} dimensions", dims));
         if (length < 1 || length > kLongestName) return corrupt(std::format("a tensor name of {} bytes", length));
         if (type < 0 || type >= GGML_TYPE_COUNT || ggml_blck_size(static_cast<ggml_type>(type)) == 0) {
@@ -222,15 +245,19 @@ private:
             std::int32_t extent = 0;
             if (!cursor_.read(extent)) return truncated("within a tensor's header");
             if (extent < 1 || extent > (1 << 20)) return corrupt(std::format("a tensor extent of {}", extent));
-            if (i == 0) row = extent;
-            else rows *= static_cast<std::uint64_t>(extent);
+            if (i == 0)
+                row = extent;
+            else
+                rows *= static_cast<std::uint64_t>(extent);
             if (rows > (1ull << 31)) return corrupt("a tensor larger than any model");
         }
         std::string name(static_cast<std::size_t>(length), '\0');
         if (!cursor_.read(name.data(), name.size())) return truncated("within a tensor's name");
-        if (!name.starts_with("encoder.") && !name.starts_with("decoder.")) return corrupt("a tensor that belongs to no Whisper model");
+        if (!name.starts_with("encoder.") && !name.starts_with("decoder."))
+            return corrupt("a tensor that belongs to no Whisper model");
         const auto element = static_cast<ggml_type>(type);
-        if (row % ggml_blck_size(element) != 0) return corrupt(std::format("tensor {} has rows of {} in blocks", name, row));
+        if (row % ggml_blck_size(element) != 0)
+            return corrupt(std::format("tensor {} has rows of {} in blocks", name, row));
         const auto bytes = ggml_row_size(element, row) * rows;
         file_.data.push_back({file_.size_bytes - cursor_.left(), bytes});
         if (!cursor_.skip(bytes)) return truncated(std::format("within tensor {}", name));
@@ -253,8 +280,10 @@ public:
             case GGML_FTYPE_MOSTLY_Q3_K:
             case GGML_FTYPE_MOSTLY_Q4_K:
             case GGML_FTYPE_MOSTLY_Q5_K:
-            case GGML_FTYPE_MOSTLY_Q6_K: return ggml_ftype_to_ggml_type(static_cast<ggml_ftype>(ftype));
-            default: return std::nullopt;
+            case GGML_FTYPE_MOSTLY_Q6_K:
+                return ggml_ftype_to_ggml_type(static_cast<ggml_ftype>(ftype));
+            default:
+                return std::nullopt;
         }
     }
 
@@ -290,17 +319,22 @@ Result<ModelFile> read_model_file(const std::filesystem::path& path) {
     const auto name = path.string();
     const auto status = fs::status(path, error);
     if (!fs::exists(status)) {
-        return fail(ErrorCode::model_file_missing, std::format("there is no model file at {}", name), "check the path, or download the model", "path");
+        return fail(ErrorCode::model_file_missing, std::format("there is no model file at {}", name),
+                    "check the path, or download the model", "path");
     }
     if (fs::is_directory(status)) {
-        return fail(ErrorCode::model_not_recognized, std::format("{} is a folder; a Whisper model is one file", name), "name the ggml-*.bin file in it", "path");
+        return fail(ErrorCode::model_not_recognized, std::format("{} is a folder; a Whisper model is one file", name),
+                    "name the ggml-*.bin file in it", "path");
     }
     if (!fs::is_regular_file(status)) {
-        return fail(ErrorCode::model_file_unreadable, std::format("{} is not a regular file", name), "name a ggml-*.bin file", "path");
+        return fail(ErrorCode::model_file_unreadable, std::format("{} is not a regular file", name),
+                    "name a ggml-*.bin file", "path");
     }
     const auto size = fs::file_size(path, error);
     std::ifstream in(path, std::ios::binary);
-    if (error || !in) return fail(ErrorCode::model_file_unreadable, std::format("{} cannot be read", name), "check its permissions", "path");
+    if (error || !in)
+        return fail(ErrorCode::model_file_unreadable, std::format("{} cannot be read", name), "check its permissions",
+                    "path");
     return read_model_file(in, size, name);
 }
 

@@ -1,8 +1,8 @@
-/// What a ggml-whisper file says of itself, read without the engine: which trusts such files so far that a damaged one makes it
-/// abort, allocate without bound, or load garbage "successfully".
+/// What a ggml-whisper file says of itself, read without the engine: which trusts such files so far that a damaged one
+/// makes it abort, allocate without bound, or load garbage "successfully".
 ///
-/// Layout (whisper.cpp, models/convert-pt-to-ggml.py): magic, eleven dimensions, mel filters, vocabulary, then tensors until
-/// the end of the file, each {dims, name length, type, shape, name, data}. All numbers are little-endian int32.
+/// Layout (whisper.cpp, models/convert-pt-to-ggml.py): magic, eleven dimensions, mel filters, vocabulary, then tensors
+/// until the end of the file, each {dims, name length, type, shape, name, data}. All numbers are little-endian int32.
 #pragma once
 
 #include <cstdint>
@@ -54,9 +54,9 @@ struct ModelFile {
     std::string skeleton{};
 };
 
-/// Walks the whole file without reading tensor data: every dimension sane, every tensor one the shape calls for, the last one
-/// ending where the file does. Takes at most a few megabytes, whatever a file says of itself.
-/// Errors: model_not_recognized, model_unsupported, model_truncated, model_corrupt. `name` is used in messages.
+/// Walks the whole file without reading tensor data: every dimension sane, every tensor one the shape calls for, the
+/// last one ending where the file does. Takes at most a few megabytes, whatever a file says of itself. Errors:
+/// model_not_recognized, model_unsupported, model_truncated, model_corrupt. `name` is used in messages.
 [[nodiscard]] Result<ModelFile> read_model_file(std::istream& in, std::uint64_t size_bytes, const std::string& name);
 
 /// The same for a path. Also: model_file_missing, model_file_unreadable.

@@ -17,7 +17,9 @@ namespace {
 
 constexpr const char* kCancelGranularity = "one pass of the encoder (30 s of audio)";
 
-int slots_of(const ModelSpec& spec) { return std::max(1, spec.slots); }
+int slots_of(const ModelSpec& spec) {
+    return std::max(1, spec.slots);
+}
 
 int threads_of(const ModelSpec& spec) {
     if (spec.threads > 0) return spec.threads;
@@ -43,12 +45,15 @@ Capabilities abilities(bool multilingual) {
             .cancel_granularity = kCancelGranularity};
 }
 
-/// Every path of the engine that allocates when it is first taken. The plain request is not among them: it is warmed anyway.
+/// Every path of the engine that allocates when it is first taken. The plain request is not among them: it is warmed
+/// anyway.
 std::vector<WarmupCase> warmup_cases(const ModelSpec& spec, bool multilingual) {
     std::string long_prompt;
     for (int i = 0; i < 300; ++i) long_prompt += "word ";  // more than the engine keeps of a prompt
     std::vector<WarmupCase> cases;
-    cases.push_back({"temperature_fallback", {.temperature = 0.4, .temperature_fallback = false, .best_of = spec.max_best_of}, true});
+    cases.push_back({"temperature_fallback",
+                     {.temperature = 0.4, .temperature_fallback = false, .best_of = spec.max_best_of},
+                     true});
     if (spec.max_beam_size > 1) cases.push_back({"beam", {.beam_size = spec.max_beam_size}, false});
     if (multilingual) cases.push_back({"given_language", {.language = "en"}, true});
     cases.push_back({"word_timestamps", {.word_timestamps = true}, true});
@@ -129,12 +134,15 @@ public:
         const auto file = checked_file(spec);
         if (!file) return std::unexpected(file.error());
         const auto& h = file->header;
-        const auto square = [](std::int64_t a, std::int64_t b) { return static_cast<std::uint64_t>(a) * static_cast<std::uint64_t>(b); };
+        const auto square = [](std::int64_t a, std::int64_t b) {
+            return static_cast<std::uint64_t>(a) * static_cast<std::uint64_t>(b);
+        };
         // Half-precision keys and values; the self-attention cache is made anew for all decoders plus two.
         const auto decoders = static_cast<std::uint64_t>(std::max({1, spec.max_best_of, spec.max_beam_size}) + 2);
         const std::uint64_t kv_self = square(512, h.n_text_state) * square(h.n_text_layer, 2 * 2) * decoders;
         const std::uint64_t kv_cross = square(1536, h.n_text_state) * square(h.n_text_layer, 2 * 2);
-        // Graph buffers, by what dominates each: a window's activations for the encoder, a full context's logits for the decoder.
+        // Graph buffers, by what dominates each: a window's activations for the encoder, a full context's logits for
+        // the decoder.
         const std::uint64_t encode = square(h.n_audio_ctx, h.n_audio_state) * sizeof(float) * 24;
         const std::uint64_t decode = square(h.n_vocab, h.n_text_ctx) * sizeof(float) * 3 / 2;
         constexpr std::uint64_t kEngine = 40ull << 20;  // libraries, vocabulary, thread stacks
@@ -145,7 +153,8 @@ public:
 
     Result<std::unique_ptr<Model>> load(const ModelSpec& spec, LoadProgress& progress, std::stop_token stop) override {
         if (auto sane = check_limits(spec); !sane) return std::unexpected(std::move(sane).error());
-        if (const auto here = availability(); !here.available) return fail(ErrorCode::provider_unavailable, here.reason, here.remedy);
+        if (const auto here = availability(); !here.available)
+            return fail(ErrorCode::provider_unavailable, here.reason, here.remedy);
         const auto backend = choose_backend(spec.backend);
         if (!backend) return std::unexpected(backend.error());
         const auto file = checked_file(spec);
@@ -162,14 +171,18 @@ public:
         try {
             context.reset(whisper_init_with_params_no_state(&loader, params));
         } catch (const std::exception& problem) {
-            return fail(ErrorCode::load_failed, std::format("the engine could not load {}: {}", spec.path.string(), problem.what()),
+            return fail(ErrorCode::load_failed,
+                        std::format("the engine could not load {}: {}", spec.path.string(), problem.what()),
                         "check the memory that is available");
         }
         if (auto given = reader.verdict(); !given) return std::unexpected(std::move(given).error());
-        if (!context) return fail(ErrorCode::load_failed, std::format("the engine refused {}", spec.path.string()), "its log says why");
+        if (!context)
+            return fail(ErrorCode::load_failed, std::format("the engine refused {}", spec.path.string()),
+                        "its log says why");
         auto digest = reader.digest();
         if (!spec.sha256.empty() && digest != spec.sha256) {
-            return fail(ErrorCode::checksum_mismatch, std::format("{} has SHA-256 {}, expected {}", spec.path.string(), digest, spec.sha256),
+            return fail(ErrorCode::checksum_mismatch,
+                        std::format("{} has SHA-256 {}, expected {}", spec.path.string(), digest, spec.sha256),
                         "download the file again, or correct sha256 in the configuration", "sha256");
         }
         const auto& header = file->header;
@@ -192,7 +205,8 @@ private:
     static Result<void> check_limits(const ModelSpec& spec) {
         const auto check = [](std::string_view key, int value) -> Result<void> {
             if (value >= 0 && value <= kMaxDecoders) return {};
-            return fail(ErrorCode::config_invalid, std::format("{} = {}: the engine runs at most {} decoders at once", key, value, kMaxDecoders),
+            return fail(ErrorCode::config_invalid,
+                        std::format("{} = {}: the engine runs at most {} decoders at once", key, value, kMaxDecoders),
                         std::format("set it to 0..{}", kMaxDecoders), std::string(key));
         };
         if (auto fits = check("max_best_of", spec.max_best_of); !fits) return fits;
@@ -200,8 +214,10 @@ private:
     }
     static Result<ModelFile> checked_file(const ModelSpec& spec) {
         if (spec.path.empty()) {
-            return fail(ErrorCode::model_file_missing, "whisper_cpp was given no model file",
-                        "download a ggml-*.bin model of whisper.cpp and set models.default.path, or put it into models_dir", "path");
+            return fail(
+                ErrorCode::model_file_missing, "whisper_cpp was given no model file",
+                "download a ggml-*.bin model of whisper.cpp and set models.default.path, or put it into models_dir",
+                "path");
         }
         return read_model_file(spec.path);
     }
@@ -209,6 +225,8 @@ private:
 
 }  // namespace
 
-std::shared_ptr<Provider> make_provider() { return std::make_shared<WhisperProvider>(); }
+std::shared_ptr<Provider> make_provider() {
+    return std::make_shared<WhisperProvider>();
+}
 
 }  // namespace hotmic::whisper_cpp

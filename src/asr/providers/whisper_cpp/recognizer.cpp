@@ -1,10 +1,12 @@
 #include "asr/providers/whisper_cpp/recognizer.hpp"
 
 #include <algorithm>
+#include <array>
+#include <atomic>
 #include <cmath>
 #include <exception>
 #include <format>
-#include <optional>
+#include <span>
 #include <utility>
 
 #include "asr/languages.hpp"
@@ -16,16 +18,40 @@ namespace {
 
 /// The engine's buffers grow with the audio it is given at once and never shrink; longer audio is cut at pauses.
 constexpr std::size_t kLongest = 120 * kSampleRate;
-/// Below this the engine answers nothing at all; shorter audio is padded with silence.
-constexpr std::size_t kShortest = kSampleRate;
-/// Most decoders the engine can run at once (WHISPER_MAX_DECODERS).
-constexpr int kMaxDecoders = 8;
+/// Less than this holds no speech, and the engine answers nothing to it: neither is it asked.
+constexpr std::size_t kShortest = kSampleRate / 10;
+/// Shorter audio is padded with silence: the engine drops what is left under 0.1 s of its own accord.
+constexpr std::size_t kPadded = kSampleRate;
+/// Whisper looks at half of its text context at most of a prompt, 224 tokens.
+constexpr int kPromptTokens = 224;
+constexpr std::size_t kPromptBytes = 2000;
 constexpr double kCentiseconds = 100.0;
+constexpr const char* kNotNumbers = "the model produced numbers that are not finite";
+constexpr const char* kCheckFile = "its weights are damaged: download the model again";
 
-bool asks_for_detection(const std::string& language) { return language.empty() || language == "auto"; }
+/// Steps of the decoder that `seconds` of audio may take: several times what the worst speech takes with every
+/// fallback. A model of meaningless weights takes more, for it never comes to an end.
+constexpr std::int64_t most_steps(double seconds) {
+    return 1500 + static_cast<std::int64_t>(300 * seconds);
+}
 
-bool logits_are_finite(const float* logits, int count) {
-    return std::all_of(logits, logits + count, [](float value) { return !std::isnan(value); });
+bool asks_for_detection(const std::string& language) {
+    return language.empty() || language == "auto";
+}
+
+/// Minus infinity is how the engine strikes tokens out.
+bool are_numbers(std::span<const float> logits) {
+    return std::ranges::none_of(logits, [](float value) { return std::isnan(value) || value == HUGE_VALF; });
+}
+
+/// Languages written without spaces: every token is a word of its own, as OpenAI's word timestamps have it.
+bool writes_without_spaces(std::string_view language) {
+    constexpr std::array<std::string_view, 6> kLanguages{"zh", "ja", "th", "lo", "my", "yue"};
+    return std::ranges::contains(kLanguages, language);
+}
+
+std::unexpected<Error> cancelled() {
+    return fail(ErrorCode::cancelled, "the request was cancelled");
 }
 
 }  // namespace
@@ -37,18 +63,25 @@ struct WhisperRecognizer::Run {
     const SegmentSink& sink;
     std::stop_token stop;
 
-    std::string language;  // code the engine decodes in
+    std::string language{};  // code the engine decodes in; empty: to be detected
     double language_probability = 0;
     Transcript transcript{};
 
     // Of the current window.
-    double offset = 0;   // seconds
-    double length = 0;   // seconds, without padding
-    int taken = 0;       // segments of the window already collected
-    bool broken = false; // a number that is none came out of the model
+    double offset = 0;  // seconds
+    double length = 0;  // seconds, without padding
+    int taken = 0;      // segments of the window already collected
     CharacterJoiner joiner{};
+    std::int64_t steps_left = 0;
 
+    // The decoders' logits are looked at by a thread each.
+    std::atomic<bool> broken = false;  // a number that is none came out of the model
+
+    [[nodiscard]] bool must_end() { return broken || --steps_left < 0 || stop.stop_requested(); }
+
+    void begin_window(double at, double seconds);
     void collect();
+    void finish();
     Segment segment(int index);
     std::vector<Word> words(int index) const;
     [[nodiscard]] double clock(std::int64_t centiseconds) const {
@@ -63,167 +96,240 @@ Result<StatePtr> make_state(whisper_context& context) {
         return fail(ErrorCode::insufficient_memory, std::format("the engine could not make a slot: {}", problem.what()),
                     "use fewer slots or a smaller model");
     }
-    return fail(ErrorCode::insufficient_memory, "the engine could not make a slot", "use fewer slots or a smaller model");
+    return fail(ErrorCode::insufficient_memory, "the engine could not make a slot",
+                "use fewer slots or a smaller model");
 }
 
 Result<void> outcome_of(int code, bool stopped, StatePtr& state) {
     if (code == -7) {
-        (void)state.release();  // the library has freed it (whisper_full_with_state, on running out of memory for its cache)
-        return fail(ErrorCode::insufficient_memory, "the engine ran out of memory for its decoders",
+        (void)state
+            .release();  // the library has freed it (whisper_full_with_state, on running out of memory for its cache)
+        return fail(ErrorCode::inference_failed, "the engine ran out of memory for its decoders",
                     "lower max_best_of, max_beam_size or slots");
     }
-    if (stopped) return fail(ErrorCode::cancelled, "the request was cancelled");
+    if (stopped) return cancelled();
     if (code == 0) return {};
-    if (code == -3) return fail(ErrorCode::inference_failed, "the engine could not detect the language", "give language");
-    return fail(ErrorCode::inference_failed, std::format("the engine failed on this audio (code {})", code), "send the request again");
+    return fail(ErrorCode::inference_failed, std::format("the engine failed on this audio (code {})", code),
+                "send the request again");
 }
 
-WhisperRecognizer::WhisperRecognizer(whisper_context& context, StatePtr state, const ModelInfo& info, const ModelSpec& spec)
+WhisperRecognizer::WhisperRecognizer(whisper_context& context, StatePtr state, const ModelInfo& info,
+                                     const ModelSpec& spec)
     : context_(context), state_(std::move(state)), info_(info), spec_(spec) {}
 
 Result<std::unique_ptr<Stream>> WhisperRecognizer::open_stream(const TranscribeOptions&) {
-    return fail(ErrorCode::unsupported_parameter, "whisper_cpp has no streaming recognizer", "send whole recordings, or use pocketsphinx");
+    return fail(ErrorCode::unsupported_parameter, "whisper_cpp has no streaming recognizer",
+                "send whole recordings, or use pocketsphinx");
 }
 
 Result<void> WhisperRecognizer::check(AudioView audio, const TranscribeOptions& options) const {
     if (std::this_thread::get_id() != home_) {
         return fail(ErrorCode::internal, "a recognizer was used from another thread than its own");
     }
-    const bool multilingual = whisper_is_multilingual(&context_) != 0;
+    const bool multilingual = info_.capabilities.language_detection;
+    // Over 1 the engine would try no temperature at all, and answer with what its buffers hold of the last request.
+    if (!(options.temperature >= 0 && options.temperature <= 1)) {
+        return fail(ErrorCode::unsupported_parameter,
+                    std::format("temperature {} is not within 0 and 1", options.temperature),
+                    "give a temperature from 0 to 1", "temperature");
+    }
     if (!asks_for_detection(options.language)) {
         const auto code = language_code(options.language);
         if (!code || !std::ranges::contains(info_.capabilities.languages, *code)) {
-            return fail(ErrorCode::unsupported_language,
-                        code ? std::format("{} is an English-only model and does not know \"{}\"", info_.name, options.language)
-                             : std::format("\"{}\" is no language this engine knows", options.language),
-                        code ? "use a multilingual model, or language=en" : "give an ISO 639-1 code such as en, or leave it out to detect it",
-                        "language");
+            return fail(
+                ErrorCode::unsupported_language,
+                code ? std::format("{} is an English-only model and does not know \"{}\"", info_.name, options.language)
+                     : std::format("\"{}\" is no language this engine knows", options.language),
+                code ? "use a multilingual model, or language=en"
+                     : "give an ISO 639-1 code such as en, or leave it out to detect it",
+                "language");
         }
     }
     if (options.task == Task::translate && !multilingual) {
-        return fail(ErrorCode::unsupported_parameter, std::format("{} is an English-only model and does not translate", info_.name),
+        return fail(ErrorCode::unsupported_parameter,
+                    std::format("{} is an English-only model and does not translate", info_.name),
                     "use a multilingual model", "task");
     }
-    const auto within = [](int value, int maximum) { return value >= 0 && value <= std::min(maximum, kMaxDecoders); };
-    if (!within(options.best_of, spec_.max_best_of) || !within(options.beam_size, spec_.max_beam_size)) {
-        return fail(ErrorCode::unsupported_parameter,
-                    std::format("best_of {} and beam_size {} are over this model's limits of {} and {}", options.best_of, options.beam_size,
-                                spec_.max_best_of, spec_.max_beam_size),
-                    "raise max_best_of or max_beam_size in the configuration", "best_of");
+    struct Limit {
+        const char* name;
+        int value;
+        int most;
+    };
+    for (const auto& [name, value, most] : {Limit{"best_of", options.best_of, spec_.max_best_of},
+                                            Limit{"beam_size", options.beam_size, spec_.max_beam_size}}) {
+        if (value < 0 || value > std::min(most, kMaxDecoders)) {
+            return fail(ErrorCode::unsupported_parameter,
+                        std::format("{} = {} is over this model's limit of {}", name, value, most),
+                        std::format("raise max_{} in the configuration (the engine's limit is {})", name, kMaxDecoders),
+                        name);
+        }
     }
     const auto bad = std::ranges::find_if_not(audio, [](float sample) { return std::isfinite(sample); });
     if (bad != audio.end()) {
-        return fail(ErrorCode::audio_invalid_samples, std::format("sample {} of the audio is not a finite number", bad - audio.begin()),
+        return fail(ErrorCode::audio_invalid_samples,
+                    std::format("sample {} of the audio is not a finite number", bad - audio.begin()),
                     "send samples between -1 and 1");
     }
     return {};
 }
 
-Result<Transcript> WhisperRecognizer::transcribe(AudioView audio, const TranscribeOptions& options, const SegmentSink& sink,
-                                                 std::stop_token stop) {
+Result<Transcript> WhisperRecognizer::transcribe(AudioView audio, const TranscribeOptions& options,
+                                                 const SegmentSink& sink, std::stop_token stop) {
     if (auto fit = check(audio, options); !fit) return std::unexpected(std::move(fit).error());
-    if (stop.stop_requested()) return fail(ErrorCode::cancelled, "the request was cancelled");
-
-    Run run{.self = *this, .options = options, .sink = sink, .stop = std::move(stop), .language = {}};
+    Run run{*this, options, sink, std::move(stop)};
     run.transcript.duration = seconds_of(audio.size());
-    for (std::size_t done = 0; done < audio.size();) {
-        const auto rest = audio.subspan(done);
-        const auto length = rest.size() <= kLongest ? rest.size() : best_pause(rest.first(kLongest), kLongest / 2);
-        if (auto ran = run_window(rest.first(length), seconds_of(done), options, run); !ran) return std::unexpected(std::move(ran).error());
-        done += length;
+    if (!info_.capabilities.language_detection)
+        run.language = "en";
+    else if (!asks_for_detection(options.language))
+        run.language = *language_code(options.language);
+    try {
+        for (std::size_t done = 0; audio.size() - done >= kShortest;) {
+            if (run.stop.stop_requested()) return cancelled();
+            const auto rest = audio.subspan(done);
+            const auto length = rest.size() <= kLongest ? rest.size() : best_pause(rest.first(kLongest), kLongest / 2);
+            if (auto ran = run_window(rest.first(length), seconds_of(done), run); !ran)
+                return std::unexpected(std::move(ran).error());
+            done += length;
+        }
+    } catch (const std::exception& problem) {
+        state_.reset();  // left in the middle of something
+        return fail(ErrorCode::inference_failed, std::format("the engine failed: {}", problem.what()),
+                    "send the request again");
     }
-    run.transcript.language = run.language.empty() && !info_.capabilities.language_detection ? "en" : run.language;
-    run.transcript.language_probability = run.language_probability;
+    run.finish();
     return std::move(run.transcript);
 }
 
-Result<void> WhisperRecognizer::settle_language(AudioView audio, const TranscribeOptions& options, Run& run) {
-    if (!run.language.empty()) return {};
-    if (whisper_is_multilingual(&context_) == 0) {
-        run.language = "en";
-    } else if (!asks_for_detection(options.language)) {
-        run.language = *language_code(options.language);
-    } else {
-        // Done here and not by the engine as part of its run, for only so the probability can be had.
-        std::vector<float> probabilities(static_cast<std::size_t>(whisper_lang_max_id()) + 1);
-        const auto size = static_cast<int>(audio.size());
-        if (whisper_pcm_to_mel_with_state(&context_, state_.get(), audio.data(), size, info_.threads) != 0) return outcome_of(-2, run.stop.stop_requested(), state_);
-        const int id = whisper_lang_auto_detect_with_state(&context_, state_.get(), 0, info_.threads, probabilities.data());
-        if (id < 0) return outcome_of(-3, run.stop.stop_requested(), state_);
-        run.language = whisper_lang_str(id);
-        run.language_probability = probabilities[static_cast<std::size_t>(id)];
-        if (!std::isfinite(run.language_probability)) {
-            return fail(ErrorCode::inference_failed, "the model produced numbers that are not finite", "check the model file");
-        }
+Result<void> WhisperRecognizer::detect_language(AudioView audio, Run& run) {
+    // In steps of our own: the engine's detection cannot be stopped, sorts what may be no numbers, and takes the token
+    // after the last language of an older vocabulary for another language.
+    const int threads = info_.threads;
+    const auto start = whisper_token_sot(&context_);
+    if (whisper_pcm_to_mel_with_state(&context_, state_.get(), audio.data(), static_cast<int>(audio.size()), threads) !=
+            0 ||
+        whisper_encode_with_state(&context_, state_.get(), 0, threads) != 0) {
+        return fail(ErrorCode::inference_failed, "the engine could not detect the language", "give language",
+                    "language");
     }
+    if (run.stop.stop_requested()) return cancelled();
+    if (whisper_decode_with_state(&context_, state_.get(), &start, 1, 0, threads) != 0) {
+        return fail(ErrorCode::inference_failed, "the engine could not detect the language", "give language",
+                    "language");
+    }
+    const auto count = static_cast<int>(info_.capabilities.languages.size());
+    const std::span<const float> logits(whisper_get_logits_from_state(state_.get()) + whisper_token_lang(&context_, 0),
+                                        static_cast<std::size_t>(count));
+    if (!are_numbers(logits)) return fail(ErrorCode::inference_failed, kNotNumbers, kCheckFile);
+    const auto best = std::ranges::max_element(logits);
+    double sum = 0;
+    for (const float logit : logits) sum += std::exp(static_cast<double>(logit) - *best);
+    run.language = whisper_lang_str(static_cast<int>(best - logits.begin()));
+    run.language_probability = 1 / sum;
     return {};
 }
 
-Result<void> WhisperRecognizer::run_window(AudioView window, double offset, const TranscribeOptions& options, Run& run) {
-    if (!state_) {  // lost to the last request
+Result<void> WhisperRecognizer::run_window(AudioView window, double offset, Run& run) {
+    if (!state_) {  // lost to an earlier request
         auto made = make_state(context_);
-        if (!made) return std::unexpected(std::move(made).error());
+        if (!made) return fail(ErrorCode::inference_failed, made.error().message, made.error().remedy);
         state_ = *std::move(made);
     }
     std::vector<float> padded;
     AudioView audio = window;
-    if (audio.size() < kShortest) {
+    if (audio.size() < kPadded) {
         padded.assign(window.begin(), window.end());
-        padded.resize(kShortest);
+        padded.resize(kPadded);
         audio = padded;
     }
-    if (auto settled = settle_language(audio, options, run); !settled) return settled;
+    if (run.language.empty()) {
+        if (auto detected = detect_language(audio, run); !detected) return detected;
+    }
+    run.begin_window(offset, seconds_of(window.size()));
+    const auto prompt = prompt_tokens(run.options.prompt);
+    const auto params = parameters(run, prompt);
+    const int code =
+        whisper_full_with_state(&context_, state_.get(), params, audio.data(), static_cast<int>(audio.size()));
+    auto ended = outcome_of(code, run.stop.stop_requested(), state_);
+    if (run.broken) return fail(ErrorCode::inference_failed, kNotNumbers, kCheckFile);
+    if (run.steps_left < 0) {
+        return fail(ErrorCode::inference_failed, "the model does not come to an end on this audio",
+                    "check that the model is a trained one");
+    }
+    if (!ended) return ended;
+    run.collect();
+    if (run.broken) return fail(ErrorCode::inference_failed, kNotNumbers, kCheckFile);
+    return {};
+}
 
-    run.offset = offset;
-    run.length = seconds_of(window.size());
-    run.taken = 0;
+std::vector<whisper_token> WhisperRecognizer::prompt_tokens(const std::string& prompt) {
+    if (prompt.empty()) return {};
+    const std::string end(end_of_prompt(prompt, kPromptBytes));
+    std::vector<whisper_token> tokens(kPromptBytes);
+    const int count = whisper_tokenize(&context_, end.c_str(), tokens.data(), static_cast<int>(tokens.size()));
+    tokens.resize(static_cast<std::size_t>(std::max(0, count)));
+    if (tokens.size() > kPromptTokens) tokens.erase(tokens.begin(), tokens.end() - kPromptTokens);
+    return tokens;
+}
 
-    auto params = whisper_full_default_params(options.beam_size > 1 ? WHISPER_SAMPLING_BEAM_SEARCH : WHISPER_SAMPLING_GREEDY);
+/// Everything is set: the engine's defaults print to the terminal and differ between its versions.
+whisper_full_params WhisperRecognizer::parameters(Run& run, std::span<const whisper_token> prompt) const {
+    const auto& options = run.options;
+    auto params =
+        whisper_full_default_params(options.beam_size > 1 ? WHISPER_SAMPLING_BEAM_SEARCH : WHISPER_SAMPLING_GREEDY);
     params.n_threads = info_.threads;
-    params.no_context = true;  // nothing of the previous request
-    params.translate = options.task == Task::translate;
     params.language = run.language.c_str();
     params.detect_language = false;
-    params.initial_prompt = options.prompt.empty() ? nullptr : options.prompt.c_str();
+    params.translate = options.task == Task::translate;
+    params.no_context = true;  // nothing of the previous request
+    params.n_max_text_ctx = kPromptTokens;
+    params.carry_initial_prompt = false;
+    params.initial_prompt = nullptr;
+    params.prompt_tokens = prompt.empty() ? nullptr : prompt.data();
+    params.prompt_n_tokens = static_cast<int>(prompt.size());
+    params.offset_ms = params.duration_ms = 0;
+    params.audio_ctx = 0;  // another value would stay on the state
+    params.no_timestamps = params.single_segment = false;
     params.token_timestamps = options.word_timestamps;
-    params.audio_ctx = 0;  // stays on the state otherwise
+    params.max_len = params.max_tokens = 0;
+    params.suppress_blank = true;
+    params.suppress_nst = false;
+    params.tdrz_enable = params.debug_mode = params.vad = false;
     params.print_special = params.print_progress = params.print_realtime = params.print_timestamps = false;
-    params.vad = false;
     params.temperature = static_cast<float>(options.temperature);
-    if (!options.temperature_fallback) params.temperature_inc = 0;
+    params.temperature_inc = options.temperature_fallback ? 0.2F : 0.0F;
+    params.entropy_thold = 2.4F;
+    params.logprob_thold = -1.0F;
+    params.no_speech_thold = 0.6F;
     params.greedy.best_of = options.best_of > 0 ? options.best_of : std::clamp(spec_.max_best_of, 1, kMaxDecoders);
     params.beam_search.beam_size = std::max(1, options.beam_size);
 
-    params.new_segment_callback = [](whisper_context*, whisper_state*, int, void* data) { static_cast<Run*>(data)->collect(); };
-    params.new_segment_callback_user_data = &run;
-    params.encoder_begin_callback = [](whisper_context*, whisper_state*, void* data) { return !static_cast<Run*>(data)->stop.stop_requested(); };
-    params.encoder_begin_callback_user_data = &run;
-    params.abort_callback = [](void* data) {
-        const auto& current = *static_cast<Run*>(data);
-        return current.broken || current.stop.stop_requested();
+    params.new_segment_callback = [](whisper_context*, whisper_state*, int, void* data) {
+        static_cast<Run*>(data)->collect();
     };
-    params.abort_callback_user_data = &run;
-    params.logits_filter_callback = [](whisper_context* context, whisper_state*, const whisper_token_data*, int, float* logits, void* data) {
-        auto& current = *static_cast<Run*>(data);
-        // A model of random bytes would be decoded for a minute; its first step tells.
-        if (!logits_are_finite(logits, whisper_model_n_vocab(context))) current.broken = true;
+    params.encoder_begin_callback = [](whisper_context*, whisper_state*, void* data) {
+        return !static_cast<Run*>(data)->must_end();
     };
-    params.logits_filter_callback_user_data = &run;
+    params.abort_callback = [](void* data) { return static_cast<Run*>(data)->must_end(); };
+    params.logits_filter_callback = [](whisper_context* context, whisper_state*, const whisper_token_data*, int,
+                                       float* logits, void* data) {
+        const std::span all(logits, static_cast<std::size_t>(whisper_model_n_vocab(context)));
+        if (are_numbers(all)) return;
+        static_cast<Run*>(data)->broken = true;
+        // What the engine goes on with must be numbers: it sorts them and draws lots by them before it asks whether to
+        // stop.
+        std::ranges::fill(all, -HUGE_VALF);
+        all[static_cast<std::size_t>(whisper_token_eot(context))] = 0;
+    };
+    params.new_segment_callback_user_data = params.encoder_begin_callback_user_data = params.abort_callback_user_data =
+        params.logits_filter_callback_user_data = &run;
+    return params;
+}
 
-    int code = 0;
-    try {
-        code = whisper_full_with_state(&context_, state_.get(), params, audio.data(), static_cast<int>(audio.size()));
-    } catch (const std::exception& problem) {
-        return fail(ErrorCode::inference_failed, std::format("the engine failed: {}", problem.what()), "send the request again");
-    }
-    if (run.broken) {
-        if (code == -7) (void)state_.release();
-        return fail(ErrorCode::inference_failed, "the model produced numbers that are not finite", "check the model file (hotmic inspect)");
-    }
-    if (auto ended = outcome_of(code, run.stop.stop_requested(), state_); !ended) return ended;
-    run.collect();
-    if (run.broken) return fail(ErrorCode::inference_failed, "the model produced numbers that are not finite", "check the model file (hotmic inspect)");
-    return {};
+void WhisperRecognizer::Run::begin_window(double at, double seconds) {
+    offset = at;
+    length = seconds;
+    taken = 0;
+    steps_left = most_steps(seconds);
 }
 
 void WhisperRecognizer::Run::collect() {
@@ -231,12 +337,24 @@ void WhisperRecognizer::Run::collect() {
     for (; taken < count; ++taken) {
         auto made = segment(taken);
         if (!std::isfinite(made.avg_logprob) || !std::isfinite(made.no_speech_prob)) broken = true;
+        if (broken) return;
         transcript.text += made.text;
         if (sink) sink(made);
         transcript.segments.push_back(std::move(made));
     }
+}
+
+void WhisperRecognizer::Run::finish() {
+    auto& text = transcript.text;
+    if (const auto rest = joiner.finish(); !rest.empty()) {
+        text += rest;
+        transcript.segments.back().text += rest;
+    }
     // Spaces around the whole are the engine's spelling, not the speaker's.
-    if (const auto first = transcript.text.find_first_not_of(' '); first != 0) transcript.text.erase(0, first);
+    text.erase(0, text.find_first_not_of(' '));
+    text.erase(text.find_last_not_of(' ') + 1);
+    transcript.language = language;
+    transcript.language_probability = language_probability;
 }
 
 Segment WhisperRecognizer::Run::segment(int index) {
@@ -261,24 +379,28 @@ Segment WhisperRecognizer::Run::segment(int index) {
 std::vector<Word> WhisperRecognizer::Run::words(int index) const {
     auto* const state = self.state_.get();
     const auto end_of_text = whisper_token_eot(&self.context_);
+    const bool every_token = writes_without_spaces(language);
     std::vector<Word> found;
-    std::vector<int> tokens_in;
+    int tokens = 0;  // of the last word
     CharacterJoiner characters;
     for (int i = 0; i < whisper_full_n_tokens_from_state(state, index); ++i) {
         const auto token = whisper_full_get_token_data_from_state(state, index, i);
         if (token.id >= end_of_text) continue;  // timestamps and other special tokens
-        const std::string piece = whisper_full_get_token_text_from_state(&self.context_, state, index, i);
-        const double start = clock(token.t0);
-        const double end = clock(token.t1);
-        if (found.empty() || piece.starts_with(' ')) {  // a leading space begins a word
-            found.push_back({.text = {}, .start = start, .end = end, .probability = 0});
-            tokens_in.push_back(0);
+        const std::string_view piece = whisper_full_get_token_text_from_state(&self.context_, state, index, i);
+        const bool begins = piece.starts_with(' ') || (every_token && !characters.within_character());
+        if (found.empty() || begins) {
+            found.push_back({.text = {}, .start = clock(token.t0), .end = clock(token.t1), .probability = 0});
+            tokens = 0;
         }
         auto& word = found.back();
-        const auto whole = characters.take(piece);
-        word.text += word.text.empty() && whole.starts_with(' ') ? whole.substr(1) : whole;
-        word.end = std::max(word.end, end);
-        word.probability += (token.p - word.probability) / ++tokens_in.back();
+        word.text += characters.take(piece);
+        word.end = std::max(word.end, clock(token.t1));
+        word.probability += (token.p - word.probability) / ++tokens;
+    }
+    if (!found.empty()) found.back().text += characters.finish();
+    for (auto& word : found) {
+        word.text.erase(0, word.text.find_first_not_of(' '));
+        word.text.erase(word.text.find_last_not_of(' ') + 1);
     }
     std::erase_if(found, [](const Word& word) { return word.text.empty(); });
     return found;

@@ -4,7 +4,10 @@
 #include <whisper.h>
 
 #include <memory>
+#include <span>
+#include <string>
 #include <thread>
+#include <vector>
 
 #include "hotmic/provider.hpp"
 
@@ -23,8 +26,8 @@ using StatePtr = std::unique_ptr<whisper_state, WhisperDeleter>;
 /// A state for `context`. Errors: insufficient_memory.
 [[nodiscard]] Result<StatePtr> make_state(whisper_context& context);
 
-/// What whisper_full's return code means. `stopped`: the request's stop token; `state` is let go of without freeing it when the
-/// library has freed it already (code -7).
+/// What whisper_full's return code means. `stopped`: the request's stop token; `state` is let go of without freeing it
+/// when the library has freed it already (code -7).
 [[nodiscard]] Result<void> outcome_of(int code, bool stopped, StatePtr& state);
 
 /// Used by the thread that made it and no other: OpenMP keeps a team of threads for each thread that ever inferred.
@@ -41,9 +44,10 @@ public:
 private:
     struct Run;
     [[nodiscard]] Result<void> check(AudioView audio, const TranscribeOptions& options) const;
-    /// The language to decode in, detected on `audio` where none was given.
-    [[nodiscard]] Result<void> settle_language(AudioView audio, const TranscribeOptions& options, Run& run);
-    [[nodiscard]] Result<void> run_window(AudioView audio, double offset, const TranscribeOptions& options, Run& run);
+    [[nodiscard]] Result<void> detect_language(AudioView audio, Run& run);
+    [[nodiscard]] Result<void> run_window(AudioView window, double offset, Run& run);
+    [[nodiscard]] std::vector<whisper_token> prompt_tokens(const std::string& prompt);
+    [[nodiscard]] whisper_full_params parameters(Run& run, std::span<const whisper_token> prompt) const;
 
     whisper_context& context_;
     StatePtr state_;

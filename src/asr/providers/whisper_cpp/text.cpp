@@ -8,17 +8,11 @@ namespace {
 
 constexpr std::string_view kReplacement = "\xEF\xBF\xBD";
 
-/// The standard library's decoder; its destructor is protected in the base class only.
-struct Decoder : std::codecvt<char32_t, char8_t, std::mbstate_t> {
-    Decoder() : codecvt(1) {}
-    ~Decoder() override = default;
-};
-
 }  // namespace
 
 std::string CharacterJoiner::take(std::string_view piece) {
     held_ += piece;
-    static const Decoder decoder;
+    const auto& decoder = std::use_facet<std::codecvt<char32_t, char8_t, std::mbstate_t>>(std::locale::classic());
     const std::u8string bytes(held_.begin(), held_.end());
     std::array<char32_t, 64> characters{};
     std::string whole;
@@ -27,8 +21,8 @@ std::string CharacterJoiner::take(std::string_view piece) {
         std::mbstate_t state{};
         const char8_t* next = nullptr;
         char32_t* end = nullptr;
-        const auto result =
-            decoder.in(state, bytes.data() + at, bytes.data() + bytes.size(), next, characters.data(), characters.data() + characters.size(), end);
+        const auto result = decoder.in(state, bytes.data() + at, bytes.data() + bytes.size(), next, characters.data(),
+                                       characters.data() + characters.size(), end);
         const auto used = static_cast<std::size_t>(next - (bytes.data() + at));
         whole.append(held_, at, used);
         at += used;

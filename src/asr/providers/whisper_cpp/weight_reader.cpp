@@ -17,7 +17,8 @@ constexpr std::uint64_t kStep = 1 << 20;
 
 }  // namespace
 
-WeightReader::WeightReader(const std::filesystem::path& path, const ModelFile& file, LoadProgress& progress, std::stop_token stop)
+WeightReader::WeightReader(const std::filesystem::path& path, const ModelFile& file, LoadProgress& progress,
+                           std::stop_token stop)
     : name_(path.string()),
       stream_(path, std::ios::binary),
       file_(file),
@@ -30,7 +31,10 @@ WeightReader::WeightReader(const std::filesystem::path& path, const ModelFile& f
 
 whisper_model_loader WeightReader::loader() {
     return {.context = this,
-            .read = [](void* self, void* into, std::size_t count) { return static_cast<WeightReader*>(self)->read(static_cast<char*>(into), count); },
+            .read =
+                [](void* self, void* into, std::size_t count) {
+                    return static_cast<WeightReader*>(self)->read(static_cast<char*>(into), count);
+                },
             .eof = [](void* self) { return static_cast<WeightReader*>(self)->ended(); },
             .close = [](void*) {}};
 }
@@ -82,15 +86,19 @@ Result<void> WeightReader::verdict() {
     if (stopped_ || stop_.stop_requested()) return fail(ErrorCode::load_cancelled, "the load was cancelled");
     constexpr const char* kLeaveAlone = "let nothing write to the file, then load again";
     if (stream_.bad()) {
-        return fail(ErrorCode::model_file_unreadable, std::format("reading {} failed after {} of {} bytes", name_, read_, file_.size_bytes),
+        return fail(ErrorCode::model_file_unreadable,
+                    std::format("reading {} failed after {} of {} bytes", name_, read_, file_.size_bytes),
                     "check the disk (dmesg)", "path");
     }
     if (read_ < file_.size_bytes) {
-        return fail(ErrorCode::model_truncated,
-                    std::format("{} became shorter while it was read: {} of {} bytes came", name_, read_, file_.size_bytes), kLeaveAlone, "path");
+        return fail(
+            ErrorCode::model_truncated,
+            std::format("{} became shorter while it was read: {} of {} bytes came", name_, read_, file_.size_bytes),
+            kLeaveAlone, "path");
     }
     if (changed_ || stream_.peek() != std::ifstream::traits_type::eof()) {
-        return fail(ErrorCode::model_corrupt, std::format("{} was written to while it was read", name_), kLeaveAlone, "path");
+        return fail(ErrorCode::model_corrupt, std::format("{} was written to while it was read", name_), kLeaveAlone,
+                    "path");
     }
     return {};
 }

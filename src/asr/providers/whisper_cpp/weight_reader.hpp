@@ -17,20 +17,21 @@ struct whisper_model_loader;
 
 namespace hotmic::whisper_cpp {
 
-/// The engine ignores how much a read returned and trusts every length and type it is given. So this keeps to what was checked:
-/// the file's skeleton comes from memory and is only compared with the file, the tensors' numbers come from the file, and what
-/// cannot be read is zero. After the load `verdict` tells whether the engine was given the file.
+/// The engine ignores how much a read returned and trusts every length and type it is given. So this keeps to what was
+/// checked: the file's skeleton comes from memory and is only compared with the file, the tensors' numbers come from
+/// the file, and what cannot be read is zero. After the load `verdict` tells whether the engine was given the file.
 ///
 /// One thread; `file` and `progress` outlive it.
 class WeightReader {
 public:
-    WeightReader(const std::filesystem::path& path, const ModelFile& file, LoadProgress& progress, std::stop_token stop);
+    WeightReader(const std::filesystem::path& path, const ModelFile& file, LoadProgress& progress,
+                 std::stop_token stop);
 
     /// The engine's interface to this object, which must outlive the load.
     [[nodiscard]] whisper_model_loader loader();
 
-    /// Errors: load_cancelled (stop was requested), model_file_unreadable (the disk failed), model_truncated and model_corrupt
-    /// (the file became shorter, longer or another since it was checked).
+    /// Errors: load_cancelled (stop was requested), model_file_unreadable (the disk failed), model_truncated and
+    /// model_corrupt (the file became shorter, longer or another since it was checked).
     [[nodiscard]] Result<void> verdict();
 
     /// SHA-256 of what has been read, lower-case hex.

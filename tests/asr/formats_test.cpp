@@ -1,0 +1,106 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <glaze/glaze.hpp>
+
+#include "asr/formats.hpp"
+#include "asr/languages.hpp"
+
+namespace hotmic {
+namespace {
+
+using ::testing::HasSubstr;
+
+Transcript sample() {
+    return {.text = " Hello there. General <K> & co.",
+            .language = "en",
+            .duration = 3.2,
+            .segments = {{.start = 0, .end = 1.5, .text = " Hello there.", .tokens = {1, 2}, .temperature = 0, .avg_logprob = -0.25, .no_speech_prob = 0.01,
+                          .words = {{"Hello", 0, 0.7, 0.9}, {"there.", 0.7, 1.5, 0.8}}},
+                         {.start = 1.5, .end = 3661.0625, .text = " General <K> & co.", .avg_logprob = -0.5}}};
+}
+
+TEST(Formats, AreFoundByNameAndOthersRefusedWithAList) {
+    EXPECT_EQ(parse_response_format("verbose_json"), ResponseFormat::verbose_json);
+    const auto unknown = parse_response_format("yaml");
+    ASSERT_FALSE(unknown);
+    EXPECT_EQ(unknown.error().code, ErrorCode::unsupported_response_format);
+    EXPECT_THAT(unknown.error().remedy, HasSubstr("json, text, srt, vtt or verbose_json"));
+}
+
+TEST(Formats, JsonHoldsTextAndUsage) {
+    EXPECT_EQ(render(sample(), ResponseFormat::json, {}), R"({"text":"Hello there. General <K> & co.","usage":{"type":"duration","seconds":4}})");
+}
+
+TEST(Formats, TextEndsWithANewline) { EXPECT_EQ(render(sample(), ResponseFormat::text, {}), "Hello there. General <K> & co.\n"); }
+
+TEST(Formats, SubRip) {
+    EXPECT_EQ(render(sample(), ResponseFormat::srt, {}),
+              "1\n00:00:00,000 --> 00:00:01,500\nHello there.\n\n2\n00:00:01,500 --> 01:01:01,063\nGeneral <K> & co.\n\n");
+}
+
+TEST(Formats, WebVttEscapesMarkup) {
+    EXPECT_EQ(render(sample(), ResponseFormat::vtt, {}),
+              "WEBVTT\n\n00:00:00.000 --> 00:00:01.500\nHello there.\n\n00:00:01.500 --> 01:01:01.063\nGeneral &lt;K&gt; &amp; co.\n\n");
+}
+
+TEST(Formats, ACueHoldsNoEmptyLineAndNoCueIsEmpty) {
+    const Transcript transcript{.segments = {{.start = 0, .end = 1, .text = "one\n\ntwo"}, {.start = 1, .end = 2, .text = "  "}}};
+    EXPECT_EQ(render(transcript, ResponseFormat::srt, {}), "1\n00:00:00,000 --> 00:00:01,000\none two\n\n");
+}
+
+TEST(Formats, VerboseJsonHoldsEveryFieldOfOpenAis) {
+    const auto text = render(sample(), ResponseFormat::verbose_json, {.words = true});
+    glz::generic json;
+    ASSERT_FALSE(glz::read_json(json, text)) << text;
+    EXPECT_EQ(json["task"].get<std::string>(), "transcribe");
+    EXPECT_EQ(json["language"].get<std::string>(), "english");
+    EXPECT_DOUBLE_EQ(json["duration"].get<double>(), 3.2);
+    auto& segments = json["segments"].get<glz::generic::array_t>();
+    ASSERT_EQ(segments.size(), 2u);
+    for (const auto* field : {"id", "seek", "start", "end", "text", "tokens", "temperature", "avg_logprob", "compression_ratio", "no_speech_prob"}) {
+        EXPECT_TRUE(segments[0].contains(field)) << field;
+    }
+    EXPECT_DOUBLE_EQ(segments[1]["seek"].get<double>(), 150);
+    EXPECT_EQ(json["words"].get<glz::generic::array_t>().size(), 2u);
+    EXPECT_EQ(json["usage"]["type"].get<std::string>(), "duration");
+}
+
+TEST(Formats, VerboseJsonLeavesOutWhatWasNotAskedFor) {
+    const auto text = render(sample(), ResponseFormat::verbose_json, {.segments = false});
+    EXPECT_EQ(text.find("\"segments\""), std::string::npos);
+    EXPECT_EQ(text.find("\"words\""), std::string::npos);
+}
+
+TEST(Formats, ATranslationIsEnglishWhateverWasSpoken) {
+    auto transcript = sample();
+    transcript.language = "de";
+    EXPECT_THAT(render(transcript, ResponseFormat::verbose_json, {.task = Task::translate}), HasSubstr(R"("task":"translate","language":"english")"));
+    EXPECT_THAT(render(transcript, ResponseFormat::verbose_json, {}), HasSubstr(R"("language":"german")"));
+}
+
+TEST(Formats, BytesThatAreNoUtf8NeverReachTheWire) {
+    EXPECT_EQ(valid_utf8("a\xFF" "b\xC3(\xE2\x82"), "a\xEF\xBF\xBD" "b\xEF\xBF\xBD(\xEF\xBF\xBD\xEF\xBF\xBD");
+    EXPECT_EQ(valid_utf8("\xED\xA0\x80"), "\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD") << "a surrogate";
+    EXPECT_EQ(valid_utf8("\xC0\xAF"), "\xEF\xBF\xBD\xEF\xBF\xBD") << "an overlong form";
+    EXPECT_EQ(valid_utf8("gr\xC3\xBC\xC3\x9F\xF0\x9F\x98\x80"), "gr\xC3\xBC\xC3\x9F\xF0\x9F\x98\x80");
+}
+
+TEST(CompressionRatio, TellsRepetitionFromSpeech) {
+    std::string repeated;
+    for (int i = 0; i < 50; ++i) repeated += "thank you. ";
+    EXPECT_GT(compression_ratio(repeated), 2.4) << "OpenAI's threshold for a decoding loop";
+    EXPECT_LT(compression_ratio("the quick brown fox jumps over the lazy dog"), 1.5);
+    EXPECT_EQ(compression_ratio(""), 0);
+}
+
+TEST(Languages, CodesAndNamesFindEachOther) {
+    EXPECT_EQ(language_name("de"), "german");
+    EXPECT_EQ(language_code("German"), "de");
+    EXPECT_EQ(language_code("de"), "de");
+    EXPECT_EQ(language_code("klingon"), std::nullopt);
+    EXPECT_EQ(language_name("tlh"), "tlh");
+}
+
+}  // namespace
+}  // namespace hotmic

@@ -1,0 +1,106 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "asr/long_audio.hpp"
+
+namespace hotmic {
+namespace {
+
+/// Remembers what it was given, and answers one segment a window.
+class Listener final : public Recognizer {
+public:
+    Result<Transcript> transcribe(AudioView audio, const TranscribeOptions& options, const SegmentSink& sink, std::stop_token) override {
+        heard.insert(heard.end(), audio.begin(), audio.end());
+        windows.push_back(audio.size());
+        languages.push_back(options.language);
+        Segment segment{.start = 0.25, .end = seconds_of(audio.size()), .text = "w", .words = {{"w", 0.25, 0.5, 1}}};
+        if (sink) sink(segment);
+        return Transcript{.text = "w", .language = "de", .duration = seconds_of(audio.size()), .segments = {segment}};
+    }
+    Result<std::unique_ptr<Stream>> open_stream(const TranscribeOptions&) override { return fail(ErrorCode::unsupported_parameter, "none"); }
+
+    std::vector<float> heard;
+    std::vector<std::size_t> windows;
+    std::vector<std::string> languages;
+};
+
+std::vector<float> numbered(std::size_t count) {
+    std::vector<float> samples(count);
+    for (std::size_t i = 0; i < count; ++i) samples[i] = static_cast<float>(i % 1000) / 1000;
+    return samples;
+}
+
+class LongAudio : public ::testing::TestWithParam<double> {};
+
+TEST_P(LongAudio, EverySampleIsHeardOnceInOrder) {
+    const auto samples = numbered(static_cast<std::size_t>(GetParam() * kSampleRate));
+    Listener listener;
+    const auto transcript = transcribe_source(listener, *source_from_view(samples), {}, {}, {}, {.window_seconds = 2, .search_seconds = 0.7});
+    ASSERT_TRUE(transcript);
+    EXPECT_TRUE(listener.heard == samples);
+    EXPECT_DOUBLE_EQ(transcript->duration, GetParam());
+    EXPECT_THAT(listener.windows, ::testing::Each(::testing::Le(2u * kSampleRate)));
+}
+INSTANTIATE_TEST_SUITE_P(Lengths, LongAudio, ::testing::Values(0.0625, 1.0, 2.0, 2.0625, 3.9375, 4.0, 17.5));
+
+TEST(LongAudio, TimesAreOnTheClockOfTheWhole) {
+    Listener listener;
+    std::vector<double> told;
+    const auto transcript = transcribe_source(listener, *source_from_samples(numbered(5 * kSampleRate)), {},
+                                              [&](const Segment& segment) { told.push_back(segment.start); }, {}, {.window_seconds = 2, .search_seconds = 1});
+    ASSERT_TRUE(transcript);
+    ASSERT_GT(transcript->segments.size(), 2u);
+    double offset = 0;
+    for (std::size_t i = 0; i < transcript->segments.size(); ++i) {
+        EXPECT_DOUBLE_EQ(transcript->segments[i].start, offset + 0.25);
+        EXPECT_DOUBLE_EQ(transcript->segments[i].words[0].start, offset + 0.25);
+        EXPECT_DOUBLE_EQ(told[i], offset + 0.25);
+        offset += seconds_of(listener.windows[i]);
+    }
+    EXPECT_EQ(transcript->text, "w w w");
+}
+
+TEST(LongAudio, TheLanguageOfTheFirstWindowIsKept) {
+    Listener listener;
+    ASSERT_TRUE(transcribe_source(listener, *source_from_samples(numbered(5 * kSampleRate)), {}, {}, {}, {.window_seconds = 2, .search_seconds = 1}));
+    EXPECT_THAT(listener.languages, ::testing::ElementsAre("", "de", "de"));
+}
+
+TEST(LongAudio, NoAudioIsAnError) {
+    Listener listener;
+    const auto transcript = transcribe_source(listener, *source_from_view({}), {}, {}, {});
+    ASSERT_FALSE(transcript);
+    EXPECT_EQ(transcript.error().code, ErrorCode::audio_empty);
+}
+
+TEST(LongAudio, StopsBetweenWindows) {
+    Listener listener;
+    std::stop_source stop;
+    const auto transcript = transcribe_source(listener, *source_from_samples(numbered(20 * kSampleRate)), {}, [&](const Segment&) { stop.request_stop(); },
+                                              stop.get_token(), {.window_seconds = 2, .search_seconds = 1});
+    ASSERT_FALSE(transcript);
+    EXPECT_EQ(transcript.error().code, ErrorCode::cancelled);
+    EXPECT_EQ(listener.windows.size(), 1u);
+}
+
+TEST(BestPause, IsTheMiddleOfTheQuietestStretch) {
+    std::vector<float> audio(4 * kSampleRate, 0.5F);
+    for (std::size_t i = 3 * kSampleRate; i < 3 * kSampleRate + kSampleRate / 2; ++i) audio[i] = 0.001F;
+    const auto cut = seconds_of(best_pause(audio, 2 * kSampleRate));
+    EXPECT_GT(cut, 3.05);
+    EXPECT_LT(cut, 3.45);
+}
+
+TEST(BestPause, NeverLiesOutsideWhereItIsLookedFor) {
+    const std::vector<float> even(3 * kSampleRate, 0.1F);
+    for (const std::size_t from : {0u, 16'000u, 40'000u, 47'000u}) {
+        const auto cut = best_pause(even, from);
+        EXPECT_GT(cut, from);
+        EXPECT_LE(cut, even.size());
+    }
+}
+
+}  // namespace
+}  // namespace hotmic
