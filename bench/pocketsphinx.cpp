@@ -1,14 +1,22 @@
-/// Word error rate and speed of PocketSphinx's settings against its defaults, on a folder of speech with a manifest.tsv.
+/// Word error rate and speed of PocketSphinx's settings against its defaults, on a folder of speech with a
+/// manifest.tsv.
 ///
-///   hotmic_bench_pocketsphinx FOLDER [name=value …]
+///   hotmic_bench_pocketsphinx FOLDER [--show] [--no-defaults] [--stream] [--model PATH] [name=value …]
 ///
-/// Decodes every English clip twice, with the engine's defaults and with hotmic's settings (plus what is given on the command
-/// line), alternating, and prints errors, CPU seconds per second of audio, and the ratio between the two.
+/// Decodes every English clip twice, with the engine's defaults and with hotmic's settings (plus what is given on the
+/// command line), alternating, and prints errors, CPU seconds per second of audio, the ratio between the two, and the
+/// memory a slot takes.
+///   --show         also prints what was heard
+///   --no-defaults  only hotmic's settings, to try many quickly
+///   --model PATH   another model than the distribution's
+///   --stream       as a live stream in steps of a tenth of a second, instead of whole
 #include <algorithm>
+#include <cstdlib>
 #include <ctime>
 #include <filesystem>
 #include <fstream>
 #include <iostream>
+#include <optional>
 #include <print>
 #include <sstream>
 #include <string>
@@ -16,9 +24,17 @@
 
 #include "asr/providers/pocketsphinx/provider.hpp"
 #include "hotmic/audio.hpp"
+#include "lifecycle/memory_info.hpp"
 #include "lifecycle/warmup_runner.hpp"
 
 namespace {
+
+template <class T>
+T must(hotmic::Result<T> result) {
+    if (result) return *std::move(result);
+    std::println(std::cerr, "{}", result.error().describe());
+    std::exit(1);
+}
 
 struct Clip {
     std::string file;
@@ -36,7 +52,7 @@ std::vector<Clip> read_clips(const std::filesystem::path& folder) {
         if (fields.size() < 5 || fields[3] != "en") continue;
         auto source = hotmic::open_media_file(folder / fields[0]);
         if (!source) continue;
-        clips.push_back({fields[0], fields[4], *hotmic::read_all(**source)});
+        clips.push_back({fields[0], fields[4], must(hotmic::read_all(**source))});
     }
     return clips;
 }
@@ -53,32 +69,56 @@ struct Score {
     double cpu = 0;
     double audio = 0;
     void print(const char* name) const {
-        std::println("{:<10} {:5.0f} words {:5.0f} errors  WER {:5.1f} %   CPU {:6.1f} s for {:5.1f} s of audio: {:.3f}", name, words,
-                     errors, 100 * errors / words, cpu, audio, cpu / audio);
+        std::println(
+            "{:<10} {:5.0f} words {:5.0f} errors  WER {:5.1f} %   CPU {:6.1f} s for {:5.1f} s of audio: {:.3f}", name,
+            words, errors, 100 * errors / words, cpu, audio, cpu / audio);
     }
 };
 
 class Contestant {
 public:
-    explicit Contestant(hotmic::pocketsphinx::Settings settings) {
+    Contestant(hotmic::pocketsphinx::Settings settings, const std::filesystem::path& model, bool stream)
+        : stream_(stream) {
+        const auto before = hotmic::resident_memory();
         auto provider = hotmic::pocketsphinx::make_provider(std::move(settings));
         hotmic::LoadProgress progress;
-        model_ = provider->load({.provider = "pocketsphinx", .path = {}, .slots = 1}, progress, {}).value();
-        recognizer_ = model_->make_recognizer().value();
+        model_ = must(provider->load({.provider = "pocketsphinx", .path = model, .slots = 1}, progress, {}));
+        recognizer_ = must(model_->make_recognizer());
+        resident_bytes = hotmic::resident_memory() - before;
     }
     void decode(const Clip& clip, bool show) {
         const double before = cpu_seconds();
-        const auto transcript = recognizer_->transcribe(clip.samples, {}, {}, {}).value();
+        const auto heard =
+            stream_ ? streamed(clip.samples) : must(recognizer_->transcribe(clip.samples, {}, {}, {})).text;
         score.cpu += cpu_seconds() - before;
         score.audio += hotmic::seconds_of(clip.samples.size());
         const auto words = static_cast<double>(std::ranges::count(clip.reference, ' ') + 1);
         score.words += words;
-        score.errors += words * hotmic::word_error_rate(clip.reference, transcript.text);
-        if (show) std::println("{}: {}", clip.file, transcript.text);
+        score.errors += words * hotmic::word_error_rate(clip.reference, heard);
+        if (show) std::println("{}: {}", clip.file, heard);
     }
     Score score;
+    std::uint64_t resident_bytes = 0;  // what loading added
 
 private:
+    std::string streamed(hotmic::AudioView audio) {
+        constexpr std::size_t kStep = hotmic::kSampleRate / 10;
+        std::string text;
+        const auto add = [&](const std::vector<hotmic::StreamEvent>& events) {
+            for (const auto& event : events) {
+                if (event.kind == hotmic::StreamEvent::Kind::final)
+                    text += (text.empty() ? "" : " ") + event.segment.text;
+            }
+        };
+        const auto stream = must(recognizer_->open_stream({}));
+        for (; !audio.empty(); audio = audio.subspan(std::min(kStep, audio.size()))) {
+            add(must(stream->feed(audio.first(std::min(kStep, audio.size())))));
+        }
+        add(must(stream->finish()));
+        return text;
+    }
+
+    const bool stream_;
     std::unique_ptr<hotmic::Model> model_;
     std::unique_ptr<hotmic::Recognizer> recognizer_;
 };
@@ -87,30 +127,42 @@ private:
 
 int main(int argc, char** argv) {
     if (argc < 2) {
-        std::println(std::cerr, "usage: {} FOLDER [--show] [--no-defaults] [name=value …]", argv[0]);
+        std::println(std::cerr, "usage: {} FOLDER [--show] [--no-defaults] [--stream] [--model PATH] [name=value …]",
+                     argv[0]);
         return 2;
     }
     bool show = false;
     bool with_defaults = true;
+    bool stream = false;
+    std::filesystem::path model;
     auto settings = hotmic::pocketsphinx::tuned_settings();
     for (int i = 2; i < argc; ++i) {
         const std::string argument = argv[i];
-        if (argument == "--show") show = true;
-        else if (argument == "--no-defaults") with_defaults = false;
-        else settings.emplace_back(argument.substr(0, argument.find('=')), argument.substr(argument.find('=') + 1));
+        if (argument == "--show")
+            show = true;
+        else if (argument == "--no-defaults")
+            with_defaults = false;
+        else if (argument == "--stream")
+            stream = true;
+        else
+            settings.emplace_back(argument.substr(0, argument.find('=')), argument.substr(argument.find('=') + 1));
     }
     const auto clips = read_clips(argv[1]);
     if (clips.empty()) {
         std::println(std::cerr, "no English clips in {}", argv[1]);
         return 1;
     }
-    Contestant defaults({});
-    Contestant tuned(settings);
+    Contestant tuned(settings, model, stream);
+    std::optional<Contestant> defaults;
+    if (with_defaults) defaults.emplace(hotmic::pocketsphinx::Settings{}, model, stream);
+    const auto loaded = hotmic::resident_memory();
     for (const auto& clip : clips) {
-        if (with_defaults) defaults.decode(clip, false);
+        if (defaults) defaults->decode(clip, false);
         tuned.decode(clip, show);
     }
-    if (with_defaults) defaults.score.print("defaults");
+    if (defaults) defaults->score.print("defaults");
     tuned.score.print("tuned");
-    if (with_defaults) std::println("tuned takes {:.2f} of the defaults' time", tuned.score.cpu / defaults.score.cpu);
+    if (defaults) std::println("tuned takes {:.2f} of the defaults' time", tuned.score.cpu / defaults->score.cpu);
+    std::println("resident: {} MiB for a slot when loaded, {} MiB more after the clips", tuned.resident_bytes >> 20,
+                 (hotmic::resident_memory() - loaded) >> 20);
 }

@@ -5,9 +5,13 @@
 
 extern "C" {
 
-const char* __asan_default_options() { return "detect_stack_use_after_return=1:strict_init_order=1"; }
+const char* __asan_default_options() {
+    return "detect_stack_use_after_return=1:strict_init_order=1";
+}
 
-const char* __lsan_default_options() { return HOTMIC_SUPPRESSIONS("lsan.supp") ":print_suppressions=0"; }
+const char* __lsan_default_options() {
+    return HOTMIC_SUPPRESSIONS("lsan.supp") ":print_suppressions=0";
+}
 
 const char* __ubsan_default_options() {
     return HOTMIC_SUPPRESSIONS("ubsan.supp") ":print_stacktrace=1:halt_on_error=1";

@@ -49,9 +49,9 @@ struct DecodeLimits {
     double max_seconds = 4 * 3600.0;
 };
 
-/// Opens encoded media (anything libav demuxes: wav, flac, mp3, ogg/opus, m4a, webm, mp4 …; any rate, any channels) held in
-/// memory. Headers are parsed and the first audio is decoded here, so what cannot be decoded fails here and not later.
-/// `bytes` is kept alive by the source. Errors: audio_empty, audio_undecodable, audio_no_track, audio_too_long.
+/// Opens encoded media (anything libav demuxes: wav, flac, mp3, ogg/opus, m4a, webm, mp4 …; any rate, any channels)
+/// held in memory. Headers are parsed and the first audio is decoded here, so what cannot be decoded fails here and not
+/// later. `bytes` is kept alive by the source. Errors: audio_empty, audio_undecodable, audio_no_track, audio_too_long.
 [[nodiscard]] Result<std::unique_ptr<AudioSource>> open_media(std::shared_ptr<const std::vector<std::byte>> bytes,
                                                               const DecodeLimits& limits = {});
 /// The same for a file on disk, read as it is decoded. Also: io_error when it cannot be opened.

@@ -1,5 +1,5 @@
-/// Errors as values. Every failure hotmic can name is one row of one table: its code, the HTTP status a client sees, the
-/// OpenAI error type, the exit-code class, and whether trying the same thing again can help.
+/// Errors as values. Every failure hotmic can name is one row of one table: its code, the HTTP status a client sees,
+/// the OpenAI error type, the exit-code class, and whether trying the same thing again can help.
 #pragma once
 
 #include <cstdint>
@@ -10,7 +10,8 @@
 
 namespace hotmic {
 
-/// What went wrong. The wire name (`to_string`) is the enumerator's name; it is the same in responses, logs and metrics.
+/// What went wrong. The wire name (`to_string`) is the enumerator's name; it is the same in responses, logs and
+/// metrics.
 enum class ErrorCode : std::uint8_t {
     // The request.
     invalid_request,
@@ -91,7 +92,8 @@ struct ErrorSpec {
 /// The row of one code.
 [[nodiscard]] const ErrorSpec& spec_of(ErrorCode code) noexcept;
 [[nodiscard]] std::string_view to_string(ErrorCode code) noexcept;
-/// Exit code of the command line for an error: 3 request, 4 audio, 5 model, 6 serving, 7 config, 1 internal (2 is usage).
+/// Exit code of the command line for an error: 3 request, 4 audio, 5 model, 6 serving, 7 config, 1 internal (2 is
+/// usage).
 [[nodiscard]] int exit_code_of(ErrorCode code) noexcept;
 
 /// A failure: what (code), in words that name the thing (message), and what to do about it (remedy, may be empty).

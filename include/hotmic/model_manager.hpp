@@ -14,7 +14,8 @@
 ///  2. A load ends by `load_timeout`, or `stall_timeout` after its last sign of life, whatever the engine does. With an
 ///     isolated provider the worker is gone by then and its memory is back.
 ///  3. READY is published in the same step that makes leases available, and withdrawn in the same step that ends them.
-///  4. Nothing is unloaded under a lease before `drain_timeout`; then its work is cancelled, then the engine terminated.
+///  4. Nothing is unloaded under a lease before `drain_timeout`; then its work is cancelled, then the engine
+///  terminated.
 ///  5. Every transition is journalled in order. No other transition than the table's exists.
 ///  6. `health()` never waits for a load, a warmup or an inference.
 ///
@@ -52,7 +53,9 @@ enum class ModelState : std::uint8_t {
 
 using Clock = std::chrono::steady_clock;
 using Deadline = Clock::time_point;
-[[nodiscard]] inline Deadline in(std::chrono::milliseconds patience) { return Clock::now() + patience; }
+[[nodiscard]] inline Deadline in(std::chrono::milliseconds patience) {
+    return Clock::now() + patience;
+}
 
 /// One step of one model's life.
 struct Transition {
@@ -67,8 +70,8 @@ struct Transition {
     std::chrono::nanoseconds phase{};  ///< how long `from` lasted
 };
 
-/// The record of transitions: appended under the manager's lock, read by anybody in order, none lost while it is among the
-/// last `capacity`.
+/// The record of transitions: appended under the manager's lock, read by anybody in order, none lost while it is among
+/// the last `capacity`.
 class Journal {
 public:
     explicit Journal(std::size_t capacity = 4096);
@@ -78,7 +81,8 @@ public:
     /// All kept transitions with a sequence number above `after`, oldest first.
     [[nodiscard]] std::vector<Transition> since(std::uint64_t after) const;
     /// The same, but waits until there is at least one, `deadline` passes, or `stop` is requested (then: empty).
-    [[nodiscard]] std::vector<Transition> wait_since(std::uint64_t after, Deadline deadline, std::stop_token stop = {}) const;
+    [[nodiscard]] std::vector<Transition> wait_since(std::uint64_t after, Deadline deadline,
+                                                     std::stop_token stop = {}) const;
     [[nodiscard]] std::uint64_t last_sequence() const;
 
 private:
@@ -86,12 +90,12 @@ private:
     std::unique_ptr<Impl> impl_;
 };
 
-/// Memory promised to loads that are under way or resident. Shared by all managers of a process, so that two loads never
-/// count the same gigabyte.
+/// Memory promised to loads that are under way or resident. Shared by all managers of a process, so that two loads
+/// never count the same gigabyte.
 class MemoryBroker {
 public:
-    /// `available` tells how many bytes could be had right now; by default the least of MemAvailable, what is left under
-    /// the cgroup's limit (v1 or v2), and RLIMIT_AS/DATA's rest.
+    /// `available` tells how many bytes could be had right now; by default the least of MemAvailable, what is left
+    /// under the cgroup's limit (v1 or v2), and RLIMIT_AS/DATA's rest.
     explicit MemoryBroker(std::function<std::uint64_t()> available = {});
     ~MemoryBroker();
 
@@ -136,9 +140,9 @@ struct LifecycleOptions {
     std::chrono::milliseconds drain_timeout{30'000};
     /// How long cancelled work may take to stop before the engine is terminated.
     std::chrono::milliseconds cancel_grace{2'000};
-    std::size_t max_waiting = 64;                         ///< requests waiting for a slot
-    std::chrono::milliseconds queue_timeout{30'000};      ///< longest wait for a slot
-    std::chrono::milliseconds request_timeout{600'000};   ///< longest inference of one request
+    std::size_t max_waiting = 64;                        ///< requests waiting for a slot
+    std::chrono::milliseconds queue_timeout{30'000};     ///< longest wait for a slot
+    std::chrono::milliseconds request_timeout{600'000};  ///< longest inference of one request
     WarmupOptions warmup{};
     RetryPolicy retry{};
 };
@@ -149,8 +153,8 @@ struct Request {
     TranscribeOptions options{};
     SegmentSink on_segment{};  ///< on the slot's thread
     std::stop_token stop{};
-    std::string id{};                       ///< appears in log lines
-    std::optional<int> slot{};              ///< only this slot may take it (warmup covers every slot with it)
+    std::string id{};           ///< appears in log lines
+    std::optional<int> slot{};  ///< only this slot may take it (warmup covers every slot with it)
 };
 
 /// How one request went, for logs and metrics.
@@ -165,8 +169,8 @@ using Completion = std::function<void(Result<Transcript>, const RequestTimings&)
 
 class ModelInstance;
 
-/// The right to use a ready instance. Cheap to move; gives the right back when destroyed. A lease outlives an unload that ran
-/// out of patience: its requests then end with `model_unloaded` or `model_lost`.
+/// The right to use a ready instance. Cheap to move; gives the right back when destroyed. A lease outlives an unload
+/// that ran out of patience: its requests then end with `model_unloaded` or `model_lost`.
 class Lease {
 public:
     Lease() = default;
@@ -177,11 +181,10 @@ public:
 
     [[nodiscard]] explicit operator bool() const noexcept { return instance_ != nullptr; }
 
-    /// Queues the request for a slot; `done` is called exactly once, on a slot's thread or (when it never got one) on any
-    /// thread, possibly before this returns. It must not block. The instance stays leased until then, whatever becomes of
-    /// this object.
-    /// Errors given to `done`: queue_full, queue_timeout, request_timeout, cancelled, model_lost, model_unloaded, and those
-    /// of Recognizer::transcribe and AudioSource::read.
+    /// Queues the request for a slot; `done` is called exactly once, on a slot's thread or (when it never got one) on
+    /// any thread, possibly before this returns. It must not block. The instance stays leased until then, whatever
+    /// becomes of this object. Errors given to `done`: queue_full, queue_timeout, request_timeout, cancelled,
+    /// model_lost, model_unloaded, and those of Recognizer::transcribe and AudioSource::read.
     void submit(Request request, Completion done) const;
 
     /// The same, waiting for the answer.
@@ -211,20 +214,20 @@ struct Health {
     ModelState state = ModelState::uninitialized;
     bool ready = false;
     bool warmup_complete = false;
-    std::string reason{};             ///< why not ready, in words; empty when ready
+    std::string reason{};  ///< why not ready, in words; empty when ready
     std::optional<Error> last_error{};
-    std::optional<ModelInfo> info{}; ///< once loaded
+    std::optional<ModelInfo> info{};  ///< once loaded
     LoadProgress::Snapshot progress{};
-    int warmup_level = 0;                  ///< the level that is running
-    std::optional<double> eta_seconds{};   ///< until READY, as far as it can be told
-    double load_time_ms = 0;               ///< of the current or last instance
+    int warmup_level = 0;                 ///< the level that is running
+    std::optional<double> eta_seconds{};  ///< until READY, as far as it can be told
+    double load_time_ms = 0;              ///< of the current or last instance
     double warmup_time_ms = 0;
     double state_age_ms = 0;
-    int attempt = 0;                       ///< of the current series of attempts
+    int attempt = 0;  ///< of the current series of attempts
     std::optional<double> retry_in_seconds{};
-    std::uint64_t resident_bytes = 0;      ///< measured after load and after warmup
-    std::uint64_t requests = 0;            ///< answered since READY, without warmup
-    double mean_inference_ms = 0;          ///< of those
+    std::uint64_t resident_bytes = 0;             ///< measured after load and after warmup
+    std::uint64_t requests = 0;                   ///< answered since READY, without warmup
+    double mean_inference_ms = 0;                 ///< of those
     std::optional<double> first_request_ratio{};  ///< latency per audio second of the first request ÷ warm steady state
     QueueStatus queue{};
 };
@@ -249,18 +252,20 @@ public:
     ModelManager(const ModelManager&) = delete;
     ModelManager& operator=(const ModelManager&) = delete;
 
-    /// Asks for the model and waits until READY, a failure, or `deadline` (wait_timeout; the attempt goes on). In ERROR with a
-    /// permanent cause this returns that cause without trying, unless the file has changed since.
-    /// Errors: the attempt's cause; wait_timeout; load_cancelled (an unload came between); shutting_down.
+    /// Asks for the model and waits until READY, a failure, or `deadline` (wait_timeout; the attempt goes on). In ERROR
+    /// with a permanent cause this returns that cause without trying, unless the file has changed since. Errors: the
+    /// attempt's cause; wait_timeout; load_cancelled (an unload came between); shutting_down.
     [[nodiscard]] Result<void> initialize(Deadline deadline);
 
     /// Asks for the model without waiting.
     void start();
 
-    /// Waits for READY without asking for anything. Errors: as initialize, model_not_loaded at once if nothing is on its way.
+    /// Waits for READY without asking for anything. Errors: as initialize, model_not_loaded at once if nothing is on
+    /// its way.
     [[nodiscard]] Result<void> wait_for_ready(Deadline deadline);
 
-    /// Errors: model_not_loaded (not asked for, loading or warming up: message says how far), model_unloaded, model_failed.
+    /// Errors: model_not_loaded (not asked for, loading or warming up: message says how far), model_unloaded,
+    /// model_failed.
     [[nodiscard]] Result<Lease> acquire();
 
     /// Gives everything back: cancels a load, or drains, cancels, terminates. Waits for that until `deadline`; Errors:

@@ -34,15 +34,15 @@ namespace hotmic {
 
 /// Everything that decides what is loaded. Two equal specs are the same model (the model key).
 struct ModelSpec {
-    std::string provider;           ///< "whisper_cpp", "pocketsphinx", …
-    std::filesystem::path path;     ///< model file or folder; empty: the provider's own default model
-    std::string sha256{};           ///< expected digest of the file, lower-case hex; empty: not checked
-    int slots = 0;                  ///< requests at once; 0: the provider's default for this machine
-    int threads = 0;                ///< threads per slot; 0: the provider's default for this machine
-    std::string backend = "auto";   ///< "auto", "cpu", "gpu", or a device name of the engine
+    std::string provider;          ///< "whisper_cpp", "pocketsphinx", …
+    std::filesystem::path path;    ///< model file or folder; empty: the provider's own default model
+    std::string sha256{};          ///< expected digest of the file, lower-case hex; empty: not checked
+    int slots = 0;                 ///< requests at once; 0: the provider's default for this machine
+    int threads = 0;               ///< threads per slot; 0: the provider's default for this machine
+    std::string backend = "auto";  ///< "auto", "cpu", "gpu", or a device name of the engine
     bool flash_attention = true;
-    int max_best_of = 5;            ///< most candidates a request may sample; warmed, so that it costs nothing later
-    int max_beam_size = 5;          ///< widest beam a request may ask for; warmed likewise
+    int max_best_of = 5;    ///< most candidates a request may sample; warmed, so that it costs nothing later
+    int max_beam_size = 5;  ///< widest beam a request may ask for; warmed likewise
 
     friend bool operator==(const ModelSpec&, const ModelSpec&) = default;
 };
@@ -51,8 +51,8 @@ struct ModelSpec {
 struct Availability {
     bool available = false;
     std::string version{};
-    std::string reason{};  ///< when not available
-    std::string remedy{};  ///< a command or step
+    std::string reason{};                ///< when not available
+    std::string remedy{};                ///< a command or step
     std::vector<std::string> devices{};  ///< what it can compute on, e.g. "CPU (sapphirerapids)"
 };
 
@@ -69,8 +69,8 @@ struct Capabilities {
 
 /// What a model file is, read from its header and directory without loading it (`hotmic inspect`).
 struct ModelFileInfo {
-    std::string kind;            ///< e.g. "whisper base.en", "pocketsphinx acoustic + language model"
-    std::string format;          ///< e.g. "ggml", "sphinx"
+    std::string kind;    ///< e.g. "whisper base.en", "pocketsphinx acoustic + language model"
+    std::string format;  ///< e.g. "ggml", "sphinx"
     std::uint64_t size_bytes = 0;
     std::string quantization{};  ///< e.g. "f16", "q5_0"
     bool multilingual = false;
@@ -134,15 +134,15 @@ struct WarmupCase {
 struct ModelInfo {
     std::string provider;
     std::string provider_version;
-    std::string name;     ///< e.g. "base.en", "en-us"
-    std::string backend;  ///< what it really computes on
-    std::string sha256{}; ///< of the file as it was read; empty where the model is a folder
+    std::string name;      ///< e.g. "base.en", "en-us"
+    std::string backend;   ///< what it really computes on
+    std::string sha256{};  ///< of the file as it was read; empty where the model is a folder
     std::uint64_t size_bytes = 0;
     int slots = 1;
-    int threads = 1;  ///< per slot
-    Capabilities capabilities{};              ///< of this model: languages it knows, translate only if it can
-    std::vector<WarmupCase> warmup_cases{};   ///< beyond the plain request
-    std::vector<double> warmup_lengths{};     ///< seconds of audio, smallest first: one per shape the engine builds
+    int threads = 1;                         ///< per slot
+    Capabilities capabilities{};             ///< of this model: languages it knows, translate only if it can
+    std::vector<WarmupCase> warmup_cases{};  ///< beyond the plain request
+    std::vector<double> warmup_lengths{};    ///< seconds of audio, smallest first: one per shape the engine builds
 };
 
 /// Incremental recognition of one live stream on one slot. Same thread rule as Recognizer.
@@ -160,15 +160,15 @@ class Recognizer {
 public:
     virtual ~Recognizer() = default;
 
-    /// Recognizes `audio` whole. Segments reach `sink` (may be empty) as they become final, then the transcript returns.
-    /// Nothing of an earlier request influences a later one. Empty or very short audio yields an empty transcript.
-    /// Errors: unsupported_language, unsupported_parameter, audio_invalid_samples (NaN or infinite), cancelled,
-    /// inference_failed, model_lost.
+    /// Recognizes `audio` whole. Segments reach `sink` (may be empty) as they become final, then the transcript
+    /// returns. Nothing of an earlier request influences a later one. Empty or very short audio yields an empty
+    /// transcript. Errors: unsupported_language, unsupported_parameter, audio_invalid_samples (NaN or infinite),
+    /// cancelled, inference_failed, model_lost.
     [[nodiscard]] virtual Result<Transcript> transcribe(AudioView audio, const TranscribeOptions& options,
                                                         const SegmentSink& sink, std::stop_token stop) = 0;
 
-    /// Begins a live stream; unsupported_parameter where the provider has no streaming. The recognizer serves nothing else
-    /// until the stream is destroyed.
+    /// Begins a live stream; unsupported_parameter where the provider has no streaming. The recognizer serves nothing
+    /// else until the stream is destroyed.
     [[nodiscard]] virtual Result<std::unique_ptr<Stream>> open_stream(const TranscribeOptions& options) = 0;
 };
 
@@ -215,7 +215,8 @@ public:
                                                               std::stop_token stop) = 0;
 };
 
-/// The providers of this build by name, in order of preference. Immutable after construction, so any thread may read it.
+/// The providers of this build by name, in order of preference. Immutable after construction, so any thread may read
+/// it.
 class ProviderRegistry {
 public:
     explicit ProviderRegistry(std::vector<std::shared_ptr<Provider>> providers) : providers_(std::move(providers)) {}

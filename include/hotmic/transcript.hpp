@@ -9,9 +9,9 @@
 namespace hotmic {
 
 struct Word {
-    std::string text;  ///< without surrounding spaces
-    double start = 0;  ///< seconds
-    double end = 0;    ///< seconds
+    std::string text;        ///< without surrounding spaces
+    double start = 0;        ///< seconds
+    double end = 0;          ///< seconds
     double probability = 0;  ///< 0..1
 };
 
@@ -20,17 +20,17 @@ struct Segment {
     double end = 0;    ///< seconds
     std::string text;  ///< valid UTF-8, as the engine spells it (whisper starts segments with a space)
     std::vector<std::int32_t> tokens{};
-    double temperature = 0;        ///< that decoded this segment
-    double avg_logprob = 0;        ///< mean log-probability of the tokens or words
-    double no_speech_prob = 0;     ///< 0..1
-    std::vector<Word> words{};     ///< only when asked for
+    double temperature = 0;     ///< that decoded this segment
+    double avg_logprob = 0;     ///< mean log-probability of the tokens or words
+    double no_speech_prob = 0;  ///< 0..1
+    std::vector<Word> words{};  ///< only when asked for
 };
 
 struct Transcript {
-    std::string text;          ///< all segments joined, surrounding spaces removed
-    std::string language;      ///< ISO 639-1 code, e.g. "en"
+    std::string text;                 ///< all segments joined, surrounding spaces removed
+    std::string language;             ///< ISO 639-1 code, e.g. "en"
     double language_probability = 0;  ///< 0 when the language was given, not detected
-    double duration = 0;       ///< seconds of audio recognized
+    double duration = 0;              ///< seconds of audio recognized
     std::vector<Segment> segments;
 };
 
@@ -39,12 +39,12 @@ enum class Task : std::uint8_t { transcribe, translate };
 /// Per-request options. Defaults are what a client that says nothing gets.
 struct TranscribeOptions {
     Task task = Task::transcribe;
-    std::string language{};     ///< ISO code or English name ("de", "german"); empty or "auto" detects
-    std::string prompt{};       ///< initial prompt: spelling and context, in the model's own words
-    double temperature = 0;     ///< 0..1; 0 starts greedy and lets the engine fall back to higher ones
+    std::string language{};  ///< ISO code or English name ("de", "german"); empty or "auto" detects
+    std::string prompt{};    ///< initial prompt: spelling and context, in the model's own words
+    double temperature = 0;  ///< 0..1; 0 starts greedy and lets the engine fall back to higher ones
     bool temperature_fallback = true;
-    int beam_size = 0;          ///< 0: greedy
-    int best_of = 0;            ///< candidates when sampling; 0: the model's configured maximum
+    int beam_size = 0;  ///< 0: greedy
+    int best_of = 0;    ///< candidates when sampling; 0: the model's configured maximum
     bool word_timestamps = false;
 };
 

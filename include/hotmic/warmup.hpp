@@ -2,9 +2,9 @@
 ///
 /// Levels, each on top of the one before:
 ///   0 off       LOADING goes straight to READY, and health says `warmup_complete: false`
-///   1 validate  one short inference on the built-in clip; numbers finite, output well formed, text close to the known one
-///   2 single    full-length speech, at least once and for `level2.min_duration`, plus every path that allocates on first use
-///   3 stress    all slots at once over a mix of lengths, until latency has converged or the budget ends
+///   1 validate  one short inference on the built-in clip; numbers finite, output well formed, text close to the known
+///   one 2 single    full-length speech, at least once and for `level2.min_duration`, plus every path that allocates on
+///   first use 3 stress    all slots at once over a mix of lengths, until latency has converged or the budget ends
 #pragma once
 
 #include <chrono>
@@ -35,11 +35,12 @@ struct ReadyIf {
 struct WarmupOptions {
     int level = 2;
     Validate validate = Validate::transcribes;
-    double max_word_error_rate = 0.5;            ///< of level 1's transcript against the clip's text
+    double max_word_error_rate = 0.5;  ///< of level 1's transcript against the clip's text
     std::chrono::milliseconds level2_min_duration{0};
-    int level3_iterations = 5;                   ///< per slot, at least
+    int level3_iterations = 5;  ///< per slot, at least
     std::chrono::milliseconds level3_min_duration{0};
-    std::chrono::milliseconds budget{120'000};   ///< all levels together; level 1 and one inference of level 2 always run
+    std::chrono::milliseconds budget{
+        120'000};  ///< all levels together; level 1 and one inference of level 2 always run
     std::chrono::milliseconds timeout{300'000};  ///< past this the warmup has failed (`warmup_timeout`)
     ReadyIf ready_if{};
     friend bool operator==(const WarmupOptions&, const WarmupOptions&) = default;
@@ -56,7 +57,7 @@ struct LevelReport {
     double last_ms = 0;
     double real_time_factor = 0;  ///< median of latency ÷ audio length
     double duration_ms = 0;
-    std::optional<bool> converged{};  ///< level 3 only
+    std::optional<bool> converged{};     ///< level 3 only
     std::vector<std::string> skipped{};  ///< shapes or paths left out, each with its reason
 };
 
@@ -65,8 +66,9 @@ struct WarmupReport {
     bool complete = false;  ///< every level asked for ended well
     std::vector<LevelReport> levels{};
     double duration_ms = 0;
-    double cold_penalty = 0;  ///< first ÷ steady latency of the same request: what warmup spared the first user; 0: unknown
-    double steady_ms = 0;     ///< steady-state latency of the reference request (the built-in clip as it ships)
+    double cold_penalty =
+        0;  ///< first ÷ steady latency of the same request: what warmup spared the first user; 0: unknown
+    double steady_ms = 0;             ///< steady-state latency of the reference request (the built-in clip as it ships)
     double real_time_factor_p95 = 0;  ///< over the last level that ran
     double latency_p95_ms = 0;        ///< over the last level that ran
     std::string transcript{};         ///< what level 1 heard in the built-in clip
@@ -78,10 +80,12 @@ struct WarmupReport {
 
 /// Has a series of equal requests' latencies settled?
 ///
-/// The last `2·window` values are split in two halves; the series has converged when the medians of the halves differ by at
-/// most `tolerance` (relative to the later one) and the later half's median absolute deviation is at most `2·tolerance` of
-/// its median. Medians, because one scheduler hiccup must not hide that the engine is steady; two halves, because a slow
-/// drift is not steady; the deviation, because an erratic engine is not either. Fewer values than `2·window`: not converged.
-[[nodiscard]] bool has_converged(const std::vector<double>& latencies_ms, std::size_t window = 3, double tolerance = 0.10);
+/// The last `2·window` values are split in two halves; the series has converged when the medians of the halves differ
+/// by at most `tolerance` (relative to the later one) and the later half's median absolute deviation is at most
+/// `2·tolerance` of its median. Medians, because one scheduler hiccup must not hide that the engine is steady; two
+/// halves, because a slow drift is not steady; the deviation, because an erratic engine is not either. Fewer values
+/// than `2·window`: not converged.
+[[nodiscard]] bool has_converged(const std::vector<double>& latencies_ms, std::size_t window = 3,
+                                 double tolerance = 0.10);
 
 }  // namespace hotmic

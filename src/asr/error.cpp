@@ -16,54 +16,89 @@ constexpr std::string_view kUnavailable = "service_unavailable_error";
 // The one place that knows codes. Columns: code, name, HTTP status, OpenAI type, class, permanent, meaning.
 constexpr std::array kTable{
     ErrorSpec{invalid_request, "invalid_request", 400, kInvalid, Class::request, true, "the request is malformed"},
-    ErrorSpec{missing_file, "missing_file", 400, kInvalid, Class::request, true, "the multipart body has no part named file"},
-    ErrorSpec{unsupported_response_format, "unsupported_response_format", 400, kInvalid, Class::request, true, "response_format is none that this server writes"},
-    ErrorSpec{unsupported_parameter, "unsupported_parameter", 400, kInvalid, Class::request, true, "a field this server or model cannot honour"},
-    ErrorSpec{unsupported_language, "unsupported_language", 400, kInvalid, Class::request, true, "the language is unknown, or unknown to this model"},
-    ErrorSpec{body_too_large, "body_too_large", 413, kInvalid, Class::request, true, "the upload is over the limit in bytes"},
-    ErrorSpec{unauthorized, "unauthorized", 401, "authentication_error", Class::request, true, "the API key is missing or wrong"},
+    ErrorSpec{missing_file, "missing_file", 400, kInvalid, Class::request, true,
+              "the multipart body has no part named file"},
+    ErrorSpec{unsupported_response_format, "unsupported_response_format", 400, kInvalid, Class::request, true,
+              "response_format is none that this server writes"},
+    ErrorSpec{unsupported_parameter, "unsupported_parameter", 400, kInvalid, Class::request, true,
+              "a field this server or model cannot honour"},
+    ErrorSpec{unsupported_language, "unsupported_language", 400, kInvalid, Class::request, true,
+              "the language is unknown, or unknown to this model"},
+    ErrorSpec{body_too_large, "body_too_large", 413, kInvalid, Class::request, true,
+              "the upload is over the limit in bytes"},
+    ErrorSpec{unauthorized, "unauthorized", 401, "authentication_error", Class::request, true,
+              "the API key is missing or wrong"},
     ErrorSpec{not_found, "not_found", 404, kInvalid, Class::request, true, "no such path"},
-    ErrorSpec{method_not_allowed, "method_not_allowed", 405, kInvalid, Class::request, true, "the path exists, the method does not"},
-    ErrorSpec{model_not_found, "model_not_found", 404, kInvalid, Class::request, true, "no model of that name or alias"},
-    ErrorSpec{audio_undecodable, "audio_undecodable", 400, kInvalid, Class::audio, true, "the bytes are not media that can be decoded"},
+    ErrorSpec{method_not_allowed, "method_not_allowed", 405, kInvalid, Class::request, true,
+              "the path exists, the method does not"},
+    ErrorSpec{model_not_found, "model_not_found", 404, kInvalid, Class::request, true,
+              "no model of that name or alias"},
+    ErrorSpec{audio_undecodable, "audio_undecodable", 400, kInvalid, Class::audio, true,
+              "the bytes are not media that can be decoded"},
     ErrorSpec{audio_no_track, "audio_no_track", 400, kInvalid, Class::audio, true, "the media has no audio track"},
     ErrorSpec{audio_empty, "audio_empty", 400, kInvalid, Class::audio, true, "the upload has no bytes or no samples"},
-    ErrorSpec{audio_too_long, "audio_too_long", 413, kInvalid, Class::audio, true, "the audio is over the limit in seconds"},
-    ErrorSpec{audio_invalid_samples, "audio_invalid_samples", 400, kInvalid, Class::audio, true, "samples are not finite numbers"},
+    ErrorSpec{audio_too_long, "audio_too_long", 413, kInvalid, Class::audio, true,
+              "the audio is over the limit in seconds"},
+    ErrorSpec{audio_invalid_samples, "audio_invalid_samples", 400, kInvalid, Class::audio, true,
+              "samples are not finite numbers"},
     ErrorSpec{model_not_loaded, "model_not_loaded", 503, kUnavailable, Class::model, false, "not loaded yet"},
     ErrorSpec{model_unloaded, "model_unloaded", 503, kUnavailable, Class::model, false, "no longer loaded"},
-    ErrorSpec{model_failed, "model_failed", 503, kUnavailable, Class::model, false, "could not be made ready; the cause says why"},
-    ErrorSpec{queue_full, "queue_full", 429, "rate_limit_error", Class::serving, false, "too many requests are waiting already"},
+    ErrorSpec{model_failed, "model_failed", 503, kUnavailable, Class::model, false,
+              "could not be made ready; the cause says why"},
+    ErrorSpec{queue_full, "queue_full", 429, "rate_limit_error", Class::serving, false,
+              "too many requests are waiting already"},
     ErrorSpec{queue_timeout, "queue_timeout", 503, kUnavailable, Class::serving, false, "no slot became free in time"},
-    ErrorSpec{request_timeout, "request_timeout", 504, kServer, Class::serving, false, "the inference took longer than allowed"},
-    ErrorSpec{too_many_connections, "too_many_connections", 503, kUnavailable, Class::serving, false, "the connection limit is reached"},
+    ErrorSpec{request_timeout, "request_timeout", 504, kServer, Class::serving, false,
+              "the inference took longer than allowed"},
+    ErrorSpec{too_many_connections, "too_many_connections", 503, kUnavailable, Class::serving, false,
+              "the connection limit is reached"},
     ErrorSpec{cancelled, "cancelled", 499, kInvalid, Class::serving, false, "the caller went away or cancelled"},
     ErrorSpec{shutting_down, "shutting_down", 503, kUnavailable, Class::serving, false, "the server is stopping"},
-    ErrorSpec{wait_timeout, "wait_timeout", 503, kUnavailable, Class::model, false, "the caller stopped waiting; the load goes on"},
+    ErrorSpec{wait_timeout, "wait_timeout", 503, kUnavailable, Class::model, false,
+              "the caller stopped waiting; the load goes on"},
     ErrorSpec{provider_unknown, "provider_unknown", 400, kInvalid, Class::config, true, "no provider of that name"},
-    ErrorSpec{provider_unavailable, "provider_unavailable", 503, kUnavailable, Class::model, true, "the provider cannot run on this machine"},
-    ErrorSpec{model_file_missing, "model_file_missing", 503, kUnavailable, Class::model, true, "no file at the model's path"},
-    ErrorSpec{model_file_unreadable, "model_file_unreadable", 503, kUnavailable, Class::model, true, "the model's path cannot be read as a file"},
-    ErrorSpec{model_not_recognized, "model_not_recognized", 503, kUnavailable, Class::model, true, "the file is not a model"},
-    ErrorSpec{model_unsupported, "model_unsupported", 503, kUnavailable, Class::model, true, "a model, but of a kind or version this provider cannot load"},
-    ErrorSpec{model_truncated, "model_truncated", 503, kUnavailable, Class::model, true, "the file ends before its contents do"},
+    ErrorSpec{provider_unavailable, "provider_unavailable", 503, kUnavailable, Class::model, true,
+              "the provider cannot run on this machine"},
+    ErrorSpec{model_file_missing, "model_file_missing", 503, kUnavailable, Class::model, true,
+              "no file at the model's path"},
+    ErrorSpec{model_file_unreadable, "model_file_unreadable", 503, kUnavailable, Class::model, true,
+              "the model's path cannot be read as a file"},
+    ErrorSpec{model_not_recognized, "model_not_recognized", 503, kUnavailable, Class::model, true,
+              "the file is not a model"},
+    ErrorSpec{model_unsupported, "model_unsupported", 503, kUnavailable, Class::model, true,
+              "a model, but of a kind or version this provider cannot load"},
+    ErrorSpec{model_truncated, "model_truncated", 503, kUnavailable, Class::model, true,
+              "the file ends before its contents do"},
     ErrorSpec{model_corrupt, "model_corrupt", 503, kUnavailable, Class::model, true, "the file contradicts itself"},
-    ErrorSpec{checksum_mismatch, "checksum_mismatch", 503, kUnavailable, Class::model, true, "the file's digest is not the expected one"},
-    ErrorSpec{insufficient_memory, "insufficient_memory", 503, kUnavailable, Class::model, false, "the model needs more memory than is available"},
-    ErrorSpec{load_timeout, "load_timeout", 503, kUnavailable, Class::model, false, "loading took longer than load_timeout"},
-    ErrorSpec{load_stalled, "load_stalled", 503, kUnavailable, Class::model, false, "loading made no progress for stall_timeout"},
+    ErrorSpec{checksum_mismatch, "checksum_mismatch", 503, kUnavailable, Class::model, true,
+              "the file's digest is not the expected one"},
+    ErrorSpec{insufficient_memory, "insufficient_memory", 503, kUnavailable, Class::model, false,
+              "the model needs more memory than is available"},
+    ErrorSpec{load_timeout, "load_timeout", 503, kUnavailable, Class::model, false,
+              "loading took longer than load_timeout"},
+    ErrorSpec{load_stalled, "load_stalled", 503, kUnavailable, Class::model, false,
+              "loading made no progress for stall_timeout"},
     ErrorSpec{load_failed, "load_failed", 503, kUnavailable, Class::model, false, "the engine refused the model"},
-    ErrorSpec{load_cancelled, "load_cancelled", 503, kUnavailable, Class::model, false, "the load was cancelled by an unload or shutdown"},
-    ErrorSpec{worker_start_failed, "worker_start_failed", 503, kUnavailable, Class::model, false, "the worker process could not be started"},
-    ErrorSpec{worker_crashed, "worker_crashed", 503, kUnavailable, Class::model, false, "the worker process died while loading or warming up"},
-    ErrorSpec{warmup_failed, "warmup_failed", 503, kUnavailable, Class::model, true, "a warmup inference failed or its output was wrong"},
-    ErrorSpec{warmup_timeout, "warmup_timeout", 503, kUnavailable, Class::model, false, "warming up took longer than its budget"},
+    ErrorSpec{load_cancelled, "load_cancelled", 503, kUnavailable, Class::model, false,
+              "the load was cancelled by an unload or shutdown"},
+    ErrorSpec{worker_start_failed, "worker_start_failed", 503, kUnavailable, Class::model, false,
+              "the worker process could not be started"},
+    ErrorSpec{worker_crashed, "worker_crashed", 503, kUnavailable, Class::model, false,
+              "the worker process died while loading or warming up"},
+    ErrorSpec{warmup_failed, "warmup_failed", 503, kUnavailable, Class::model, true,
+              "a warmup inference failed or its output was wrong"},
+    ErrorSpec{warmup_timeout, "warmup_timeout", 503, kUnavailable, Class::model, false,
+              "warming up took longer than its budget"},
     ErrorSpec{too_slow, "too_slow", 503, kUnavailable, Class::model, true, "warm, but slower than ready_if allows"},
-    ErrorSpec{inference_failed, "inference_failed", 500, kServer, Class::serving, false, "the engine failed on this request"},
-    ErrorSpec{model_lost, "model_lost", 503, kUnavailable, Class::serving, false, "the model died while it was serving"},
-    ErrorSpec{unload_timeout, "unload_timeout", 504, kServer, Class::model, false, "unloading did not end in time; it goes on"},
+    ErrorSpec{inference_failed, "inference_failed", 500, kServer, Class::serving, false,
+              "the engine failed on this request"},
+    ErrorSpec{model_lost, "model_lost", 503, kUnavailable, Class::serving, false,
+              "the model died while it was serving"},
+    ErrorSpec{unload_timeout, "unload_timeout", 504, kServer, Class::model, false,
+              "unloading did not end in time; it goes on"},
     ErrorSpec{config_invalid, "config_invalid", 400, kInvalid, Class::config, true, "the configuration is wrong"},
-    ErrorSpec{address_in_use, "address_in_use", 500, kServer, Class::config, true, "another process listens on the address"},
+    ErrorSpec{address_in_use, "address_in_use", 500, kServer, Class::config, true,
+              "another process listens on the address"},
     ErrorSpec{io_error, "io_error", 500, kServer, Class::internal, false, "reading or writing failed"},
     ErrorSpec{internal, "internal", 500, kServer, Class::internal, false, "a defect in hotmic"},
 };
@@ -78,20 +113,32 @@ static_assert(rows_are_in_order(), "the error table has one row per ErrorCode, i
 
 }  // namespace
 
-std::span<const ErrorSpec> error_table() noexcept { return kTable; }
+std::span<const ErrorSpec> error_table() noexcept {
+    return kTable;
+}
 
-const ErrorSpec& spec_of(ErrorCode code) noexcept { return kTable[std::to_underlying(code)]; }
+const ErrorSpec& spec_of(ErrorCode code) noexcept {
+    return kTable[std::to_underlying(code)];
+}
 
-std::string_view to_string(ErrorCode code) noexcept { return spec_of(code).name; }
+std::string_view to_string(ErrorCode code) noexcept {
+    return spec_of(code).name;
+}
 
 int exit_code_of(ErrorCode code) noexcept {
     switch (spec_of(code).error_class) {
-        case Class::request: return 3;
-        case Class::audio: return 4;
-        case Class::model: return 5;
-        case Class::serving: return 6;
-        case Class::config: return 7;
-        case Class::internal: return 1;
+        case Class::request:
+            return 3;
+        case Class::audio:
+            return 4;
+        case Class::model:
+            return 5;
+        case Class::serving:
+            return 6;
+        case Class::config:
+            return 7;
+        case Class::internal:
+            return 1;
     }
     std::unreachable();
 }

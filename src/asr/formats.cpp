@@ -69,22 +69,29 @@ std::string_view trimmed(std::string_view text) {
     return text.substr(first, text.find_last_not_of(" \t\r\n") - first + 1);
 }
 
-wire::Usage usage_of(const Transcript& transcript) { return {"duration", static_cast<std::int64_t>(std::ceil(transcript.duration))}; }
+wire::Usage usage_of(const Transcript& transcript) {
+    return {"duration", static_cast<std::int64_t>(std::ceil(transcript.duration))};
+}
 
-std::string to_json(const auto& value) { return glz::write_json(value).value_or("{}"); }
+std::string to_json(const auto& value) {
+    return glz::write_json(value).value_or("{}");
+}
 
 /// 00:01:02,345 (SRT) or 00:01:02.345 (WebVTT).
 std::string timestamp(double seconds, char separator) {
     const auto ms = std::llround(std::max(0.0, seconds) * 1000);
-    return std::format("{:02}:{:02}:{:02}{}{:03}", ms / 3'600'000, ms / 60'000 % 60, ms / 1000 % 60, separator, ms % 1000);
+    return std::format("{:02}:{:02}:{:02}{}{:03}", ms / 3'600'000, ms / 60'000 % 60, ms / 1000 % 60, separator,
+                       ms % 1000);
 }
 
 /// A cue's text must not hold an empty line, which would end the cue.
 std::string cue_text(const Segment& segment) {
     std::string text;
     for (const char c : trimmed(segment.text)) {
-        if (c == '\n' || c == '\r') text += text.ends_with(' ') ? "" : " ";
-        else text += c;
+        if (c == '\n' || c == '\r')
+            text += text.ends_with(' ') ? "" : " ";
+        else
+            text += c;
     }
     return valid_utf8(text);
 }
@@ -93,10 +100,17 @@ std::string vtt_escaped(std::string_view text) {
     std::string escaped;
     for (const char c : text) {
         switch (c) {
-            case '&': escaped += "&amp;"; break;
-            case '<': escaped += "&lt;"; break;
-            case '>': escaped += "&gt;"; break;
-            default: escaped += c;
+            case '&':
+                escaped += "&amp;";
+                break;
+            case '<':
+                escaped += "&lt;";
+                break;
+            case '>':
+                escaped += "&gt;";
+                break;
+            default:
+                escaped += c;
         }
     }
     return escaped;
@@ -108,7 +122,8 @@ std::string srt(const Transcript& transcript) {
     for (const auto& segment : transcript.segments) {
         const auto text = cue_text(segment);
         if (text.empty()) continue;
-        out += std::format("{}\n{} --> {}\n{}\n\n", ++number, timestamp(segment.start, ','), timestamp(segment.end, ','), text);
+        out += std::format("{}\n{} --> {}\n{}\n\n", ++number, timestamp(segment.start, ','),
+                           timestamp(segment.end, ','), text);
     }
     return out;
 }
@@ -118,7 +133,8 @@ std::string vtt(const Transcript& transcript) {
     for (const auto& segment : transcript.segments) {
         const auto text = cue_text(segment);
         if (text.empty()) continue;
-        out += std::format("{} --> {}\n{}\n\n", timestamp(segment.start, '.'), timestamp(segment.end, '.'), vtt_escaped(text));
+        out += std::format("{} --> {}\n{}\n\n", timestamp(segment.start, '.'), timestamp(segment.end, '.'),
+                           vtt_escaped(text));
     }
     return out;
 }
@@ -168,21 +184,29 @@ Result<ResponseFormat> parse_response_format(std::string_view name) {
 std::string_view content_type_of(ResponseFormat format) noexcept {
     switch (format) {
         case ResponseFormat::json:
-        case ResponseFormat::verbose_json: return "application/json";
-        case ResponseFormat::vtt: return "text/vtt; charset=utf-8";
+        case ResponseFormat::verbose_json:
+            return "application/json";
+        case ResponseFormat::vtt:
+            return "text/vtt; charset=utf-8";
         case ResponseFormat::srt:
-        case ResponseFormat::text: return "text/plain; charset=utf-8";
+        case ResponseFormat::text:
+            return "text/plain; charset=utf-8";
     }
     std::unreachable();
 }
 
 std::string render(const Transcript& transcript, ResponseFormat format, const RenderOptions& options) {
     switch (format) {
-        case ResponseFormat::json: return to_json(wire::Json{valid_utf8(trimmed(transcript.text)), usage_of(transcript)});
-        case ResponseFormat::text: return valid_utf8(trimmed(transcript.text)) + "\n";
-        case ResponseFormat::srt: return srt(transcript);
-        case ResponseFormat::vtt: return vtt(transcript);
-        case ResponseFormat::verbose_json: return to_json(verbose(transcript, options));
+        case ResponseFormat::json:
+            return to_json(wire::Json{valid_utf8(trimmed(transcript.text)), usage_of(transcript)});
+        case ResponseFormat::text:
+            return valid_utf8(trimmed(transcript.text)) + "\n";
+        case ResponseFormat::srt:
+            return srt(transcript);
+        case ResponseFormat::vtt:
+            return vtt(transcript);
+        case ResponseFormat::verbose_json:
+            return to_json(verbose(transcript, options));
     }
     std::unreachable();
 }
@@ -193,12 +217,18 @@ std::string valid_utf8(std::string_view text) {
     for (std::size_t i = 0; i < text.size();) {
         const auto byte = [&](std::size_t at) { return at < text.size() ? static_cast<unsigned char>(text[at]) : 0u; };
         const unsigned lead = byte(i);
-        const std::size_t length = lead < 0x80 ? 1 : lead >= 0xC2 && lead < 0xE0 ? 2 : lead >= 0xE0 && lead < 0xF0 ? 3 : lead >= 0xF0 && lead < 0xF5 ? 4 : 0;
+        const std::size_t length = lead < 0x80                   ? 1
+                                   : lead >= 0xC2 && lead < 0xE0 ? 2
+                                   : lead >= 0xE0 && lead < 0xF0 ? 3
+                                   : lead >= 0xF0 && lead < 0xF5 ? 4
+                                                                 : 0;
         bool whole = length > 0;
         for (std::size_t k = 1; whole && k < length; ++k) whole = (byte(i + k) & 0xC0) == 0x80;
         // Overlong forms, surrogates and what lies beyond U+10FFFF (Unicode 15, table 3-7).
-        if (whole && length == 3) whole = !(lead == 0xE0 && byte(i + 1) < 0xA0) && !(lead == 0xED && byte(i + 1) >= 0xA0);
-        if (whole && length == 4) whole = !(lead == 0xF0 && byte(i + 1) < 0x90) && !(lead == 0xF4 && byte(i + 1) >= 0x90);
+        if (whole && length == 3)
+            whole = !(lead == 0xE0 && byte(i + 1) < 0xA0) && !(lead == 0xED && byte(i + 1) >= 0xA0);
+        if (whole && length == 4)
+            whole = !(lead == 0xF0 && byte(i + 1) < 0x90) && !(lead == 0xF4 && byte(i + 1) >= 0x90);
         if (whole) {
             out += text.substr(i, length);
             i += length;
@@ -214,7 +244,9 @@ double compression_ratio(std::string_view text) {
     if (text.empty()) return 0;
     std::vector<Bytef> packed(compressBound(text.size()));
     uLongf size = packed.size();
-    if (compress2(packed.data(), &size, reinterpret_cast<const Bytef*>(text.data()), text.size(), Z_DEFAULT_COMPRESSION) != Z_OK) return 0;
+    if (compress2(packed.data(), &size, reinterpret_cast<const Bytef*>(text.data()), text.size(),
+                  Z_DEFAULT_COMPRESSION) != Z_OK)
+        return 0;
     return static_cast<double>(text.size()) / static_cast<double>(size);
 }
 

@@ -48,9 +48,11 @@ std::size_t best_pause(AudioView audio, std::size_t from) {
 }
 
 Result<Transcript> transcribe_source(Recognizer& recognizer, AudioSource& source, const TranscribeOptions& options,
-                                     const SegmentSink& sink, std::stop_token stop, const LongAudioOptions& long_audio) {
+                                     const SegmentSink& sink, std::stop_token stop,
+                                     const LongAudioOptions& long_audio) {
     const auto window = static_cast<std::size_t>(long_audio.window_seconds * kSampleRate);
-    const auto search = static_cast<std::size_t>(std::min(long_audio.search_seconds, long_audio.window_seconds / 2) * kSampleRate);
+    const auto search =
+        static_cast<std::size_t>(std::min(long_audio.search_seconds, long_audio.window_seconds / 2) * kSampleRate);
 
     Transcript whole;
     TranscribeOptions now = options;
@@ -73,7 +75,8 @@ Result<Transcript> transcribe_source(Recognizer& recognizer, AudioSource& source
             shift(shifted, offset);
             sink(shifted);
         };
-        auto part = recognizer.transcribe(AudioView(buffer).first(length), now, sink ? SegmentSink(shifted_sink) : SegmentSink{}, stop);
+        auto part = recognizer.transcribe(AudioView(buffer).first(length), now,
+                                          sink ? SegmentSink(shifted_sink) : SegmentSink{}, stop);
         if (!part) return part;
 
         append_text(whole.text, part->text);
@@ -91,7 +94,9 @@ Result<Transcript> transcribe_source(Recognizer& recognizer, AudioSource& source
         if (last) break;
         buffer.erase(buffer.begin(), buffer.begin() + static_cast<std::ptrdiff_t>(length));
     }
-    if (done == 0) return fail(ErrorCode::audio_empty, "the audio has no samples", "send a recording that is longer than 0 s", "file");
+    if (done == 0)
+        return fail(ErrorCode::audio_empty, "the audio has no samples", "send a recording that is longer than 0 s",
+                    "file");
     whole.duration = seconds_of(done);
     return whole;
 }

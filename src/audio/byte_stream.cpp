@@ -71,7 +71,8 @@ Result<std::unique_ptr<ByteStream>> stream_of_file(const std::filesystem::path& 
         return fail(ErrorCode::io_error, std::format("no file at {}", path.string()), "check the path");
     }
     if (!std::filesystem::is_regular_file(status)) {
-        return fail(ErrorCode::io_error, std::format("{} is not a regular file", path.string()), "name an audio or video file");
+        return fail(ErrorCode::io_error, std::format("{} is not a regular file", path.string()),
+                    "name an audio or video file");
     }
     const auto size = std::filesystem::file_size(path, error);
     std::ifstream file(path, std::ios::binary);

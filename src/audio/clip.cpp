@@ -31,7 +31,8 @@ std::vector<float> decode(const Clip& clip) {
 const Clip& builtin_clip() {
     static const Clip clip = [] {
         const auto bytes = std::as_bytes(std::span(kEncoded));
-        Clip made{.encoded = std::make_shared<const std::vector<std::byte>>(bytes.begin(), bytes.end()), .language = "en"};
+        Clip made{.encoded = std::make_shared<const std::vector<std::byte>>(bytes.begin(), bytes.end()),
+                  .language = "en"};
         static const std::string text(kText.begin(), std::ranges::find(kText, '\n'));
         made.text = text;
         made.seconds = seconds_of(decode(made).size());

@@ -21,7 +21,8 @@ struct Clip {
 /// The clip in src/audio/clip, compiled in. Made by the script beside it with a speech synthesizer.
 [[nodiscard]] const Clip& builtin_clip();
 
-/// The clip's speech, repeated with short pauses or cut, to be `seconds` long. Never silence for long: silence warms nothing.
+/// The clip's speech, repeated with short pauses or cut, to be `seconds` long. Never silence for long: silence warms
+/// nothing.
 [[nodiscard]] Result<std::vector<float>> clip_of_length(double seconds);
 
 /// Samples as a 16-bit WAV file in memory, so that audio made here takes the same way in as audio received.

@@ -13,7 +13,8 @@ namespace audio {
 namespace {
 
 constexpr int kIoBufferBytes = 64 << 10;
-/// Damaged packets in a row after which the rest is given up. Players tolerate a few; a file of nothing else is not media.
+/// Damaged packets in a row after which the rest is given up. Players tolerate a few; a file of nothing else is not
+/// media.
 constexpr int kMaxBadPackets = 64;
 
 int read_io(void* opaque, std::uint8_t* buffer, int size) {
@@ -25,17 +26,26 @@ int read_io(void* opaque, std::uint8_t* buffer, int size) {
 std::int64_t seek_io(void* opaque, std::int64_t offset, int whence) {
     auto& stream = *static_cast<ByteStream*>(opaque);
     switch (whence & ~AVSEEK_FORCE) {
-        case AVSEEK_SIZE: return stream.size();
-        case SEEK_SET: break;
-        case SEEK_CUR: offset += stream.position(); break;
-        case SEEK_END: offset += stream.size(); break;
-        default: return AVERROR(EINVAL);
+        case AVSEEK_SIZE:
+            return stream.size();
+        case SEEK_SET:
+            break;
+        case SEEK_CUR:
+            offset += stream.position();
+            break;
+        case SEEK_END:
+            offset += stream.size();
+            break;
+        default:
+            return AVERROR(EINVAL);
     }
     return stream.seek(offset) ? offset : AVERROR(EINVAL);
 }
 
 /// Playlists and the like may name other files and addresses. An upload opens nothing but itself.
-int refuse_to_open(AVFormatContext*, AVIOContext**, const char*, int, AVDictionary**) { return AVERROR(EPERM); }
+int refuse_to_open(AVFormatContext*, AVIOContext**, const char*, int, AVDictionary**) {
+    return AVERROR(EPERM);
+}
 
 std::unexpected<Error> undecodable(std::string why) {
     return fail(ErrorCode::audio_undecodable, "the audio cannot be decoded: " + std::move(why),
@@ -49,16 +59,19 @@ public:
         : limits_(limits), stream_(std::move(stream)), packet_(av_packet_alloc()), frame_(av_frame_alloc()) {}
 
     Result<void> open() {
-        if (stream_->size() == 0) return fail(ErrorCode::audio_empty, "the audio has 0 bytes", "send a file with content", "file");
+        if (stream_->size() == 0)
+            return fail(ErrorCode::audio_empty, "the audio has 0 bytes", "send a file with content", "file");
         capture_libav_log();
         if (auto found = open_container(); !found) return found;
         if (auto ready = open_decoder(); !ready) return ready;
-        if (const auto seconds = duration_hint(); seconds && *seconds > limits_.max_seconds + 1) return too_long(*seconds);
+        if (const auto seconds = duration_hint(); seconds && *seconds > limits_.max_seconds + 1)
+            return too_long(*seconds);
         // The first audio is decoded here, so that what cannot be decoded is refused now.
         if (auto filled = fill(); !filled) return filled;
         if (pending_.empty()) {
             if (bad_packets_ > 0) return undecodable("no packet of its audio track is intact");
-            return fail(ErrorCode::audio_empty, "the audio track has no samples", "send a recording that is longer than 0 s", "file");
+            return fail(ErrorCode::audio_empty, "the audio track has no samples",
+                        "send a recording that is longer than 0 s", "file");
         }
         return {};
     }
@@ -92,7 +105,8 @@ private:
         context->pb = io_.get();
         context->flags |= AVFMT_FLAG_CUSTOM_IO;
         context->io_open = refuse_to_open;
-        if (const int code = avformat_open_input(&context, nullptr, nullptr, nullptr); code < 0) {  // frees it when it fails
+        if (const int code = avformat_open_input(&context, nullptr, nullptr, nullptr);
+            code < 0) {  // frees it when it fails
             return undecodable(std::format("no known media format ({})", libav_error(code)));
         }
         format_.reset(context);
@@ -103,7 +117,8 @@ private:
         track_ = av_find_best_stream(context, AVMEDIA_TYPE_AUDIO, -1, -1, &codec, 0);
         if (track_ == AVERROR_DECODER_NOT_FOUND) return undecodable("there is no decoder for its audio codec");
         if (track_ < 0) {
-            return fail(ErrorCode::audio_no_track, std::format("the file ({}) has no audio track", format_->iformat->long_name),
+            return fail(ErrorCode::audio_no_track,
+                        std::format("the file ({}) has no audio track", format_->iformat->long_name),
                         "send a file with sound", "file");
         }
         for (unsigned i = 0; i < format_->nb_streams; ++i) {
@@ -119,7 +134,8 @@ private:
         decoder_->pkt_timebase = track->time_base;
         decoder_->thread_count = 1;
         if (code >= 0) code = avcodec_open2(decoder_.get(), nullptr, nullptr);
-        if (code < 0) return undecodable(std::format("{}: {}", avcodec_get_name(track->codecpar->codec_id), libav_error(code)));
+        if (code < 0)
+            return undecodable(std::format("{}: {}", avcodec_get_name(track->codecpar->codec_id), libav_error(code)));
         return {};
     }
 
@@ -260,7 +276,8 @@ Result<std::unique_ptr<AudioSource>> open_stream(std::unique_ptr<ByteStream> str
 }  // namespace
 }  // namespace audio
 
-Result<std::unique_ptr<AudioSource>> open_media(std::shared_ptr<const std::vector<std::byte>> bytes, const DecodeLimits& limits) {
+Result<std::unique_ptr<AudioSource>> open_media(std::shared_ptr<const std::vector<std::byte>> bytes,
+                                                const DecodeLimits& limits) {
     return audio::open_stream(audio::stream_of(std::move(bytes)), limits);
 }
 

@@ -36,7 +36,9 @@ private:
 
 }  // namespace
 
-std::unique_ptr<AudioSource> source_from_view(AudioView samples) { return std::make_unique<ViewSource>(samples); }
+std::unique_ptr<AudioSource> source_from_view(AudioView samples) {
+    return std::make_unique<ViewSource>(samples);
+}
 
 std::unique_ptr<AudioSource> source_from_samples(std::vector<float> samples) {
     return std::make_unique<SamplesSource>(std::move(samples));

@@ -22,10 +22,11 @@ struct FileFingerprint {
 };
 [[nodiscard]] FileFingerprint fingerprint_of(const std::filesystem::path& path);
 
-/// Shared by the thread that loads, the manager's watch, and everybody waiting for the outcome. Fields below the line are
-/// guarded by the manager's mutex.
+/// Shared by the thread that loads, the manager's watch, and everybody waiting for the outcome. Fields below the line
+/// are guarded by the manager's mutex.
 struct Attempt {
-    Attempt(std::string instance_id, int attempt_number) : id(std::move(instance_id)), number(attempt_number), progress(id) {}
+    Attempt(std::string instance_id, int attempt_number)
+        : id(std::move(instance_id)), number(attempt_number), progress(id) {}
 
     const std::string id;  ///< the instance's
     const int number;      ///< in the current series, from 1
@@ -34,13 +35,13 @@ struct Attempt {
     std::stop_source stop;
 
     // ──────────
-    bool running = true;                         ///< its thread has not ended
-    std::optional<Result<void>> outcome;         ///< set when READY or ERROR was published, or the load was cancelled
-    std::optional<Error> stopped_as;             ///< why it was asked to stop, when it was
-    std::optional<Error> lost;                   ///< the engine died by itself before READY
-    FileFingerprint file;                        ///< of the model file when the attempt began
+    bool running = true;                  ///< its thread has not ended
+    std::optional<Result<void>> outcome;  ///< set when READY or ERROR was published, or the load was cancelled
+    std::optional<Error> stopped_as;      ///< why it was asked to stop, when it was
+    std::optional<Error> lost;            ///< the engine died by itself before READY
+    FileFingerprint file;                 ///< of the model file when the attempt began
     Clock::time_point stop_asked{};
-    std::uint64_t beats = 0;                     ///< progress.beats as last seen, and when it last changed
+    std::uint64_t beats = 0;  ///< progress.beats as last seen, and when it last changed
     Clock::time_point beat_at = began;
     std::optional<Clock::time_point> warmup_began{};
     WarmupProgress warmup{};

@@ -39,15 +39,17 @@ void ModelInstance::count(const RequestTimings& timings) {
 void ModelInstance::submit(Request request, Completion done) {
     // The request keeps the instance leased until it has been answered.
     retain();
-    pool_->submit(std::move(request), [self = shared_from_this(), done = std::move(done)](Result<Transcript> result,
-                                                                                          const RequestTimings& timings) {
+    pool_->submit(std::move(request), [self = shared_from_this(), done = std::move(done)](
+                                          Result<Transcript> result, const RequestTimings& timings) {
         if (result) self->count(timings);
         done(std::move(result), timings);
         self->release();
     });
 }
 
-QueueStatus ModelInstance::queue() const { return pool_->status(); }
+QueueStatus ModelInstance::queue() const {
+    return pool_->status();
+}
 
 std::uint64_t ModelInstance::resident_bytes() const {
     const std::scoped_lock lock(mutex_);
@@ -59,7 +61,8 @@ void ModelInstance::terminate() noexcept {
     if (model_) model_->terminate();
 }
 
-ModelInstance::Closing ModelInstance::close(std::chrono::milliseconds drain, std::chrono::milliseconds grace, Error why) {
+ModelInstance::Closing ModelInstance::close(std::chrono::milliseconds drain, std::chrono::milliseconds grace,
+                                            Error why) {
     {
         std::unique_lock lock(mutex_);
         unleased_.wait_for(lock, drain, [this] { return leases_ == 0; });
@@ -89,7 +92,9 @@ void ModelInstance::release() {
     if (--leases_ == 0) unleased_.notify_all();
 }
 
-Lease::Lease(std::shared_ptr<ModelInstance> instance) : instance_(std::move(instance)) { instance_->retain(); }
+Lease::Lease(std::shared_ptr<ModelInstance> instance) : instance_(std::move(instance)) {
+    instance_->retain();
+}
 
 Lease& Lease::operator=(Lease&& other) noexcept {
     Lease old(std::move(*this));
@@ -101,7 +106,9 @@ Lease::~Lease() {
     if (instance_) instance_->release();
 }
 
-void Lease::submit(Request request, Completion done) const { instance_->submit(std::move(request), std::move(done)); }
+void Lease::submit(Request request, Completion done) const {
+    instance_->submit(std::move(request), std::move(done));
+}
 
 Result<Transcript> Lease::transcribe(Request request, RequestTimings* timings) const {
     // Shared with the slot's thread, which may still be inside set_value when the answer is taken here.
@@ -113,7 +120,11 @@ Result<Transcript> Lease::transcribe(Request request, RequestTimings* timings) c
     return answered->get_future().get();
 }
 
-const std::string& Lease::instance_id() const noexcept { return instance_->id(); }
-const ModelInfo& Lease::model() const noexcept { return instance_->info(); }
+const std::string& Lease::instance_id() const noexcept {
+    return instance_->id();
+}
+const ModelInfo& Lease::model() const noexcept {
+    return instance_->info();
+}
 
 }  // namespace hotmic

@@ -12,8 +12,8 @@
 
 namespace hotmic {
 
-/// Shared by the manager, leases and requests in flight. The model itself lives until `close`, which only the manager calls;
-/// what is left afterwards answers every request with the error it was closed with.
+/// Shared by the manager, leases and requests in flight. The model itself lives until `close`, which only the manager
+/// calls; what is left afterwards answers every request with the error it was closed with.
 class ModelInstance : public std::enable_shared_from_this<ModelInstance> {
 public:
     /// Takes a loaded model. `open` before anything but `terminate`.
@@ -22,7 +22,8 @@ public:
     /// Opens the slots; `beat` is called after each. Errors: those of SlotPool::open.
     [[nodiscard]] Result<void> open(const SlotPool::Limits& limits, const std::function<void()>& beat);
 
-    /// Requests count as users' from here on. `steady_factor`: inference seconds per second of audio when warm; 0: unknown.
+    /// Requests count as users' from here on. `steady_factor`: inference seconds per second of audio when warm; 0:
+    /// unknown.
     void begin_serving(double steady_factor);
 
     /// What users got since `begin_serving`.
@@ -50,8 +51,8 @@ public:
         int cancelled = 0;
         bool terminated = false;
     };
-    /// Waits up to `drain` for leases to end, cancels what is left with `why`, waits up to `grace` for that, terminates the
-    /// engine, and destroys slots and model. Returns when they are gone. Call once, without holding a lease.
+    /// Waits up to `drain` for leases to end, cancels what is left with `why`, waits up to `grace` for that, terminates
+    /// the engine, and destroys slots and model. Returns when they are gone. Call once, without holding a lease.
     Closing close(std::chrono::milliseconds drain, std::chrono::milliseconds grace, Error why);
 
 private:

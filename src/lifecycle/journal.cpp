@@ -21,7 +21,9 @@ struct Journal::Impl {
     }
 };
 
-Journal::Journal(std::size_t capacity) : impl_(std::make_unique<Impl>()) { impl_->capacity = capacity; }
+Journal::Journal(std::size_t capacity) : impl_(std::make_unique<Impl>()) {
+    impl_->capacity = capacity;
+}
 Journal::~Journal() = default;
 
 std::uint64_t Journal::append(Transition transition) {

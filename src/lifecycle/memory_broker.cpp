@@ -24,17 +24,20 @@ Result<MemoryBroker::Reservation> MemoryBroker::reserve(std::uint64_t bytes, std
     const auto available = impl_->available();
     const auto left = available - std::min(available, impl_->reserved);
     if (bytes > left) {
-        return fail(ErrorCode::insufficient_memory,
-                    std::format("{} needs {} MB and {} MB are available{}", what, mb(bytes), mb(left),
-                                impl_->reserved ? std::format(" ({} MB are promised to other loads)", mb(impl_->reserved))
-                                                : std::string{}),
-                    "use a smaller or more quantised model, fewer slots, or raise the memory limit");
+        return fail(
+            ErrorCode::insufficient_memory,
+            std::format("{} needs {} MB and {} MB are available{}", what, mb(bytes), mb(left),
+                        impl_->reserved ? std::format(" ({} MB are promised to other loads)", mb(impl_->reserved))
+                                        : std::string{}),
+            "use a smaller or more quantised model, fewer slots, or raise the memory limit");
     }
     impl_->reserved += bytes;
     return Reservation(this, bytes);
 }
 
-std::uint64_t MemoryBroker::available() const { return impl_->available(); }
+std::uint64_t MemoryBroker::available() const {
+    return impl_->available();
+}
 
 std::uint64_t MemoryBroker::reserved() const {
     const std::scoped_lock lock(impl_->mutex);
@@ -50,7 +53,9 @@ MemoryBroker::Reservation& MemoryBroker::Reservation::operator=(Reservation&& ot
     return *this;
 }
 
-MemoryBroker::Reservation::~Reservation() { settle(); }
+MemoryBroker::Reservation::~Reservation() {
+    settle();
+}
 
 void MemoryBroker::Reservation::settle() noexcept {
     if (broker_ == nullptr) return;

@@ -93,7 +93,8 @@ std::optional<std::uint64_t> cgroup_memory_limit() {
 
 std::uint64_t available_memory() {
     std::uint64_t available = read_field("/proc/meminfo", "MemAvailable:").value_or(kUnlimited / 1024) * 1024;
-    if (const auto left = cgroup_memory_left("/proc/self/cgroup", "/sys/fs/cgroup")) available = std::min(available, *left);
+    if (const auto left = cgroup_memory_left("/proc/self/cgroup", "/sys/fs/cgroup"))
+        available = std::min(available, *left);
     rlimit limit{};
     if (getrlimit(RLIMIT_AS, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY) {
         std::ifstream statm("/proc/self/statm");
@@ -113,6 +114,8 @@ std::uint64_t resident_memory() {
     return resident * static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
 }
 
-void trim_heap() { malloc_trim(0); }
+void trim_heap() {
+    malloc_trim(0);
+}
 
 }  // namespace hotmic

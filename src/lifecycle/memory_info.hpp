@@ -20,8 +20,8 @@ namespace hotmic {
 /// Gives free heap pages back to the kernel, so that `resident_memory` shows what is really in use.
 void trim_heap();
 
-/// The bytes left under the memory cgroup of `proc_cgroup`'s process (the text of /proc/PID/cgroup), reading limits below
-/// `mount` (usually /sys/fs/cgroup). Apart so that tests can lay out a hierarchy of their own.
+/// The bytes left under the memory cgroup of `proc_cgroup`'s process (the text of /proc/PID/cgroup), reading limits
+/// below `mount` (usually /sys/fs/cgroup). Apart so that tests can lay out a hierarchy of their own.
 [[nodiscard]] std::optional<std::uint64_t> cgroup_memory_left(const std::filesystem::path& proc_cgroup,
                                                               const std::filesystem::path& mount);
 

@@ -20,10 +20,15 @@ namespace {
 
 using std::chrono::milliseconds;
 
-double to_ms(Clock::duration duration) { return std::chrono::duration<double, std::milli>(duration).count(); }
-double to_s(Clock::duration duration) { return std::chrono::duration<double>(duration).count(); }
+double to_ms(Clock::duration duration) {
+    return std::chrono::duration<double, std::milli>(duration).count();
+}
+double to_s(Clock::duration duration) {
+    return std::chrono::duration<double>(duration).count();
+}
 
-const Error kShuttingDown{ErrorCode::shutting_down, "the server is shutting down", "send the request to another instance"};
+const Error kShuttingDown{ErrorCode::shutting_down, "the server is shutting down",
+                          "send the request to another instance"};
 
 }  // namespace
 
@@ -36,14 +41,19 @@ FileFingerprint fingerprint_of(const std::filesystem::path& path) {
     return print;
 }
 
-/// Threads: the watch (deadlines, stalls, retries, clearing up after a loss), one per attempt, one per unload. All state is
-/// guarded by `mutex`; nothing slow happens under it.
+/// Threads: the watch (deadlines, stalls, retries, clearing up after a loss), one per attempt, one per unload. All
+/// state is guarded by `mutex`; nothing slow happens under it.
 class ModelManager::Impl {
 public:
     Impl(std::string model_name, ModelSpec model_spec, std::shared_ptr<Provider> engine, LifecycleOptions opts,
          MemoryBroker& memory, Journal& record)
-        : name(std::move(model_name)), spec(std::move(model_spec)), provider(std::move(engine)), options(opts),
-          broker(memory), journal(record), watch([this](std::stop_token stop) { watch_loop(std::move(stop)); }) {}
+        : name(std::move(model_name)),
+          spec(std::move(model_spec)),
+          provider(std::move(engine)),
+          options(opts),
+          broker(memory),
+          journal(record),
+          watch([this](std::stop_token stop) { watch_loop(std::move(stop)); }) {}
 
     const std::string name;
     const ModelSpec spec;
@@ -166,12 +176,18 @@ private:
 
     void transition(ModelState to, std::string cause) {
         if (!is_allowed(state, to)) {
-            spdlog::critical("forbidden transition model={} from={} to={} cause=\"{}\"", name, to_string(state), to_string(to), cause);
+            spdlog::critical("forbidden transition model={} from={} to={} cause=\"{}\"", name, to_string(state),
+                             to_string(to), cause);
             std::abort();  // a defect of ours: going on would make health lie
         }
         const auto now = Clock::now();
-        Transition step{.wall = std::chrono::system_clock::now(), .monotonic = now, .model = name,
-                        .instance = attempt ? attempt->id : std::string{}, .from = state, .to = to, .cause = std::move(cause),
+        Transition step{.wall = std::chrono::system_clock::now(),
+                        .monotonic = now,
+                        .model = name,
+                        .instance = attempt ? attempt->id : std::string{},
+                        .from = state,
+                        .to = to,
+                        .cause = std::move(cause),
                         .phase = now - state_since};
         spdlog::log(to == ModelState::error ? spdlog::level::err : spdlog::level::info,
                     "model state model={} instance={} from={} to={} after_ms={:.0f} cause=\"{}\"", name, step.instance,
@@ -191,8 +207,8 @@ private:
             return std::unexpected(*last_error);
         }
         if (attempt && attempt->running) {
-            return fail(ErrorCode::load_cancelled, std::format("the engine is still giving up the previous load of {}", name),
-                        "try again later");
+            return fail(ErrorCode::load_cancelled,
+                        std::format("the engine is still giving up the previous load of {}", name), "try again later");
         }
         begin_attempt(1);
         return {};
@@ -224,7 +240,8 @@ private:
     void ask_to_stop(Attempt& running, Error why) {
         running.stopped_as = std::move(why);
         running.stop_asked = Clock::now();
-        stops_due = true;  // the watch requests it: stop callbacks kill processes, which is nothing to do under the mutex
+        stops_due =
+            true;  // the watch requests it: stop callbacks kill processes, which is nothing to do under the mutex
         watch_wakes.notify_all();
     }
 
@@ -240,7 +257,8 @@ private:
         if (stopped || spec_of(error.code).permanent || attempts >= options.retry.max_attempts) return;
         const double backoff = static_cast<double>(options.retry.initial_backoff.count()) * std::pow(2.0, attempts - 1);
         const double capped = std::min(backoff, static_cast<double>(options.retry.max_backoff.count()));
-        const double factor = std::uniform_real_distribution(1 - options.retry.jitter, 1 + options.retry.jitter)(random);
+        const double factor =
+            std::uniform_real_distribution(1 - options.retry.jitter, 1 + options.retry.jitter)(random);
         retry_at = Clock::now() + milliseconds(static_cast<std::int64_t>(capped * factor));
         next_attempt = attempts + 1;
     }
@@ -398,7 +416,8 @@ private:
             report.resident_before_bytes = leaving->resident_bytes();
             const bool in_worker = report.resident_before_bytes > 0;
             if (!in_worker) report.resident_before_bytes = resident_memory();
-            const Error why{ErrorCode::model_unloaded, std::format("model {} was unloaded before the request was answered", name),
+            const Error why{ErrorCode::model_unloaded,
+                            std::format("model {} was unloaded before the request was answered", name),
                             "load it again, or send the request elsewhere"};
             report.cancelled_requests = leaving->close(drain, options.cancel_grace, why).cancelled;
             trim_heap();
@@ -406,9 +425,10 @@ private:
             report.resident_after_bytes = in_worker ? leaving->resident_bytes() : resident_memory();
         }
         report.duration_ms = to_ms(Clock::now() - began);
-        spdlog::info("model unloaded model={} resident_before_mb={} resident_after_mb={} cancelled={} duration_ms={:.0f}", name,
-                     report.resident_before_bytes >> 20, report.resident_after_bytes >> 20, report.cancelled_requests,
-                     report.duration_ms);
+        spdlog::info(
+            "model unloaded model={} resident_before_mb={} resident_after_mb={} cancelled={} duration_ms={:.0f}", name,
+            report.resident_before_bytes >> 20, report.resident_after_bytes >> 20, report.cancelled_requests,
+            report.duration_ms);
 
         lock.lock();
         mine.report = report;
@@ -448,7 +468,8 @@ private:
                 begin_attempt(next_attempt);
                 continue;
             }
-            watch_wakes.wait_until(lock, stop, next_check(), [this] { return stops_due || corpse != nullptr || state != watched; });
+            watch_wakes.wait_until(lock, stop, next_check(),
+                                   [this] { return stops_due || corpse != nullptr || state != watched; });
             watched = state;
         }
     }
@@ -472,18 +493,21 @@ private:
             const auto so_far = std::format("{} of {} MB had been read", done >> 20, total >> 20);
             if (now >= mine.began + options.load_timeout) {
                 ask_to_stop(mine, Error{ErrorCode::load_timeout,
-                                        std::format("loading {} took longer than {} ms ({})", name, options.load_timeout.count(), so_far),
+                                        std::format("loading {} took longer than {} ms ({})", name,
+                                                    options.load_timeout.count(), so_far),
                                         "use faster storage, or raise load_timeout_ms"});
             } else if (now >= mine.beat_at + options.stall_timeout) {
                 ask_to_stop(mine, Error{ErrorCode::load_stalled,
-                                        std::format("loading {} made no progress for {} ms ({})", name, options.stall_timeout.count(), so_far),
+                                        std::format("loading {} made no progress for {} ms ({})", name,
+                                                    options.stall_timeout.count(), so_far),
                                         "check the disk or network share the model is on, or raise stall_timeout_ms"});
             }
         } else if (state == ModelState::warming_up && now >= *mine.warmup_began + options.warmup.timeout) {
-            ask_to_stop(mine, Error{ErrorCode::warmup_timeout,
-                                    std::format("warming up {} took longer than {} ms (level {}, {} inferences done)", name,
-                                                options.warmup.timeout.count(), mine.warmup.level, mine.warmup.inferences),
-                                    "use a smaller model, a lower warmup level, or raise warmup.timeout_ms"});
+            ask_to_stop(mine,
+                        Error{ErrorCode::warmup_timeout,
+                              std::format("warming up {} took longer than {} ms (level {}, {} inferences done)", name,
+                                          options.warmup.timeout.count(), mine.warmup.level, mine.warmup.inferences),
+                              "use a smaller model, a lower warmup level, or raise warmup.timeout_ms"});
         }
     }
 
@@ -525,18 +549,22 @@ private:
 
     std::string reason() const {
         switch (state) {
-            case ModelState::uninitialized: return loaded_once ? "the model has been unloaded" : "the model has not been asked for yet";
+            case ModelState::uninitialized:
+                return loaded_once ? "the model has been unloaded" : "the model has not been asked for yet";
             case ModelState::loading: {
                 const auto [done, total, beats] = attempt->progress.snapshot();
                 if (total == 0) return "the model is loading";
                 return std::format("the model is loading: {} of {} MB", done >> 20, total >> 20);
             }
             case ModelState::warming_up:
-                return std::format("the model is warming up: level {}, {} inferences done", std::max(1, attempt->warmup.level),
-                                   attempt->warmup.inferences);
-            case ModelState::ready: return {};
-            case ModelState::error: return last_error->describe();
-            case ModelState::unloading: return "the model is being unloaded";
+                return std::format("the model is warming up: level {}, {} inferences done",
+                                   std::max(1, attempt->warmup.level), attempt->warmup.inferences);
+            case ModelState::ready:
+                return {};
+            case ModelState::error:
+                return last_error->describe();
+            case ModelState::unloading:
+                return "the model is being unloaded";
         }
         std::unreachable();
     }
@@ -545,12 +573,15 @@ private:
         if (stopped) return kShuttingDown;
         const auto message = std::format("model {} is not ready: {}", name, reason());
         switch (state) {
-            case ModelState::error: return {ErrorCode::model_failed, message, {}, "model"};
-            case ModelState::unloading: return {ErrorCode::model_unloaded, message, "load it again", "model"};
+            case ModelState::error:
+                return {ErrorCode::model_failed, message, {}, "model"};
+            case ModelState::unloading:
+                return {ErrorCode::model_unloaded, message, "load it again", "model"};
             case ModelState::uninitialized:
                 if (loaded_once) return {ErrorCode::model_unloaded, message, "load it again", "model"};
                 [[fallthrough]];
-            default: return {ErrorCode::model_not_loaded, message, "try again when it is ready", "model"};
+            default:
+                return {ErrorCode::model_not_loaded, message, "try again when it is ready", "model"};
         }
     }
 
@@ -593,27 +624,47 @@ private:
     std::jthread watch;
 };
 
-ModelManager::ModelManager(std::string name, ModelSpec spec, std::shared_ptr<Provider> provider, LifecycleOptions options,
-                           MemoryBroker& broker, Journal& journal)
+ModelManager::ModelManager(std::string name, ModelSpec spec, std::shared_ptr<Provider> provider,
+                           LifecycleOptions options, MemoryBroker& broker, Journal& journal)
     : impl_(std::make_unique<Impl>(std::move(name), std::move(spec), std::move(provider), options, broker, journal)) {}
 
 ModelManager::~ModelManager() = default;
 
-Result<void> ModelManager::initialize(Deadline deadline) { return impl_->initialize(deadline); }
-void ModelManager::start() { impl_->start(); }
-Result<void> ModelManager::wait_for_ready(Deadline deadline) { return impl_->wait_for_ready(deadline); }
-Result<Lease> ModelManager::acquire() { return impl_->acquire(); }
+Result<void> ModelManager::initialize(Deadline deadline) {
+    return impl_->initialize(deadline);
+}
+void ModelManager::start() {
+    impl_->start();
+}
+Result<void> ModelManager::wait_for_ready(Deadline deadline) {
+    return impl_->wait_for_ready(deadline);
+}
+Result<Lease> ModelManager::acquire() {
+    return impl_->acquire();
+}
 Result<UnloadReport> ModelManager::unload(Deadline deadline, std::optional<milliseconds> drain) {
     return impl_->unload(deadline, drain);
 }
 Result<UnloadReport> ModelManager::shutdown(Deadline deadline, std::optional<milliseconds> drain) {
     return impl_->shutdown(deadline, drain);
 }
-Health ModelManager::health() const { return impl_->health(); }
-std::optional<WarmupReport> ModelManager::warmup_report() const { return impl_->report(); }
-std::optional<UnloadReport> ModelManager::last_unload() const { return impl_->last_unload(); }
-const std::string& ModelManager::name() const noexcept { return impl_->name; }
-const ModelSpec& ModelManager::spec() const noexcept { return impl_->spec; }
-const Journal& ModelManager::journal() const noexcept { return impl_->journal; }
+Health ModelManager::health() const {
+    return impl_->health();
+}
+std::optional<WarmupReport> ModelManager::warmup_report() const {
+    return impl_->report();
+}
+std::optional<UnloadReport> ModelManager::last_unload() const {
+    return impl_->last_unload();
+}
+const std::string& ModelManager::name() const noexcept {
+    return impl_->name;
+}
+const ModelSpec& ModelManager::spec() const noexcept {
+    return impl_->spec;
+}
+const Journal& ModelManager::journal() const noexcept {
+    return impl_->journal;
+}
 
 }  // namespace hotmic

@@ -16,7 +16,7 @@ struct SlotPool::Job {
     Clock::time_point submitted{};
     Clock::time_point started{};
     RequestTimings timings{};
-    std::stop_source stop{};         // what the recognizer looks at
+    std::stop_source stop{};            // what the recognizer looks at
     std::optional<Error> stopped_as{};  // why, when it was not the caller; guarded by the pool's mutex
     std::optional<std::stop_callback<std::function<void()>>> caller_stopped{};
 };
@@ -42,7 +42,8 @@ private:
 
 }  // namespace
 
-Result<std::unique_ptr<SlotPool>> SlotPool::open(Model& model, const Limits& limits, const std::function<void()>& beat) {
+Result<std::unique_ptr<SlotPool>> SlotPool::open(Model& model, const Limits& limits,
+                                                 const std::function<void()>& beat) {
     const int slots = model.info().slots;
     std::unique_ptr<SlotPool> pool(new SlotPool(slots, limits));
 
@@ -96,12 +97,13 @@ void SlotPool::submit(Request request, Completion done) {
             refusal = closed_;
         } else if (job->request.stop.stop_requested()) {
             refusal = Error{ErrorCode::cancelled, "the request was cancelled before it began"};
-        } else if (const auto busy = std::ranges::count_if(running_, [](const auto& running) { return running != nullptr; });
+        } else if (const auto busy =
+                       std::ranges::count_if(running_, [](const auto& running) { return running != nullptr; });
                    waiting_.size() >= limits_.max_waiting && busy == slots_) {
             const double wait = mean_service_ms_ * static_cast<double>(waiting_.size()) / slots_ / 1000;
             refusal = Error{ErrorCode::queue_full,
-                            std::format("{} requests wait for {} slot{} already (limit {}, about {:.0f} s)", waiting_.size(),
-                                        slots_, slots_ == 1 ? "" : "s", limits_.max_waiting, wait),
+                            std::format("{} requests wait for {} slot{} already (limit {}, about {:.0f} s)",
+                                        waiting_.size(), slots_, slots_ == 1 ? "" : "s", limits_.max_waiting, wait),
                             "try again later, or raise max_waiting or slots"};
         } else {
             waiting_.push_back(job);
@@ -149,8 +151,9 @@ QueueStatus SlotPool::status() const {
 }
 
 std::shared_ptr<SlotPool::Job> SlotPool::take_for(int slot) {
-    const auto mine = std::ranges::find_if(
-        waiting_, [&](const auto& job) { return !job->stop.stop_requested() && job->request.slot.value_or(slot) == slot; });
+    const auto mine = std::ranges::find_if(waiting_, [&](const auto& job) {
+        return !job->stop.stop_requested() && job->request.slot.value_or(slot) == slot;
+    });
     if (mine == waiting_.end()) return nullptr;
     auto job = *mine;
     waiting_.erase(mine);
@@ -173,7 +176,8 @@ void SlotPool::serve(int slot, Recognizer& recognizer, std::stop_token closing) 
 
 void SlotPool::run(int slot, Recognizer& recognizer, Job& job) {
     CountingSource source(*job.request.audio);
-    auto result = transcribe_source(recognizer, source, job.request.options, job.request.on_segment, job.stop.get_token());
+    auto result =
+        transcribe_source(recognizer, source, job.request.options, job.request.on_segment, job.stop.get_token());
     const auto inference = Clock::now() - job.started;
     job.timings = {job.started - job.submitted, inference, source.seconds(), slot};
     {
@@ -196,9 +200,10 @@ void SlotPool::sweep(std::stop_token closing) {
         const auto now = Clock::now();
         for (const auto& job : running_) {
             if (job == nullptr || now < job->started + limits_.request_timeout || job->stop.stop_requested()) continue;
-            job->stopped_as = Error{ErrorCode::request_timeout, std::format("the inference took longer than {} ms",
-                                                                            limits_.request_timeout.count()),
-                                    "send shorter audio, or raise request_timeout_ms"};
+            job->stopped_as =
+                Error{ErrorCode::request_timeout,
+                      std::format("the inference took longer than {} ms", limits_.request_timeout.count()),
+                      "send shorter audio, or raise request_timeout_ms"};
             job->stop.request_stop();
         }
         std::vector<std::shared_ptr<Job>> ended;
@@ -235,7 +240,8 @@ Clock::time_point SlotPool::next_sweep() const {
     auto next = Clock::now() + std::chrono::hours(1);
     for (const auto& job : waiting_) next = std::min(next, job->submitted + limits_.queue_timeout);
     for (const auto& job : running_) {
-        if (job != nullptr && !job->stop.stop_requested()) next = std::min(next, job->started + limits_.request_timeout);
+        if (job != nullptr && !job->stop.stop_requested())
+            next = std::min(next, job->started + limits_.request_timeout);
     }
     return next;
 }

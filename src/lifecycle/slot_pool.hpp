@@ -17,9 +17,9 @@ namespace hotmic {
 
 /// Requests wait here for a slot and are answered exactly once, whatever happens.
 ///
-/// Threads: one per slot, which makes its recognizer, runs every inference on it and destroys it (engines keep per-thread
-/// state, and OpenMP a team per calling thread); one sweeper, which ends what has waited or run too long. `submit` and the
-/// rest may be called from any thread.
+/// Threads: one per slot, which makes its recognizer, runs every inference on it and destroys it (engines keep
+/// per-thread state, and OpenMP a team per calling thread); one sweeper, which ends what has waited or run too long.
+/// `submit` and the rest may be called from any thread.
 class SlotPool {
 public:
     struct Limits {

@@ -34,12 +34,18 @@ constexpr std::array kTransitions{
 
 std::string_view to_string(ModelState state) noexcept {
     switch (state) {
-        case uninitialized: return "UNINITIALIZED";
-        case loading: return "LOADING";
-        case warming_up: return "WARMING_UP";
-        case ready: return "READY";
-        case error: return "ERROR";
-        case unloading: return "UNLOADING";
+        case uninitialized:
+            return "UNINITIALIZED";
+        case loading:
+            return "LOADING";
+        case warming_up:
+            return "WARMING_UP";
+        case ready:
+            return "READY";
+        case error:
+            return "ERROR";
+        case unloading:
+            return "UNLOADING";
     }
     std::unreachable();
 }

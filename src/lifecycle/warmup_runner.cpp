@@ -94,7 +94,10 @@ class Warmup {
 public:
     Warmup(const Lease& lease, const WarmupOptions& options, std::stop_token stop,
            const std::function<void(const WarmupProgress&)>& on_progress)
-        : lease_(lease), options_(options), stop_(std::move(stop)), on_progress_(on_progress),
+        : lease_(lease),
+          options_(options),
+          stop_(std::move(stop)),
+          on_progress_(on_progress),
           reference_{audio::builtin_clip().seconds, audio::builtin_clip().encoded} {}
 
     Result<WarmupReport> run() {
@@ -110,7 +113,8 @@ public:
             level_ = level;
             LevelReport level_report{.level = level, .name = name};
             const auto began = Clock::now();
-            if (auto done = (this->*body)(level_report); !done) return std::unexpected(explain(std::move(done).error()));
+            if (auto done = (this->*body)(level_report); !done)
+                return std::unexpected(explain(std::move(done).error()));
             measured_->write_to(level_report);
             level_report.duration_ms = ms_since(began);
             report_.real_time_factor_p95 = measured_->factor_p95();
@@ -138,12 +142,13 @@ private:
         if (const auto fault = malformation(*transcript)) return fail(ErrorCode::warmup_failed, *fault);
         if (options_.validate == Validate::transcribes && covered &&
             *report_.word_error_rate > options_.max_word_error_rate) {
-            return fail(ErrorCode::warmup_failed,
-                        std::format("the built-in clip says \"{}\" and the model heard \"{}\" ({:.0f} % of the words wrong, "
-                                    "at most {:.0f} % are accepted)",
-                                    clip.text, transcript->text, 100 * *report_.word_error_rate,
-                                    100 * options_.max_word_error_rate),
-                        "check the model file, or set validate = \"runs\" for a model that does not know general English");
+            return fail(
+                ErrorCode::warmup_failed,
+                std::format("the built-in clip says \"{}\" and the model heard \"{}\" ({:.0f} % of the words wrong, "
+                            "at most {:.0f} % are accepted)",
+                            clip.text, transcript->text, 100 * *report_.word_error_rate,
+                            100 * options_.max_word_error_rate),
+                "check the model file, or set validate = \"runs\" for a model that does not know general English");
         }
         return {};
     }
@@ -167,12 +172,14 @@ private:
                 if (!done && tolerable(done.error(), path.required)) {
                     skip(level, path.name, done.error().message);
                 } else if (!done) {
-                    return fail(done.error().code, std::format("{}: {}", path.name, done.error().message), done.error().remedy);
+                    return fail(done.error().code, std::format("{}: {}", path.name, done.error().message),
+                                done.error().remedy);
                 }
             }
             for (const auto& shape : *shapes) {
                 const auto name = std::format("{:g} s", shape.seconds);
-                const bool must = slot == 0 && &shape == &shapes->back();  // one full-length inference whatever the budget
+                const bool must =
+                    slot == 0 && &shape == &shapes->back();  // one full-length inference whatever the budget
                 if (!must && over_budget()) {
                     skip(level, name, "budget");
                     continue;
@@ -211,8 +218,9 @@ private:
                 break;
             }
             const int before = measured_->count();
-            planned_ = before + slots() * static_cast<int>(shapes->size()) *
-                                    std::max(1, std::max(options_.level3_iterations, 6) - static_cast<int>(rounds.size()));
+            planned_ =
+                before + slots() * static_cast<int>(shapes->size()) *
+                             std::max(1, std::max(options_.level3_iterations, 6) - static_cast<int>(rounds.size()));
             const auto round_began = Clock::now();
             auto done = on_every_slot([&](int slot) -> Result<void> {
                 for (std::size_t i = 0; i < shapes->size(); ++i) {
@@ -247,7 +255,8 @@ private:
         const auto began = Clock::now();
         auto source = open_media(shape.encoded);
         if (!source) return std::unexpected(std::move(source).error());
-        Request request{.audio = *std::move(source), .options = std::move(options), .stop = stop_, .id = "warmup", .slot = slot};
+        Request request{
+            .audio = *std::move(source), .options = std::move(options), .stop = stop_, .id = "warmup", .slot = slot};
         auto transcript = lease_.transcribe(std::move(request));
         if (!transcript) return transcript;
         (void)render(*transcript, ResponseFormat::verbose_json, {});
@@ -287,10 +296,11 @@ private:
     Result<void> check_target() const {
         const auto& target = options_.ready_if;
         if (target.rtf_p95_below && report_.real_time_factor_p95 >= *target.rtf_p95_below) {
-            return fail(ErrorCode::too_slow,
-                        std::format("warm, but the p95 real-time factor is {:.3f} and ready_if asks for less than {:.3f}",
-                                    report_.real_time_factor_p95, *target.rtf_p95_below),
-                        "use a smaller model or more threads, or relax ready_if.rtf_p95_below");
+            return fail(
+                ErrorCode::too_slow,
+                std::format("warm, but the p95 real-time factor is {:.3f} and ready_if asks for less than {:.3f}",
+                            report_.real_time_factor_p95, *target.rtf_p95_below),
+                "use a smaller model or more threads, or relax ready_if.rtf_p95_below");
         }
         if (target.latency_p95_below &&
             report_.latency_p95_ms >= static_cast<double>(target.latency_p95_below->count())) {
@@ -305,10 +315,15 @@ private:
     /// What a failed inference means for the load as a whole.
     [[nodiscard]] Error explain(Error error) const {
         switch (error.code) {
-            case ErrorCode::model_lost: error.code = ErrorCode::worker_crashed; return error;
+            case ErrorCode::model_lost:
+                error.code = ErrorCode::worker_crashed;
+                return error;
             case ErrorCode::cancelled:
-            case ErrorCode::model_unloaded: error.code = ErrorCode::load_cancelled; return error;
-            default: break;
+            case ErrorCode::model_unloaded:
+                error.code = ErrorCode::load_cancelled;
+                return error;
+            default:
+                break;
         }
         error.message = std::format("warmup level {} failed: {}", level_, error.message);
         error.code = ErrorCode::warmup_failed;
@@ -323,7 +338,9 @@ private:
         const std::scoped_lock lock(mutex_);
         auto line = std::format("{}: {}", what, why);
         if (!std::ranges::contains(level.skipped, line)) level.skipped.push_back(std::move(line));
-        if (why == "budget") report_.budget_note = std::format("the budget of {} ms ended level {} early", options_.budget.count(), level_);
+        if (why == "budget")
+            report_.budget_note =
+                std::format("the budget of {} ms ended level {} early", options_.budget.count(), level_);
     }
 
     void report_progress() {

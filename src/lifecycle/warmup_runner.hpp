@@ -1,5 +1,5 @@
-/// Runs the warmup levels on a loaded instance, through the path user requests take: media decoding, queue, slot, engine,
-/// formatting.
+/// Runs the warmup levels on a loaded instance, through the path user requests take: media decoding, queue, slot,
+/// engine, formatting.
 #pragma once
 
 #include <functional>
@@ -18,7 +18,8 @@ struct WarmupProgress {
 };
 
 /// Runs every level up to `options.level`. Blocks; inferences run on the instance's slots.
-/// Errors: warmup_failed (naming level and cause), worker_crashed, too_slow, load_cancelled (when `stop` was requested).
+/// Errors: warmup_failed (naming level and cause), worker_crashed, too_slow, load_cancelled (when `stop` was
+/// requested).
 [[nodiscard]] Result<WarmupReport> run_warmup(const Lease& lease, const WarmupOptions& options, std::stop_token stop,
                                               const std::function<void(const WarmupProgress&)>& on_progress,
                                               const std::function<std::uint64_t()>& resident_bytes);

@@ -14,8 +14,8 @@
 
 namespace hotmic::server {
 
-/// Checks "Authorization: Bearer KEY" against the configured keys, in time that does not depend on how much of a key is right.
-/// No keys: everybody may. Errors: unauthorized.
+/// Checks "Authorization: Bearer KEY" against the configured keys, in time that does not depend on how much of a key is
+/// right. No keys: everybody may. Errors: unauthorized.
 [[nodiscard]] Result<void> authorize(const drogon::HttpRequestPtr& request, const std::vector<std::string>& keys);
 
 /// Requests being recognized, each with its connection. `sweep` asks those to stop whose client has gone.

@@ -13,8 +13,8 @@ Result<ModelManager*> ModelCatalog::find(std::string_view name) const {
         known += (known.empty() ? "" : ", ") + entry.name;
         for (const auto& alias : entry.aliases) known += ", " + alias;
     }
-    return fail(ErrorCode::model_not_found, std::format("there is no model \"{}\"", name), std::format("this server has: {}", known),
-                "model");
+    return fail(ErrorCode::model_not_found, std::format("there is no model \"{}\"", name),
+                std::format("this server has: {}", known), "model");
 }
 
 bool ModelCatalog::ready() const {

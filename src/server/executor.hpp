@@ -14,7 +14,8 @@ namespace hotmic::server {
 class Executor {
 public:
     Executor(int threads, std::size_t capacity) : capacity_(capacity) {
-        for (int i = 0; i < threads; ++i) threads_.emplace_back([this](std::stop_token stop) { work(std::move(stop)); });
+        for (int i = 0; i < threads; ++i)
+            threads_.emplace_back([this](std::stop_token stop) { work(std::move(stop)); });
     }
     ~Executor() {
         for (auto& thread : threads_) thread.request_stop();

@@ -10,15 +10,19 @@ namespace hotmic::server {
 namespace {
 
 std::unexpected<Error> cannot_honour(const std::string& field, std::string why) {
-    return fail(ErrorCode::unsupported_parameter, std::format("{} is not supported: {}", field, why), "leave it out", field);
+    return fail(ErrorCode::unsupported_parameter, std::format("{} is not supported: {}", field, why), "leave it out",
+                field);
 }
 
 std::unexpected<Error> invalid(const std::string& field, const std::string& value, std::string_view expected) {
-    return fail(ErrorCode::invalid_request, std::format("{} is \"{}\"", field, value), std::format("give {}", expected), field);
+    return fail(ErrorCode::invalid_request, std::format("{} is \"{}\"", field, value), std::format("give {}", expected),
+                field);
 }
 
 /// "include[]" → "include"; "chunking_strategy[type]" → "chunking_strategy".
-std::string_view base_name(std::string_view field) { return field.substr(0, field.find('[')); }
+std::string_view base_name(std::string_view field) {
+    return field.substr(0, field.find('['));
+}
 
 Result<double> parse_temperature(const std::string& value) {
     double number = 0;
@@ -54,9 +58,12 @@ Result<void> apply(const std::string& field, const std::string& value, Task task
     } else if (name == "language" && task == Task::transcribe) {
         request.options.language = value;
     } else if (name == "timestamp_granularities" && task == Task::transcribe) {
-        if (value == "word") granularities.word = true;
-        else if (value == "segment") granularities.segment = true;
-        else return invalid(field, value, "word or segment");
+        if (value == "word")
+            granularities.word = true;
+        else if (value == "segment")
+            granularities.segment = true;
+        else
+            return invalid(field, value, "word or segment");
     } else if (name == "stream") {
         if (value != "false") return cannot_honour(field, "this version answers once, when the whole file is done");
     } else if (name == "chunking_strategy") {
@@ -81,18 +88,21 @@ Result<TranscriptionRequest> parse_form(const Form& form, Task task) {
     TranscriptionRequest request{.model = {}, .options = {.task = task}, .render = {.task = task}};
     Granularities granularities;
     for (const auto& [field, value] : form.fields) {
-        if (auto applied = apply(field, value, task, request, granularities); !applied) return std::unexpected(std::move(applied).error());
+        if (auto applied = apply(field, value, task, request, granularities); !applied)
+            return std::unexpected(std::move(applied).error());
     }
     if (granularities.word && request.format != ResponseFormat::verbose_json) {
-        return fail(ErrorCode::invalid_request, "timestamp_granularities needs response_format=verbose_json", "set response_format",
-                    "timestamp_granularities");
+        return fail(ErrorCode::invalid_request, "timestamp_granularities needs response_format=verbose_json",
+                    "set response_format", "timestamp_granularities");
     }
     request.options.word_timestamps = request.render.words = granularities.word;
     request.render.segments = granularities.segment || !granularities.word;
     if (form.file == nullptr) {
-        return fail(ErrorCode::missing_file, "the form has no part named \"file\"", "send the audio as multipart field file", "file");
+        return fail(ErrorCode::missing_file, "the form has no part named \"file\"",
+                    "send the audio as multipart field file", "file");
     }
-    if (form.file->empty()) return fail(ErrorCode::audio_empty, "the uploaded file has 0 bytes", "send a file with content", "file");
+    if (form.file->empty())
+        return fail(ErrorCode::audio_empty, "the uploaded file has 0 bytes", "send a file with content", "file");
     return request;
 }
 

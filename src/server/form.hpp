@@ -28,9 +28,9 @@ struct TranscriptionRequest {
     RenderOptions render;
 };
 
-/// Checks every field (OpenAI's API reference, "Create transcription" and "Create translation"). A field that cannot be honoured
-/// is refused by name, not ignored. Array fields may be spelled with or without "[]".
-/// Errors: missing_file, audio_empty, unsupported_response_format, unsupported_parameter, invalid_request.
+/// Checks every field (OpenAI's API reference, "Create transcription" and "Create translation"). A field that cannot be
+/// honoured is refused by name, not ignored. Array fields may be spelled with or without "[]". Errors: missing_file,
+/// audio_empty, unsupported_response_format, unsupported_parameter, invalid_request.
 [[nodiscard]] Result<TranscriptionRequest> parse_form(const Form& form, Task task);
 
 }  // namespace hotmic::server

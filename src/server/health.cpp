@@ -148,12 +148,18 @@ constexpr double kGb = 1 << 30;
 constexpr std::array kStates{ModelState::uninitialized, ModelState::loading, ModelState::warming_up,
                              ModelState::ready,         ModelState::error,   ModelState::unloading};
 
-double mb(std::uint64_t bytes) { return static_cast<double>(bytes) / kMb; }
+double mb(std::uint64_t bytes) {
+    return static_cast<double>(bytes) / kMb;
+}
 
-std::string to_json(const auto& value) { return glz::write_json(value).value_or("{}"); }
+std::string to_json(const auto& value) {
+    return glz::write_json(value).value_or("{}");
+}
 
 /// The one model this version serves.
-const ModelManager& the_model(const Context& context) { return *context.catalog.entries().front().manager; }
+const ModelManager& the_model(const Context& context) {
+    return *context.catalog.entries().front().manager;
+}
 
 wire::HealthBody health_body(const Context& context) {
     const auto health = the_model(context).health();
@@ -174,7 +180,8 @@ wire::HealthBody health_body(const Context& context) {
         body.reason = context.not_ready ? "the server is shutting down" : health.reason;
         if (health.last_error) body.error_code = to_string(health.last_error->code);
         if (health.progress.total_bytes > 0) {
-            body.progress = static_cast<double>(health.progress.done_bytes) / static_cast<double>(health.progress.total_bytes);
+            body.progress =
+                static_cast<double>(health.progress.done_bytes) / static_cast<double>(health.progress.total_bytes);
         }
         body.eta_seconds = health.eta_seconds;
         body.retry_in_seconds = health.retry_in_seconds;
@@ -259,7 +266,8 @@ wire::CapabilitiesBody capabilities_body(const Context& context) {
 #endif
     for (const auto& provider : context.providers.all()) {
         const auto availability = provider->availability();
-        body.profile.has_gpu |= std::ranges::any_of(availability.devices, [](const std::string& device) { return device.contains("GPU"); });
+        body.profile.has_gpu |=
+            std::ranges::any_of(availability.devices, [](const std::string& device) { return device.contains("GPU"); });
         body.providers.push_back({.name = std::string(provider->name()),
                                   .available = availability.available,
                                   .version = availability.version,
@@ -268,7 +276,8 @@ wire::CapabilitiesBody capabilities_body(const Context& context) {
                                   .devices = availability.devices,
                                   .capabilities = provider->capabilities()});
     }
-    body.recommendation = {std::string(the_model(context).health().provider), context.chosen_model, context.chosen_because};
+    body.recommendation = {std::string(the_model(context).health().provider), context.chosen_model,
+                           context.chosen_because};
     return body;
 }
 
@@ -303,17 +312,19 @@ void register_health(Context& context) {
     get("/health", [&context] {
         const auto body = health_body(context);
         auto response = respond_json(to_json(body), body.model_ready ? 200 : 503);
-        if (!body.model_ready) response->addHeader("Retry-After", std::to_string(retry_after(the_model(context).health())));
+        if (!body.model_ready)
+            response->addHeader("Retry-After", std::to_string(retry_after(the_model(context).health())));
         return response;
     });
     get("/model-status", [&context] { return respond_json(to_json(model_status(context))); });
     get("/capabilities", [&context] { return respond_json(to_json(capabilities_body(context))); });
-    get("/metrics", [&context] { return respond_text(metrics_text(context), "text/plain; version=0.0.4; charset=utf-8"); });
+    get("/metrics",
+        [&context] { return respond_text(metrics_text(context), "text/plain; version=0.0.4; charset=utf-8"); });
     get("/", [] {
-        return respond_json(to_json(wire::Index{
-            .endpoints = {"POST /v1/audio/transcriptions", "POST /v1/audio/translations", "GET /v1/models", "GET /v1/models/{id}",
-                          "GET /livez", "GET /readyz", "GET /startupz", "GET /health", "GET /model-status", "GET /capabilities",
-                          "GET /metrics"}}));
+        return respond_json(to_json(
+            wire::Index{.endpoints = {"POST /v1/audio/transcriptions", "POST /v1/audio/translations", "GET /v1/models",
+                                      "GET /v1/models/{id}", "GET /livez", "GET /readyz", "GET /startupz",
+                                      "GET /health", "GET /model-status", "GET /capabilities", "GET /metrics"}}));
     });
 }
 

@@ -35,7 +35,9 @@ struct Models {
 
 namespace {
 
-double seconds(std::chrono::nanoseconds duration) { return std::chrono::duration<double>(duration).count(); }
+double seconds(std::chrono::nanoseconds duration) {
+    return std::chrono::duration<double>(duration).count();
+}
 
 /// One upload on its way to an answer. Filled by the socket's thread, decoded by a decoder, answered by a slot.
 class Transcription : public std::enable_shared_from_this<Transcription> {
@@ -81,7 +83,9 @@ public:
         ticket_.emplace(context_.in_flight, request_);
         context_.metrics.in_flight(+1);
         if (!context_.decoders.submit([self = shared_from_this()] { self->decode(); })) {
-            answer(std::unexpected(Error{ErrorCode::queue_full, "too many uploads wait to be decoded", "try again later"}), {});
+            answer(
+                std::unexpected(Error{ErrorCode::queue_full, "too many uploads wait to be decoded", "try again later"}),
+                {});
         }
     }
 
@@ -95,7 +99,8 @@ public:
     }
 
     void refuse_size() {
-        refuse({ErrorCode::body_too_large, std::format("the body is over {} bytes", context_.config.server.max_body_bytes),
+        refuse({ErrorCode::body_too_large,
+                std::format("the body is over {} bytes", context_.config.server.max_body_bytes),
                 "send a compressed format or parts, or raise server.max_body_bytes"});
     }
 
@@ -104,19 +109,25 @@ private:
         auto source = open_media(form_.file, {.max_seconds = context_.config.server.max_audio_seconds});
         form_.file.reset();  // the source holds it from here on
         if (!source) return answer(std::unexpected(std::move(source).error()), {});
-        Request request{.audio = *std::move(source), .options = wanted_.options, .stop = ticket_->stop(), .id = request_id(request_)};
-        lease_.submit(std::move(request), [self = shared_from_this()](Result<Transcript> result, const RequestTimings& timings) {
-            self->answer(std::move(result), timings);
-        });
+        Request request{.audio = *std::move(source),
+                        .options = wanted_.options,
+                        .stop = ticket_->stop(),
+                        .id = request_id(request_)};
+        lease_.submit(std::move(request),
+                      [self = shared_from_this()](Result<Transcript> result, const RequestTimings& timings) {
+                          self->answer(std::move(result), timings);
+                      });
     }
 
     void answer(Result<Transcript> result, const RequestTimings& timings) {
         context_.metrics.in_flight(-1);
         if (result) {
-            context_.metrics.recognition(manager_->name(), seconds(timings.queued), seconds(timings.inference), timings.audio_seconds);
-            spdlog::info("recognized request={} instance={} slot={} audio_s={:.2f} queued_ms={:.1f} inference_ms={:.1f}",
-                         request_id(request_), lease_.instance_id(), timings.slot, timings.audio_seconds,
-                         seconds(timings.queued) * 1000, seconds(timings.inference) * 1000);
+            context_.metrics.recognition(manager_->name(), seconds(timings.queued), seconds(timings.inference),
+                                         timings.audio_seconds);
+            spdlog::info(
+                "recognized request={} instance={} slot={} audio_s={:.2f} queued_ms={:.1f} inference_ms={:.1f}",
+                request_id(request_), lease_.instance_id(), timings.slot, timings.audio_seconds,
+                seconds(timings.queued) * 1000, seconds(timings.inference) * 1000);
             auto body = render(*result, wanted_.format, wanted_.render);
             respond_(respond_text(std::move(body), content_type_of(wanted_.format)));
         } else {
@@ -130,7 +141,8 @@ private:
     /// Seconds until the queue has moved by about one place.
     [[nodiscard]] int busy_retry() const {
         const auto queue = manager_->health().queue;
-        const double wait = queue.mean_service_ms * static_cast<double>(queue.waiting + 1) / std::max(1, queue.slots) / 1000;
+        const double wait =
+            queue.mean_service_ms * static_cast<double>(queue.waiting + 1) / std::max(1, queue.slots) / 1000;
         return static_cast<int>(std::clamp(wait, 1.0, 600.0));
     }
 
@@ -156,18 +168,22 @@ std::uint64_t announced_size(const drogon::HttpRequestPtr& request) {
     return size;
 }
 
-void handle_audio(Context& context, const drogon::HttpRequestPtr& request, drogon::RequestStreamPtr stream, Respond respond, Task task) {
+void handle_audio(Context& context, const drogon::HttpRequestPtr& request, drogon::RequestStreamPtr stream,
+                  Respond respond, Task task) {
     auto transcription = std::make_shared<Transcription>(context, request, std::move(respond), task);
     if (context.refusing) {
-        return transcription->refuse({ErrorCode::shutting_down, "the server is shutting down", "send the request to another instance"}, 5);
+        return transcription->refuse(
+            {ErrorCode::shutting_down, "the server is shutting down", "send the request to another instance"}, 5);
     }
-    if (auto known = authorize(request, context.config.server.api_keys); !known) return transcription->refuse(known.error());
+    if (auto known = authorize(request, context.config.server.api_keys); !known)
+        return transcription->refuse(known.error());
     if (!request->getHeader("content-type").starts_with("multipart/form-data") || !stream) {
         return transcription->refuse({ErrorCode::invalid_request, "the body is not multipart/form-data",
                                       "send the audio as multipart field file, e.g. curl -F file=@speech.wav"});
     }
     constexpr std::uint64_t kFormLines = 1 << 20;  // what a form has around its file
-    if (announced_size(request) > context.config.server.max_body_bytes + kFormLines) return transcription->refuse_size();
+    if (announced_size(request) > context.config.server.max_body_bytes + kFormLines)
+        return transcription->refuse_size();
     stream->setStreamReader(drogon::RequestStreamReader::newMultipartReader(
         request, [transcription](drogon::MultipartHeader header) { transcription->begin_part(header); },
         [transcription](const char* data, std::size_t size) { transcription->take({data, size}); },
@@ -195,8 +211,8 @@ void register_openai(Context& context) {
     const auto audio = [&](const char* path, Task task) {
         app.registerHandler(path,
                             std::function<void(const drogon::HttpRequestPtr&, drogon::RequestStreamPtr&&, Respond&&)>(
-                                [&context, task](const drogon::HttpRequestPtr& request, drogon::RequestStreamPtr&& stream,
-                                                 Respond&& respond) {
+                                [&context, task](const drogon::HttpRequestPtr& request,
+                                                 drogon::RequestStreamPtr&& stream, Respond&& respond) {
                                     handle_audio(context, request, std::move(stream), std::move(respond), task);
                                 }),
                             {drogon::Post});
@@ -204,7 +220,8 @@ void register_openai(Context& context) {
     audio("/v1/audio/transcriptions", Task::transcribe);
     audio("/v1/audio/translations", Task::translate);
 
-    const auto created = std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+    const auto created =
+        std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch()).count();
     app.registerHandler("/v1/models",
                         [&context, created](const drogon::HttpRequestPtr& request, Respond&& respond) {
                             if (auto known = authorize(request, context.config.server.api_keys); !known) {
@@ -212,24 +229,26 @@ void register_openai(Context& context) {
                                 return respond(respond_error(known.error(), request));
                             }
                             wire::Models models;
-                            for (const auto& entry : context.catalog.entries()) models.data.push_back(describe(entry, created));
+                            for (const auto& entry : context.catalog.entries())
+                                models.data.push_back(describe(entry, created));
                             respond(respond_json(glz::write_json(models).value_or("{}")));
                         },
                         {drogon::Get});
-    app.registerHandler("/v1/models/{id}",
-                        [&context, created](const drogon::HttpRequestPtr& request, Respond&& respond, const std::string& id) {
-                            auto known = authorize(request, context.config.server.api_keys);
-                            auto manager = known ? context.catalog.find(id) : std::unexpected(known.error());
-                            if (!manager) {
-                                context.metrics.error(to_string(manager.error().code));
-                                return respond(respond_error(manager.error(), request));
-                            }
-                            const auto& entry = *std::ranges::find_if(context.catalog.entries(), [&](const CatalogEntry& candidate) {
-                                return candidate.manager.get() == *manager;
-                            });
-                            respond(respond_json(glz::write_json(describe(entry, created)).value_or("{}")));
-                        },
-                        {drogon::Get});
+    app.registerHandler(
+        "/v1/models/{id}",
+        [&context, created](const drogon::HttpRequestPtr& request, Respond&& respond, const std::string& id) {
+            auto known = authorize(request, context.config.server.api_keys);
+            auto manager = known ? context.catalog.find(id) : std::unexpected(known.error());
+            if (!manager) {
+                context.metrics.error(to_string(manager.error().code));
+                return respond(respond_error(manager.error(), request));
+            }
+            const auto& entry = *std::ranges::find_if(context.catalog.entries(), [&](const CatalogEntry& candidate) {
+                return candidate.manager.get() == *manager;
+            });
+            respond(respond_json(glz::write_json(describe(entry, created)).value_or("{}")));
+        },
+        {drogon::Get});
 }
 
 }  // namespace hotmic::server

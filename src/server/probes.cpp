@@ -81,7 +81,8 @@ void register_probes(Context& context) {
                         [&context](const drogon::HttpRequestPtr& request, Respond&& respond) {
                             const bool stopping = context.not_ready;
                             const bool good = !stopping && context.catalog.ready();
-                            auto response = answer(request, good, probe_of(context, good, stopping ? "the server is shutting down" : ""));
+                            auto response = answer(
+                                request, good, probe_of(context, good, stopping ? "the server is shutting down" : ""));
                             if (!good) {
                                 int wait = 1;
                                 for (const auto& entry : context.catalog.entries()) {

@@ -55,18 +55,21 @@ drogon::HttpResponsePtr respond_json(std::string body, int status) {
     return respond_text(std::move(body), "application/json", status);
 }
 
-drogon::HttpResponsePtr respond_error(const Error& error, const drogon::HttpRequestPtr& request, std::optional<int> retry_after) {
+drogon::HttpResponsePtr respond_error(const Error& error, const drogon::HttpRequestPtr& request,
+                                      std::optional<int> retry_after) {
     const auto& spec = spec_of(error.code);
-    const wire::ErrorResponse body{{.message = valid_utf8(error.describe()),  // it may quote what a client sent
-                                    .type = std::string(spec.openai_type),
-                                    .param = error.param.empty() ? std::nullopt : std::optional(valid_utf8(error.param)),
-                                    .code = std::string(spec.name)}};
-    auto response = respond_json(glz::write<glz::opts{.skip_null_members = false}>(body).value_or("{}"), spec.http_status);
+    const wire::ErrorResponse body{
+        {.message = valid_utf8(error.describe()),  // it may quote what a client sent
+         .type = std::string(spec.openai_type),
+         .param = error.param.empty() ? std::nullopt : std::optional(valid_utf8(error.param)),
+         .code = std::string(spec.name)}};
+    auto response =
+        respond_json(glz::write<glz::opts{.skip_null_members = false}>(body).value_or("{}"), spec.http_status);
     if (retry_after) response->addHeader("Retry-After", std::to_string(*retry_after));
     response->addHeader("x-hotmic-error", std::string(spec.name));
     spdlog::log(spec.http_status >= 500 ? spdlog::level::warn : spdlog::level::info,
-                "request failed request={} code={} status={} message={:?}", request ? request_id(request) : "-", spec.name,
-                spec.http_status, error.message);
+                "request failed request={} code={} status={} message={:?}", request ? request_id(request) : "-",
+                spec.name, spec.http_status, error.message);
     return response;
 }
 

@@ -25,8 +25,8 @@ using Respond = std::function<void(const drogon::HttpResponsePtr&)>;
 /// Seconds a client of a model that is not ready should wait: what is known of its progress, at least 1.
 [[nodiscard]] int retry_after(const Health& health);
 
-/// The id of a request: the client's X-Request-Id where it is sane (1 to 128 of letters, digits, ._-), else one of ours. Always
-/// the same for the same request.
+/// The id of a request: the client's X-Request-Id where it is sane (1 to 128 of letters, digits, ._-), else one of
+/// ours. Always the same for the same request.
 [[nodiscard]] std::string request_id(const drogon::HttpRequestPtr& request);
 
 }  // namespace hotmic::server

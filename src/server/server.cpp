@@ -52,7 +52,8 @@ Result<std::string> check_address(const std::string& host, std::uint16_t port) {
     hints.ai_flags = AI_PASSIVE;
     addrinfo* found = nullptr;
     if (const int code = getaddrinfo(host.c_str(), std::to_string(port).c_str(), &hints, &found); code != 0) {
-        return fail(ErrorCode::config_invalid, std::format("server.host \"{}\" is no address: {}", host, gai_strerror(code)),
+        return fail(ErrorCode::config_invalid,
+                    std::format("server.host \"{}\" is no address: {}", host, gai_strerror(code)),
                     "use 127.0.0.1 for this machine only, 0.0.0.0 for everybody", "server.host");
     }
     const std::unique_ptr<addrinfo, AddrInfoDeleter> info(found);
@@ -82,10 +83,14 @@ std::vector<std::string_view> all_error_names() {
 
 ErrorCode code_of_status(drogon::HttpStatusCode status) {
     switch (static_cast<int>(status)) {
-        case 404: return ErrorCode::not_found;
-        case 405: return ErrorCode::method_not_allowed;
-        case 413: return ErrorCode::body_too_large;
-        default: return static_cast<int>(status) < 500 ? ErrorCode::invalid_request : ErrorCode::internal;
+        case 404:
+            return ErrorCode::not_found;
+        case 405:
+            return ErrorCode::method_not_allowed;
+        case 413:
+            return ErrorCode::body_too_large;
+        default:
+            return static_cast<int>(status) < 500 ? ErrorCode::invalid_request : ErrorCode::internal;
     }
 }
 
@@ -93,9 +98,12 @@ ErrorCode code_of_status(drogon::HttpStatusCode status) {
 
 struct Server::Impl {
     Impl(Options opts, const ModelCatalog& models, const Journal& record, const ProviderRegistry& engines)
-        : options(std::move(opts)), catalog(models), metrics(all_error_names(), HOTMIC_VERSION),
+        : options(std::move(opts)),
+          catalog(models),
+          metrics(all_error_names(), HOTMIC_VERSION),
           decoders(options.config.server.decode_threads, kDecodeQueue),
-          context{options.config, catalog, record, engines, options.chosen_because, options.chosen_model, metrics, decoders, in_flight},
+          context{options.config,       catalog, record,   engines,  options.chosen_because,
+                  options.chosen_model, metrics, decoders, in_flight},
           uploads(std::filesystem::temp_directory_path() / std::format("hotmic-{}", getpid())) {}
 
     void configure(const std::string& address) {
@@ -107,7 +115,8 @@ struct Server::Impl {
             // Bodies are streamed and measured by their handlers; this library would answer with a bare status line.
             .setClientMaxBodySize(std::numeric_limits<std::size_t>::max())
             .setMaxConnectionNum(server.max_connections)
-            .setIdleConnectionTimeout(static_cast<std::size_t>(std::max<std::int64_t>(1, server.idle_timeout.count() / 1000)))
+            .setIdleConnectionTimeout(
+                static_cast<std::size_t>(std::max<std::int64_t>(1, server.idle_timeout.count() / 1000)))
             .setUploadPath(uploads.string())
             .enableServerHeader(false)
             .enableGzip(false)
@@ -117,16 +126,19 @@ struct Server::Impl {
             return framework_error(status, request);
         });
         app.registerPreRoutingAdvice([](const drogon::HttpRequestPtr& request) { (void)request_id(request); });
-        app.registerPreSendingAdvice([this](const drogon::HttpRequestPtr& request, const drogon::HttpResponsePtr& response) {
-            response->addHeader("x-request-id", request_id(request));
-            const double seconds =
-                static_cast<double>(trantor::Date::now().microSecondsSinceEpoch() - request->creationDate().microSecondsSinceEpoch()) / 1e6;
-            const std::string_view matched = request->matchedPathPattern();
-            const std::string_view route = matched.empty() ? "unmatched" : matched;
-            metrics.request(route, response->statusCode(), seconds);
-            spdlog::debug("answered request={} method={} path={:?} status={} ms={:.1f}", request_id(request), request->methodString(),
-                          request->path(), static_cast<int>(response->statusCode()), seconds * 1000);
-        });
+        app.registerPreSendingAdvice(
+            [this](const drogon::HttpRequestPtr& request, const drogon::HttpResponsePtr& response) {
+                response->addHeader("x-request-id", request_id(request));
+                const double seconds = static_cast<double>(trantor::Date::now().microSecondsSinceEpoch() -
+                                                           request->creationDate().microSecondsSinceEpoch()) /
+                                       1e6;
+                const std::string_view matched = request->matchedPathPattern();
+                const std::string_view route = matched.empty() ? "unmatched" : matched;
+                metrics.request(route, response->statusCode(), seconds);
+                spdlog::debug("answered request={} method={} path={:?} status={} ms={:.1f}", request_id(request),
+                              request->methodString(), request->path(), static_cast<int>(response->statusCode()),
+                              seconds * 1000);
+            });
         register_openai(context);
         register_probes(context);
         register_health(context);
@@ -138,7 +150,8 @@ struct Server::Impl {
         app.registerBeginningAdvice([this] { drogon::app().getLoop()->queueInLoop([this] { announce(); }); });
     }
 
-    /// Tells that requests are answered, once they are: each I/O loop has been told to listen before this queues behind that.
+    /// Tells that requests are answered, once they are: each I/O loop has been told to listen before this queues behind
+    /// that.
     void announce() {
         auto& app = drogon::app();
         const auto waiting_for = std::make_shared<std::atomic<std::size_t>>(app.getThreadNum());
@@ -203,10 +216,12 @@ struct Server::Impl {
         for (const auto& entry : catalog.entries()) {
             unloads.emplace_back([&entry, &good, deadline] {
                 // Cancelling and terminating need a little of the time that is left.
-                const auto left = std::chrono::duration_cast<milliseconds>(deadline - Clock::now()) - milliseconds(1000);
+                const auto left =
+                    std::chrono::duration_cast<milliseconds>(deadline - Clock::now()) - milliseconds(1000);
                 const auto report = entry.manager->shutdown(deadline, std::max(left, milliseconds(0)));
                 if (report) return;
-                spdlog::error("unload failed model={} code={} message={:?}", entry.name, to_string(report.error().code), report.error().message);
+                spdlog::error("unload failed model={} code={} message={:?}", entry.name, to_string(report.error().code),
+                              report.error().message);
                 good = false;
             });
         }
@@ -224,7 +239,8 @@ struct Server::Impl {
     std::atomic<int> exit_code{0};
 };
 
-Server::Server(Options options, const ModelCatalog& catalog, const Journal& journal, const ProviderRegistry& providers) {
+Server::Server(Options options, const ModelCatalog& catalog, const Journal& journal,
+               const ProviderRegistry& providers) {
     const auto signals = ending_signals();
     pthread_sigmask(SIG_BLOCK, &signals, nullptr);
     impl_ = std::make_unique<Impl>(std::move(options), catalog, journal, providers);

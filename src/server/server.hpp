@@ -22,17 +22,17 @@ public:
         std::function<void(const std::string& url)> on_listening{};
     };
 
-    /// Everything must outlive the server. Blocks SIGTERM and SIGINT in this thread, so that every thread made later inherits
-    /// that: construct it before anything starts threads.
+    /// Everything must outlive the server. Blocks SIGTERM and SIGINT in this thread, so that every thread made later
+    /// inherits that: construct it before anything starts threads.
     Server(Options options, const ModelCatalog& catalog, const Journal& journal, const ProviderRegistry& providers);
     ~Server();
     Server(const Server&) = delete;
     Server& operator=(const Server&) = delete;
 
-    /// Serves until SIGTERM or SIGINT, then: not ready at once; still serving for `drain_delay`; new requests refused, those in
-    /// flight finished, every model unloaded, within `shutdown_timeout`. A second signal ends the process without waiting, with
-    /// exit code 128 + its number.
-    /// Returns the exit code: 0, or 1 when `shutdown_timeout` was not enough. Errors: address_in_use, io_error.
+    /// Serves until SIGTERM or SIGINT, then: not ready at once; still serving for `drain_delay`; new requests refused,
+    /// those in flight finished, every model unloaded, within `shutdown_timeout`. A second signal ends the process
+    /// without waiting, with exit code 128 + its number. Returns the exit code: 0, or 1 when `shutdown_timeout` was not
+    /// enough. Errors: address_in_use, io_error.
     [[nodiscard]] Result<int> run();
 
 private:

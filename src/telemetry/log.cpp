@@ -35,7 +35,8 @@ void setup_logging(const std::string& level, const std::string& format) {
     auto logger = std::make_shared<spdlog::logger>("hotmic", std::make_shared<spdlog::sinks::stderr_color_sink_mt>());
     if (format == "json") {
         auto formatter = std::make_unique<spdlog::pattern_formatter>();
-        formatter->add_flag<JsonMessage>('*').set_pattern(R"({"time":"%Y-%m-%dT%H:%M:%S.%e%z","level":"%l","message":"%*"})");
+        formatter->add_flag<JsonMessage>('*').set_pattern(
+            R"({"time":"%Y-%m-%dT%H:%M:%S.%e%z","level":"%l","message":"%*"})");
         logger->set_formatter(std::move(formatter));
     } else {
         logger->set_pattern("%Y-%m-%dT%H:%M:%S.%e %^%l%$ %v");

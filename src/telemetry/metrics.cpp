@@ -30,9 +30,10 @@ struct Metrics::Impl {
     prometheus::Registry registry;
     prometheus::Family<prometheus::Counter>& requests =
         counter(registry, "hotmic_http_requests_total", "HTTP requests answered, by route and status");
-    prometheus::Family<prometheus::Histogram>& durations =
-        histogram(registry, "hotmic_http_request_duration_seconds", "From the request's head to its response, by route");
-    prometheus::Family<prometheus::Counter>& errors = counter(registry, "hotmic_errors_total", "Errors told to clients, by code");
+    prometheus::Family<prometheus::Histogram>& durations = histogram(
+        registry, "hotmic_http_request_duration_seconds", "From the request's head to its response, by route");
+    prometheus::Family<prometheus::Counter>& errors =
+        counter(registry, "hotmic_errors_total", "Errors told to clients, by code");
     prometheus::Gauge& in_flight =
         gauge(registry, "hotmic_requests_in_flight", "Recognition requests accepted and not yet answered").Add({});
     prometheus::Family<prometheus::Histogram>& queued =
@@ -41,20 +42,28 @@ struct Metrics::Impl {
         histogram(registry, "hotmic_inference_seconds", "Time a request had a slot");
     prometheus::Family<prometheus::Histogram>& factor =
         histogram(registry, "hotmic_real_time_factor", "Inference time over audio time");
-    prometheus::Family<prometheus::Counter>& audio = counter(registry, "hotmic_audio_seconds_total", "Seconds of audio recognized");
-    prometheus::Family<prometheus::Gauge>& state = gauge(registry, "hotmic_model_state", "1 for the state the model is in");
-    prometheus::Family<prometheus::Gauge>& load = gauge(registry, "hotmic_model_load_seconds", "Time the last load took");
-    prometheus::Family<prometheus::Gauge>& warmup = gauge(registry, "hotmic_model_warmup_seconds", "Time the last warmup took");
-    prometheus::Family<prometheus::Gauge>& resident = gauge(registry, "hotmic_model_resident_bytes", "Resident memory of the model");
+    prometheus::Family<prometheus::Counter>& audio =
+        counter(registry, "hotmic_audio_seconds_total", "Seconds of audio recognized");
+    prometheus::Family<prometheus::Gauge>& state =
+        gauge(registry, "hotmic_model_state", "1 for the state the model is in");
+    prometheus::Family<prometheus::Gauge>& load =
+        gauge(registry, "hotmic_model_load_seconds", "Time the last load took");
+    prometheus::Family<prometheus::Gauge>& warmup =
+        gauge(registry, "hotmic_model_warmup_seconds", "Time the last warmup took");
+    prometheus::Family<prometheus::Gauge>& resident =
+        gauge(registry, "hotmic_model_resident_bytes", "Resident memory of the model");
     prometheus::Family<prometheus::Gauge>& slots = gauge(registry, "hotmic_slots", "Slots, by whether they are busy");
-    prometheus::Family<prometheus::Gauge>& waiting = gauge(registry, "hotmic_queue_waiting", "Requests waiting for a slot");
+    prometheus::Family<prometheus::Gauge>& waiting =
+        gauge(registry, "hotmic_queue_waiting", "Requests waiting for a slot");
     prometheus::Family<prometheus::Gauge>& first =
-        gauge(registry, "hotmic_first_request_ratio", "Real-time factor of the first request after READY over warm steady state");
+        gauge(registry, "hotmic_first_request_ratio",
+              "Real-time factor of the first request after READY over warm steady state");
     prometheus::Family<prometheus::Gauge>& transitions =
         gauge(registry, "hotmic_model_transitions", "Sequence number of the last lifecycle transition");
 };
 
-Metrics::Metrics(const std::vector<std::string_view>& error_codes, std::string_view version) : impl_(std::make_unique<Impl>()) {
+Metrics::Metrics(const std::vector<std::string_view>& error_codes, std::string_view version)
+    : impl_(std::make_unique<Impl>()) {
     for (const auto code : error_codes) impl_->errors.Add({{"code", std::string(code)}});
     gauge(impl_->registry, "hotmic_build_info", "Always 1").Add({{"version", std::string(version)}}).Set(1);
 }
@@ -65,9 +74,12 @@ void Metrics::request(std::string_view route, int status, double seconds) {
     impl_->durations.Add({{"route", std::string(route)}}, kSeconds).Observe(seconds);
 }
 
-void Metrics::error(std::string_view code) { impl_->errors.Add({{"code", std::string(code)}}).Increment(); }
+void Metrics::error(std::string_view code) {
+    impl_->errors.Add({{"code", std::string(code)}}).Increment();
+}
 
-void Metrics::recognition(std::string_view model, double queued_seconds, double inference_seconds, double audio_seconds) {
+void Metrics::recognition(std::string_view model, double queued_seconds, double inference_seconds,
+                          double audio_seconds) {
     const prometheus::Labels labels{{"model", std::string(model)}};
     impl_->queued.Add(labels, kSeconds).Observe(queued_seconds);
     impl_->inference.Add(labels, kSeconds).Observe(inference_seconds);
@@ -75,7 +87,9 @@ void Metrics::recognition(std::string_view model, double queued_seconds, double 
     impl_->audio.Add(labels).Increment(audio_seconds);
 }
 
-void Metrics::in_flight(int change) { impl_->in_flight.Increment(change); }
+void Metrics::in_flight(int change) {
+    impl_->in_flight.Increment(change);
+}
 
 void Metrics::model(const ModelGauges& gauges) {
     const prometheus::Labels labels{{"model", gauges.model}};
@@ -92,6 +106,8 @@ void Metrics::model(const ModelGauges& gauges) {
     impl_->transitions.Add(labels).Set(static_cast<double>(gauges.transitions));
 }
 
-std::string Metrics::text() const { return prometheus::TextSerializer().Serialize(impl_->registry.Collect()); }
+std::string Metrics::text() const {
+    return prometheus::TextSerializer().Serialize(impl_->registry.Collect());
+}
 
 }  // namespace hotmic::telemetry

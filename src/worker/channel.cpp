@@ -41,7 +41,9 @@ bool read_all(int fd, void* into, std::size_t size) {
     return true;
 }
 
-iovec part(const void* data, std::size_t size) { return {const_cast<void*>(data), size}; }
+iovec part(const void* data, std::size_t size) {
+    return {const_cast<void*>(data), size};
+}
 
 }  // namespace
 

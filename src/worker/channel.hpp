@@ -53,19 +53,28 @@ enum class Broken : std::uint8_t {
 [[nodiscard]] std::expected<Frame, Broken> read_frame(int fd, std::uint32_t largest = kMaxFrame);
 
 /// The packet channel of control. Any thread may write: messages are atomic. `wait`: block while the buffer is full.
-[[nodiscard]] bool send_control(int fd, Kind kind, std::span<const std::byte> body, int passed_fd = -1, bool wait = true);
+[[nodiscard]] bool send_control(int fd, Kind kind, std::span<const std::byte> body, int passed_fd = -1,
+                                bool wait = true);
 [[nodiscard]] std::expected<Frame, Broken> receive_control(int fd);
 
-/// Whether the numbers of a decoded message are ones that the code behind may be given. What is only shown needs no check.
+/// Whether the numbers of a decoded message are ones that the code behind may be given. What is only shown needs no
+/// check.
 template <class T>
 [[nodiscard]] bool is_sound(const T&) {
     return true;
 }
-[[nodiscard]] inline bool is_sound(const Error& error) { return std::to_underlying(error.code) < error_table().size(); }
-[[nodiscard]] inline bool is_sound(const ModelInfo& info) { return info.slots >= 1 && info.slots <= kMaxSlots; }
-[[nodiscard]] inline bool is_sound(const Transcribe& request) { return request.options.task <= Task::translate; }
+[[nodiscard]] inline bool is_sound(const Error& error) {
+    return std::to_underlying(error.code) < error_table().size();
+}
+[[nodiscard]] inline bool is_sound(const ModelInfo& info) {
+    return info.slots >= 1 && info.slots <= kMaxSlots;
+}
+[[nodiscard]] inline bool is_sound(const Transcribe& request) {
+    return request.options.task <= Task::translate;
+}
 [[nodiscard]] inline bool is_sound(const StreamEvents& message) {
-    return std::ranges::all_of(message.events, [](const auto& event) { return event.kind <= StreamEvent::Kind::speech_stopped; });
+    return std::ranges::all_of(message.events,
+                               [](const auto& event) { return event.kind <= StreamEvent::Kind::speech_stopped; });
 }
 
 template <class T>
@@ -75,7 +84,8 @@ template <class T>
     return body;
 }
 
-/// Nothing when the body is not a T with values that a T can have; whatever the other side sent, that is the worst of it.
+/// Nothing when the body is not a T with values that a T can have; whatever the other side sent, that is the worst of
+/// it.
 template <class T>
 [[nodiscard]] std::optional<T> decode(const Frame& frame) {
     try {
@@ -87,7 +97,9 @@ template <class T>
     }
 }
 
-[[nodiscard]] inline std::span<const std::byte> bytes_of(std::string_view text) { return std::as_bytes(std::span(text)); }
+[[nodiscard]] inline std::span<const std::byte> bytes_of(std::string_view text) {
+    return std::as_bytes(std::span(text));
+}
 
 template <class T>
 [[nodiscard]] bool write_message(int fd, Kind kind, const T& message) {

@@ -20,9 +20,10 @@ public:
     static Result<std::shared_ptr<Connection>> open(const std::filesystem::path& executable, LoadProgress& progress) {
         auto connection = std::make_shared<Connection>();
         connection->progress_ = &progress;
-        auto process = WorkerProcess::spawn(executable, progress.instance(),
-                                            {[raw = connection.get()](const Frame& frame) { return raw->on_message(frame); },
-                                             [raw = connection.get()](bool expected) { raw->on_end(expected); }});
+        auto process =
+            WorkerProcess::spawn(executable, progress.instance(),
+                                 {[raw = connection.get()](const Frame& frame) { return raw->on_message(frame); },
+                                  [raw = connection.get()](bool expected) { raw->on_end(expected); }});
         if (!process) return std::unexpected(std::move(process).error());
         connection->process_ = *std::move(process);
         return connection;
@@ -44,7 +45,8 @@ public:
         return {ErrorCode::model_lost, process().obituary("while it served"), "send the request again"};
     }
 
-    /// Ends a worker that is not to be trusted any more. A killed process is gone in milliseconds, unless the kernel holds it.
+    /// Ends a worker that is not to be trusted any more. A killed process is gone in milliseconds, unless the kernel
+    /// holds it.
     void condemn(std::string_view why) {
         process().condemn(why);
         (void)process().wait_ended(WorkerProcess::kAfterlife);
@@ -68,8 +70,10 @@ private:
             const auto progress = decode<Progress>(frame);
             if (!progress) return false;
             if (progress_ == nullptr) return true;  // said before the outcome, read after it was taken
-            if (progress->total_bytes == 0) progress_->beat();
-            else progress_->report(progress->done_bytes, progress->total_bytes);
+            if (progress->total_bytes == 0)
+                progress_->beat();
+            else
+                progress_->report(progress->done_bytes, progress->total_bytes);
             return true;
         }
         if (outcome_) return false;
@@ -98,7 +102,8 @@ private:
             const std::scoped_lock lock(mutex_);
             handler = std::exchange(lost_handler_, nullptr);
         }
-        if (handler) handler({ErrorCode::model_lost, process().obituary("while it served"), "it is being loaded again"});
+        if (handler)
+            handler({ErrorCode::model_lost, process().obituary("while it served"), "it is being loaded again"});
     }
 
     std::mutex mutex_;
@@ -216,7 +221,8 @@ public:
     }
 
     Result<std::unique_ptr<Stream>> open_stream(const TranscribeOptions& options) override {
-        if (!channel_.write(Kind::open_stream, Transcribe{++requests_, options, false})) return std::unexpected(channel_.lost());
+        if (!channel_.write(Kind::open_stream, Transcribe{++requests_, options, false}))
+            return std::unexpected(channel_.lost());
         auto frame = channel_.read();
         if (!frame) return std::unexpected(std::move(frame).error());
         if (frame->kind != Kind::slot_ready) return std::unexpected(channel_.broken());
@@ -290,22 +296,24 @@ public:
         auto connection = Connection::open(options_.executable, progress);
         if (!connection) return std::unexpected(std::move(connection).error());
         auto& worker = **connection;
-        std::optional<std::stop_callback<std::function<void()>>> kill(std::in_place, stop, [&worker] { worker.process().kill(); });
+        std::optional<std::stop_callback<std::function<void()>>> kill(std::in_place, stop,
+                                                                      [&worker] { worker.process().kill(); });
         const auto sent = worker.process().send(Kind::load, encode(Load{.provider = spec.provider,
-                                                            .path = spec.path.string(),
-                                                            .sha256 = spec.sha256,
-                                                            .backend = spec.backend,
-                                                            .instance = progress.instance(),
-                                                            .slots = spec.slots,
-                                                            .threads = spec.threads,
-                                                            .flash_attention = spec.flash_attention,
-                                                            .max_best_of = spec.max_best_of,
-                                                            .max_beam_size = spec.max_beam_size}));
+                                                                        .path = spec.path.string(),
+                                                                        .sha256 = spec.sha256,
+                                                                        .backend = spec.backend,
+                                                                        .instance = progress.instance(),
+                                                                        .slots = spec.slots,
+                                                                        .threads = spec.threads,
+                                                                        .flash_attention = spec.flash_attention,
+                                                                        .max_best_of = spec.max_best_of,
+                                                                        .max_beam_size = spec.max_beam_size}));
         // Without a message there is no answer to wait for. Mostly it has ended already, and that is what will be told.
         if (!sent && !worker.process().wait_ended(WorkerProcess::kAfterlife)) worker.condemn("did not take its orders");
         auto info = worker.wait_loaded();
         kill.reset();  // a stop that comes from here on must not end a model that has been handed out
-        if (stop.stop_requested()) return fail(ErrorCode::load_cancelled, "the load was cancelled; its worker has been ended");
+        if (stop.stop_requested())
+            return fail(ErrorCode::load_cancelled, "the load was cancelled; its worker has been ended");
         if (!info) return std::unexpected(std::move(info).error());
         return std::make_unique<RemoteModel>(*std::move(connection), *std::move(info));
     }

@@ -13,11 +13,11 @@ struct IsolationOptions {
     std::filesystem::path executable = "/proc/self/exe";
 };
 
-/// The same provider, but each model it loads lives in a worker process: a stop requested during the load kills it, a crash
-/// is an error value, and unloading gives every byte back. What loads no weights still runs here.
+/// The same provider, but each model it loads lives in a worker process: a stop requested during the load kills it, a
+/// crash is an error value, and unloading gives every byte back. What loads no weights still runs here.
 ///
-/// Errors beyond the inner provider's: worker_start_failed; worker_crashed (died while loading, with signal or exit code and
-/// the last lines it printed); model_lost (died later).
+/// Errors beyond the inner provider's: worker_start_failed; worker_crashed (died while loading, with signal or exit
+/// code and the last lines it printed); model_lost (died later).
 [[nodiscard]] std::shared_ptr<Provider> isolate(std::shared_ptr<Provider> inner, IsolationOptions options = {});
 
 }  // namespace hotmic::worker

@@ -33,9 +33,11 @@ std::unexpected<Error> cannot_start(const std::filesystem::path& executable, int
                 "check the limits on processes and open files, and that the program file is still there");
 }
 
-/// The same description under a number that the worker's own descriptors will not take: a server may have been started with
-/// its standard input or output closed, and then gets those numbers for something else.
-Fd out_of_the_way(const Fd& fd) { return Fd(fcntl(fd.get(), F_DUPFD_CLOEXEC, kControlFd + 1)); }
+/// The same description under a number that the worker's own descriptors will not take: a server may have been started
+/// with its standard input or output closed, and then gets those numbers for something else.
+Fd out_of_the_way(const Fd& fd) {
+    return Fd(fcntl(fd.get(), F_DUPFD_CLOEXEC, kControlFd + 1));
+}
 
 /// Our environment, with OpenMP told not to spin: idle slots would take the cores from busy ones.
 std::vector<char*> worker_environment() {
@@ -43,7 +45,8 @@ std::vector<char*> worker_environment() {
     std::vector<char*> environment;
     for (char** entry = environ; *entry != nullptr; ++entry) {
         const std::string_view text(*entry);
-        if (!text.starts_with("OMP_WAIT_POLICY=") && !text.starts_with("GOMP_SPINCOUNT=")) environment.push_back(*entry);
+        if (!text.starts_with("OMP_WAIT_POLICY=") && !text.starts_with("GOMP_SPINCOUNT="))
+            environment.push_back(*entry);
     }
     for (auto& setting : settings) environment.push_back(setting.data());
     environment.push_back(nullptr);
@@ -52,11 +55,12 @@ std::vector<char*> worker_environment() {
 
 }  // namespace
 
-Result<std::unique_ptr<WorkerProcess>> WorkerProcess::spawn(const std::filesystem::path& executable, std::string instance,
-                                                            Callbacks callbacks) {
+Result<std::unique_ptr<WorkerProcess>> WorkerProcess::spawn(const std::filesystem::path& executable,
+                                                            std::string instance, Callbacks callbacks) {
     std::array<int, 2> control{};
     std::array<int, 2> log{};
-    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, control.data()) != 0) return cannot_start(executable, errno);
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, control.data()) != 0)
+        return cannot_start(executable, errno);
     Fd ours(control[0]);
     const auto theirs = out_of_the_way(Fd(control[1]));
     if (pipe2(log.data(), O_CLOEXEC) != 0) return cannot_start(executable, errno);
@@ -108,8 +112,13 @@ Result<std::unique_ptr<WorkerProcess>> WorkerProcess::spawn(const std::filesyste
 }
 
 WorkerProcess::WorkerProcess(int pid, Fd pidfd, Fd control, Fd log, std::string instance, Callbacks callbacks)
-    : pid_(pid), pidfd_(std::move(pidfd)), control_(std::move(control)), log_(std::move(log)), instance_(std::move(instance)),
-      callbacks_(std::move(callbacks)), reader_([this] { read_loop(); }) {}
+    : pid_(pid),
+      pidfd_(std::move(pidfd)),
+      control_(std::move(control)),
+      log_(std::move(log)),
+      instance_(std::move(instance)),
+      callbacks_(std::move(callbacks)),
+      reader_([this] { read_loop(); }) {}
 
 WorkerProcess::~WorkerProcess() {
     {
@@ -159,11 +168,13 @@ std::string WorkerProcess::obituary(std::string_view when) const {
     } else if (killed_ && status_code_ == CLD_KILLED && status_ == SIGKILL) {
         text = std::format("the server ended the worker process {}", when);
     } else if (status_code_ == 0) {
-        text = std::format("the worker process ended {}; how is not known, for the server was started with SIGCHLD ignored", when);
+        text = std::format(
+            "the worker process ended {}; how is not known, for the server was started with SIGCHLD ignored", when);
     } else if (status_code_ == CLD_EXITED) {
         text = std::format("the worker process exited with code {} {}", status_, when);
     } else {
-        text = std::format("the worker process was killed by signal {} (SIG{}) {}", status_, sigabbrev_np(status_), when);
+        text =
+            std::format("the worker process was killed by signal {} (SIG{}) {}", status_, sigabbrev_np(status_), when);
         if (status_ == SIGKILL) text += "; if nobody did that by hand, the kernel ran out of memory";
     }
     if (!last_lines_.empty()) {
@@ -188,7 +199,8 @@ void WorkerProcess::read_loop() {
     while (true) {
         std::array watched{pollfd{pidfd_.get(), POLLIN, 0}, pollfd{log_open_ ? log_.get() : -1, POLLIN, 0},
                            pollfd{control_open_ ? control_.get() : -1, POLLIN, 0}};
-        const auto ready = poll(watched.data(), watched.size(), must_end_by_ ? static_cast<int>(kAfterlife.count()) : -1);
+        const auto ready =
+            poll(watched.data(), watched.size(), must_end_by_ ? static_cast<int>(kAfterlife.count()) : -1);
         if (must_end_by_ && std::chrono::steady_clock::now() >= *must_end_by_) {
             condemn("closed its control channel");
             must_end_by_.reset();
@@ -210,8 +222,10 @@ void WorkerProcess::read_control() {
     const auto frame = receive_control(control_.get());
     if (!frame) {
         control_open_ = false;
-        if (frame.error() == Broken::nonsense) condemn("sent what is no message");
-        else must_end_by_ = std::chrono::steady_clock::now() + kAfterlife;
+        if (frame.error() == Broken::nonsense)
+            condemn("sent what is no message");
+        else
+            must_end_by_ = std::chrono::steady_clock::now() + kAfterlife;
     } else if (!callbacks_.on_message(*frame)) {
         control_open_ = false;
         condemn("sent a message that makes no sense");
@@ -237,7 +251,8 @@ void WorkerProcess::log_line(std::string_view line) {
     auto level = spdlog::level::info;
     if (const auto end = line.find("] "); line.starts_with('[') && end != std::string_view::npos) {
         // An unknown name is "off": an engine's own bracket, not a level.
-        if (const auto named = spdlog::level::from_str(std::string(line.substr(1, end - 1))); named != spdlog::level::off) {
+        if (const auto named = spdlog::level::from_str(std::string(line.substr(1, end - 1)));
+            named != spdlog::level::off) {
             level = named;
             line = line.substr(end + 2);
         }

@@ -15,8 +15,8 @@
 
 namespace hotmic::worker {
 
-/// Threads: one reader, which takes control messages and log lines and reaps the process. Everything else may be called from
-/// any thread. Callbacks run on the reader and must not destroy this object.
+/// Threads: one reader, which takes control messages and log lines and reaps the process. Everything else may be called
+/// from any thread. Callbacks run on the reader and must not destroy this object.
 class WorkerProcess {
 public:
     struct Callbacks {
@@ -27,9 +27,10 @@ public:
     };
 
     /// Errors: worker_start_failed.
-    [[nodiscard]] static Result<std::unique_ptr<WorkerProcess>> spawn(const std::filesystem::path& executable, std::string instance,
-                                                                      Callbacks callbacks);
-    /// How long a worker may live on after one of its channels has closed, which is nearly always the first sign of its end.
+    [[nodiscard]] static Result<std::unique_ptr<WorkerProcess>> spawn(const std::filesystem::path& executable,
+                                                                      std::string instance, Callbacks callbacks);
+    /// How long a worker may live on after one of its channels has closed, which is nearly always the first sign of its
+    /// end.
     static constexpr std::chrono::milliseconds kAfterlife{2000};
 
     /// Lets the worker end by itself for a moment, then kills it; reaps it either way.
@@ -43,8 +44,8 @@ public:
     /// SIGKILL. Returns at once; `wait_ended` tells when it has been reaped.
     void kill() noexcept;
 
-    /// SIGKILL because of what the worker did: not an end that anybody here wished for. `why` goes into the obituary: "sent a
-    /// message that makes no sense". Does nothing once the process has ended or its end is on the way.
+    /// SIGKILL because of what the worker did: not an end that anybody here wished for. `why` goes into the obituary:
+    /// "sent a message that makes no sense". Does nothing once the process has ended or its end is on the way.
     void condemn(std::string_view why);
 
     /// Waits until the process has been reaped.
@@ -71,7 +72,8 @@ private:
     const Fd log_;
     bool control_open_ = true;  // the reader's
     bool log_open_ = true;      // the reader's
-    std::optional<std::chrono::steady_clock::time_point> must_end_by_;  // the reader's; since the control channel closed
+    std::optional<std::chrono::steady_clock::time_point>
+        must_end_by_;  // the reader's; since the control channel closed
     const std::string instance_;
     const Callbacks callbacks_;
 

@@ -1,9 +1,12 @@
-/// What a server and its worker process say to each other. Both are the same build, and refuse each other when they are not.
+/// What a server and its worker process say to each other. Both are the same build, and refuse each other when they are
+/// not.
 ///
 /// Two kinds of channel, both local socket pairs:
-///   control  SOCK_SEQPACKET, one per worker. Small messages, each whole. Loads, opens slots, cancels; progress and outcomes
+///   control  SOCK_SEQPACKET, one per worker. Small messages, each whole. Loads, opens slots, cancels; progress and
+///   outcomes
 ///            come back. The worker ends itself when this closes, so a server that dies leaves no orphan.
-///   slot     SOCK_STREAM, one per recognizer, passed over the control channel. Plain request and response; audio follows a
+///   slot     SOCK_STREAM, one per recognizer, passed over the control channel. Plain request and response; audio
+///   follows a
 ///            request as raw native floats, for it is the only big thing.
 /// The worker's standard error is read line by line as its log.
 ///
@@ -52,8 +55,8 @@ static_assert(sizeof(FrameHeader) == 8);
 
 /// Largest frame: an hour of audio. More than that is a defect or an attack.
 inline constexpr std::uint32_t kMaxFrame = 3600u * kSampleRate * sizeof(float);
-/// Largest frame of a worker's answer: hours of segments with words. A worker parses files that nobody vouches for, so the
-/// server takes no more than this on its word.
+/// Largest frame of a worker's answer: hours of segments with words. A worker parses files that nobody vouches for, so
+/// the server takes no more than this on its word.
 inline constexpr std::uint32_t kMaxAnswer = 16u << 20;
 /// Largest control message.
 inline constexpr std::uint32_t kMaxControl = 64u << 10;

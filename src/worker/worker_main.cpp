@@ -19,8 +19,8 @@ namespace {
 
 constexpr int kControl = 3;
 
-/// What this process owes its machine: die before the server when memory is short, leave no core files, and let the server
-/// alone decide about signals from a terminal.
+/// What this process owes its machine: die before the server when memory is short, leave no core files, and let the
+/// server alone decide about signals from a terminal.
 void settle_in() {
     prctl(PR_SET_NAME, "hotmic worker");
     std::ofstream("/proc/self/oom_score_adj") << 800;
@@ -114,7 +114,8 @@ private:
             if (frame->kind == Kind::close_stream) return true;
             if (frame->kind != Kind::feed && frame->kind != Kind::finish) return false;
             auto events = frame->kind == Kind::feed ? (*stream)->feed(samples_of(*frame)) : (*stream)->finish();
-            const bool told = events ? write(Kind::stream_events, StreamEvents{*std::move(events)}) : write(Kind::failed, events.error());
+            const bool told = events ? write(Kind::stream_events, StreamEvents{*std::move(events)})
+                                     : write(Kind::failed, events.error());
             if (!told) return false;
         }
         return false;
@@ -148,12 +149,14 @@ public:
                     if (const auto load = decode<Load>(*frame)) begin_load(*load);
                     break;
                 case Kind::open_slot:
-                    if (const auto open = decode<OpenSlot>(*frame); open && loaded_ != nullptr) open_slot(open->slot, std::move(frame->passed));
+                    if (const auto open = decode<OpenSlot>(*frame); open && loaded_ != nullptr)
+                        open_slot(open->slot, std::move(frame->passed));
                     break;
                 case Kind::cancel:
                     if (const auto cancel = decode<Cancel>(*frame)) cancellations_.cancel(*cancel);
                     break;
-                default: give_up("the server sent a message that makes no sense");
+                default:
+                    give_up("the server sent a message that makes no sense");
             }
         }
         std::_Exit(0);  // the server is done with this model, or gone: the kernel takes everything back at once
@@ -162,9 +165,10 @@ public:
 private:
     void begin_load(const Load& load) {
         if (load.build != kBuild) {
-            return tell(Kind::failed, Error{ErrorCode::worker_start_failed,
-                                            "server (" + load.build + ") and worker (" + kBuild + ") are different builds",
-                                            "restart the server after an upgrade"});
+            return tell(Kind::failed,
+                        Error{ErrorCode::worker_start_failed,
+                              "server (" + load.build + ") and worker (" + kBuild + ") are different builds",
+                              "restart the server after an upgrade"});
         }
         threads_.emplace_back([this, load] { this->load(load); });
     }
@@ -191,7 +195,8 @@ private:
         std::uint64_t told = 0;
         std::unique_lock lock(mutex);
         while (true) {
-            const bool ended = tick.wait_for(lock, over, std::chrono::milliseconds(20), [&] { return over.stop_requested(); });
+            const bool ended =
+                tick.wait_for(lock, over, std::chrono::milliseconds(20), [&] { return over.stop_requested(); });
             const auto now = progress.snapshot();
             if (now.beats != told) tell(Kind::progress, Progress{now.done_bytes, now.total_bytes});
             told = now.beats;
@@ -207,7 +212,8 @@ private:
 
     template <class T>
     void tell(Kind kind, const T& message) const {
-        // A server that is gone is noticed by the control loop; what cannot be said would leave one waiting that is not.
+        // A server that is gone is noticed by the control loop; what cannot be said would leave one waiting that is
+        // not.
         const auto body = encode(message);
         if (body.size() > kMaxControl) give_up("the model describes itself in too many words");
         (void)send_control(kControl, kind, bytes_of(body));

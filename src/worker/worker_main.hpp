@@ -5,7 +5,8 @@
 
 namespace hotmic::worker {
 
-/// Serves one model to the process that started this one, over file descriptor 3, until that closes it. Returns the exit code.
+/// Serves one model to the process that started this one, over file descriptor 3, until that closes it. Returns the
+/// exit code.
 [[nodiscard]] int worker_main(const ProviderRegistry& providers);
 
 }  // namespace hotmic::worker

@@ -15,7 +15,13 @@ Transcript sample() {
     return {.text = " Hello there. General <K> & co.",
             .language = "en",
             .duration = 3.2,
-            .segments = {{.start = 0, .end = 1.5, .text = " Hello there.", .tokens = {1, 2}, .temperature = 0, .avg_logprob = -0.25, .no_speech_prob = 0.01,
+            .segments = {{.start = 0,
+                          .end = 1.5,
+                          .text = " Hello there.",
+                          .tokens = {1, 2},
+                          .temperature = 0,
+                          .avg_logprob = -0.25,
+                          .no_speech_prob = 0.01,
                           .words = {{"Hello", 0, 0.7, 0.9}, {"there.", 0.7, 1.5, 0.8}}},
                          {.start = 1.5, .end = 3661.0625, .text = " General <K> & co.", .avg_logprob = -0.5}}};
 }
@@ -29,23 +35,29 @@ TEST(Formats, AreFoundByNameAndOthersRefusedWithAList) {
 }
 
 TEST(Formats, JsonHoldsTextAndUsage) {
-    EXPECT_EQ(render(sample(), ResponseFormat::json, {}), R"({"text":"Hello there. General <K> & co.","usage":{"type":"duration","seconds":4}})");
+    EXPECT_EQ(render(sample(), ResponseFormat::json, {}),
+              R"({"text":"Hello there. General <K> & co.","usage":{"type":"duration","seconds":4}})");
 }
 
-TEST(Formats, TextEndsWithANewline) { EXPECT_EQ(render(sample(), ResponseFormat::text, {}), "Hello there. General <K> & co.\n"); }
+TEST(Formats, TextEndsWithANewline) {
+    EXPECT_EQ(render(sample(), ResponseFormat::text, {}), "Hello there. General <K> & co.\n");
+}
 
 TEST(Formats, SubRip) {
-    EXPECT_EQ(render(sample(), ResponseFormat::srt, {}),
-              "1\n00:00:00,000 --> 00:00:01,500\nHello there.\n\n2\n00:00:01,500 --> 01:01:01,063\nGeneral <K> & co.\n\n");
+    EXPECT_EQ(
+        render(sample(), ResponseFormat::srt, {}),
+        "1\n00:00:00,000 --> 00:00:01,500\nHello there.\n\n2\n00:00:01,500 --> 01:01:01,063\nGeneral <K> & co.\n\n");
 }
 
 TEST(Formats, WebVttEscapesMarkup) {
     EXPECT_EQ(render(sample(), ResponseFormat::vtt, {}),
-              "WEBVTT\n\n00:00:00.000 --> 00:00:01.500\nHello there.\n\n00:00:01.500 --> 01:01:01.063\nGeneral &lt;K&gt; &amp; co.\n\n");
+              "WEBVTT\n\n00:00:00.000 --> 00:00:01.500\nHello there.\n\n00:00:01.500 --> 01:01:01.063\nGeneral "
+              "&lt;K&gt; &amp; co.\n\n");
 }
 
 TEST(Formats, ACueHoldsNoEmptyLineAndNoCueIsEmpty) {
-    const Transcript transcript{.segments = {{.start = 0, .end = 1, .text = "one\n\ntwo"}, {.start = 1, .end = 2, .text = "  "}}};
+    const Transcript transcript{
+        .segments = {{.start = 0, .end = 1, .text = "one\n\ntwo"}, {.start = 1, .end = 2, .text = "  "}}};
     EXPECT_EQ(render(transcript, ResponseFormat::srt, {}), "1\n00:00:00,000 --> 00:00:01,000\none two\n\n");
 }
 
@@ -58,7 +70,8 @@ TEST(Formats, VerboseJsonHoldsEveryFieldOfOpenAis) {
     EXPECT_DOUBLE_EQ(json["duration"].get<double>(), 3.2);
     auto& segments = json["segments"].get<glz::generic::array_t>();
     ASSERT_EQ(segments.size(), 2u);
-    for (const auto* field : {"id", "seek", "start", "end", "text", "tokens", "temperature", "avg_logprob", "compression_ratio", "no_speech_prob"}) {
+    for (const auto* field : {"id", "seek", "start", "end", "text", "tokens", "temperature", "avg_logprob",
+                              "compression_ratio", "no_speech_prob"}) {
         EXPECT_TRUE(segments[0].contains(field)) << field;
     }
     EXPECT_DOUBLE_EQ(segments[1]["seek"].get<double>(), 150);
@@ -75,12 +88,16 @@ TEST(Formats, VerboseJsonLeavesOutWhatWasNotAskedFor) {
 TEST(Formats, ATranslationIsEnglishWhateverWasSpoken) {
     auto transcript = sample();
     transcript.language = "de";
-    EXPECT_THAT(render(transcript, ResponseFormat::verbose_json, {.task = Task::translate}), HasSubstr(R"("task":"translate","language":"english")"));
+    EXPECT_THAT(render(transcript, ResponseFormat::verbose_json, {.task = Task::translate}),
+                HasSubstr(R"("task":"translate","language":"english")"));
     EXPECT_THAT(render(transcript, ResponseFormat::verbose_json, {}), HasSubstr(R"("language":"german")"));
 }
 
 TEST(Formats, BytesThatAreNoUtf8NeverReachTheWire) {
-    EXPECT_EQ(valid_utf8("a\xFF" "b\xC3(\xE2\x82"), "a\xEF\xBF\xBD" "b\xEF\xBF\xBD(\xEF\xBF\xBD\xEF\xBF\xBD");
+    EXPECT_EQ(valid_utf8("a\xFF"
+                         "b\xC3(\xE2\x82"),
+              "a\xEF\xBF\xBD"
+              "b\xEF\xBF\xBD(\xEF\xBF\xBD\xEF\xBF\xBD");
     EXPECT_EQ(valid_utf8("\xED\xA0\x80"), "\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD") << "a surrogate";
     EXPECT_EQ(valid_utf8("\xC0\xAF"), "\xEF\xBF\xBD\xEF\xBF\xBD") << "an overlong form";
     EXPECT_EQ(valid_utf8("gr\xC3\xBC\xC3\x9F\xF0\x9F\x98\x80"), "gr\xC3\xBC\xC3\x9F\xF0\x9F\x98\x80");

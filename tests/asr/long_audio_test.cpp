@@ -11,7 +11,8 @@ namespace {
 /// Remembers what it was given, and answers one segment a window.
 class Listener final : public Recognizer {
 public:
-    Result<Transcript> transcribe(AudioView audio, const TranscribeOptions& options, const SegmentSink& sink, std::stop_token) override {
+    Result<Transcript> transcribe(AudioView audio, const TranscribeOptions& options, const SegmentSink& sink,
+                                  std::stop_token) override {
         heard.insert(heard.end(), audio.begin(), audio.end());
         windows.push_back(audio.size());
         languages.push_back(options.language);
@@ -19,7 +20,9 @@ public:
         if (sink) sink(segment);
         return Transcript{.text = "w", .language = "de", .duration = seconds_of(audio.size()), .segments = {segment}};
     }
-    Result<std::unique_ptr<Stream>> open_stream(const TranscribeOptions&) override { return fail(ErrorCode::unsupported_parameter, "none"); }
+    Result<std::unique_ptr<Stream>> open_stream(const TranscribeOptions&) override {
+        return fail(ErrorCode::unsupported_parameter, "none");
+    }
 
     std::vector<float> heard;
     std::vector<std::size_t> windows;
@@ -37,7 +40,8 @@ class LongAudio : public ::testing::TestWithParam<double> {};
 TEST_P(LongAudio, EverySampleIsHeardOnceInOrder) {
     const auto samples = numbered(static_cast<std::size_t>(GetParam() * kSampleRate));
     Listener listener;
-    const auto transcript = transcribe_source(listener, *source_from_view(samples), {}, {}, {}, {.window_seconds = 2, .search_seconds = 0.7});
+    const auto transcript = transcribe_source(listener, *source_from_view(samples), {}, {}, {},
+                                              {.window_seconds = 2, .search_seconds = 0.7});
     ASSERT_TRUE(transcript);
     EXPECT_TRUE(listener.heard == samples);
     EXPECT_DOUBLE_EQ(transcript->duration, GetParam());
@@ -49,7 +53,8 @@ TEST(LongAudio, TimesAreOnTheClockOfTheWhole) {
     Listener listener;
     std::vector<double> told;
     const auto transcript = transcribe_source(listener, *source_from_samples(numbered(5 * kSampleRate)), {},
-                                              [&](const Segment& segment) { told.push_back(segment.start); }, {}, {.window_seconds = 2, .search_seconds = 1});
+                                              [&](const Segment& segment) { told.push_back(segment.start); }, {},
+                                              {.window_seconds = 2, .search_seconds = 1});
     ASSERT_TRUE(transcript);
     ASSERT_GT(transcript->segments.size(), 2u);
     double offset = 0;
@@ -64,7 +69,8 @@ TEST(LongAudio, TimesAreOnTheClockOfTheWhole) {
 
 TEST(LongAudio, TheLanguageOfTheFirstWindowIsKept) {
     Listener listener;
-    ASSERT_TRUE(transcribe_source(listener, *source_from_samples(numbered(5 * kSampleRate)), {}, {}, {}, {.window_seconds = 2, .search_seconds = 1}));
+    ASSERT_TRUE(transcribe_source(listener, *source_from_samples(numbered(5 * kSampleRate)), {}, {}, {},
+                                  {.window_seconds = 2, .search_seconds = 1}));
     EXPECT_THAT(listener.languages, ::testing::ElementsAre("", "de", "de"));
 }
 
@@ -78,8 +84,9 @@ TEST(LongAudio, NoAudioIsAnError) {
 TEST(LongAudio, StopsBetweenWindows) {
     Listener listener;
     std::stop_source stop;
-    const auto transcript = transcribe_source(listener, *source_from_samples(numbered(20 * kSampleRate)), {}, [&](const Segment&) { stop.request_stop(); },
-                                              stop.get_token(), {.window_seconds = 2, .search_seconds = 1});
+    const auto transcript = transcribe_source(listener, *source_from_samples(numbered(20 * kSampleRate)), {},
+                                              [&](const Segment&) { stop.request_stop(); }, stop.get_token(),
+                                              {.window_seconds = 2, .search_seconds = 1});
     ASSERT_FALSE(transcript);
     EXPECT_EQ(transcript.error().code, ErrorCode::cancelled);
     EXPECT_EQ(listener.windows.size(), 1u);

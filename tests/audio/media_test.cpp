@@ -75,7 +75,9 @@ protected:
     /// Runs ffmpeg on the clip. Skips the test, loudly, where there is none.
     fs::path ffmpeg(const std::string& arguments, const std::string& name) const {
         const auto out = folder_ / name;
-        const auto command = "ffmpeg -nostdin -loglevel error -y -i '" HOTMIC_SOURCE_DIR "/src/audio/clip/hotmic-clip.flac' " + arguments + " '" + out.string() + "'";
+        const auto command = "ffmpeg -nostdin -loglevel error -y -i '" HOTMIC_SOURCE_DIR
+                             "/src/audio/clip/hotmic-clip.flac' " +
+                             arguments + " '" + out.string() + "'";
         if (std::system(command.c_str()) != 0) return {};
         return out;
     }
@@ -94,7 +96,8 @@ struct Kind {
 class EveryKind : public Media, public ::testing::WithParamInterface<Kind> {};
 
 TEST_P(EveryKind, DecodesToTheSameSpeech) {
-    if (!have_ffmpeg()) GTEST_SKIP() << "NO FFMPEG: media of other programs is not tested on this machine; apt install ffmpeg";
+    if (!have_ffmpeg())
+        GTEST_SKIP() << "NO FFMPEG: media of other programs is not tested on this machine; apt install ffmpeg";
     const auto file = ffmpeg(GetParam().arguments, GetParam().name);
     ASSERT_FALSE(file.empty()) << "ffmpeg could not make it";
     const auto in_memory = decode(bytes_of(text_of(file)));
@@ -107,11 +110,14 @@ TEST_P(EveryKind, DecodesToTheSameSpeech) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Kinds, EveryKind,
-                         ::testing::Values(Kind{"s16.wav", ""}, Kind{"f32_48k_stereo.wav", "-ar 48000 -ac 2 -c:a pcm_f32le"},
-                                           Kind{"u8_8k.wav", "-ar 8000 -c:a pcm_u8", 0.85}, Kind{"s24_51.wav", "-ac 6 -c:a pcm_s24le"},
-                                           Kind{"a.flac", "-ar 44100"}, Kind{"a.mp3", "-ar 22050 -b:a 64k"}, Kind{"opus.ogg", "-c:a libopus", 0.9},
+                         ::testing::Values(Kind{"s16.wav", ""},
+                                           Kind{"f32_48k_stereo.wav", "-ar 48000 -ac 2 -c:a pcm_f32le"},
+                                           Kind{"u8_8k.wav", "-ar 8000 -c:a pcm_u8", 0.85},
+                                           Kind{"s24_51.wav", "-ac 6 -c:a pcm_s24le"}, Kind{"a.flac", "-ar 44100"},
+                                           Kind{"a.mp3", "-ar 22050 -b:a 64k"}, Kind{"opus.ogg", "-c:a libopus", 0.9},
                                            Kind{"vorbis.ogg", "-c:a libvorbis"}, Kind{"a.m4a", "-c:a aac -ar 44100"},
-                                           Kind{"moov_at_end.mp4", "-c:a aac"}, Kind{"a.webm", "-c:a libopus", 0.9}, Kind{"a.mka", "-c:a flac"}),
+                                           Kind{"moov_at_end.mp4", "-c:a aac"}, Kind{"a.webm", "-c:a libopus", 0.9},
+                                           Kind{"a.mka", "-c:a flac"}),
                          [](const auto& kind) {
                              auto name = kind.param.name;
                              std::ranges::replace(name, '.', '_');
@@ -143,7 +149,8 @@ TEST_F(Media, StereoIsMixedNotDoubled) {
 
 TEST_F(Media, ATruncatedFileYieldsWhatItHolds) {
     const auto& whole = *audio::builtin_clip().encoded;
-    const auto half = std::make_shared<const std::vector<std::byte>>(whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(whole.size() / 2));
+    const auto half = std::make_shared<const std::vector<std::byte>>(
+        whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(whole.size() / 2));
     const auto samples = decode(half);
     ASSERT_TRUE(samples) << samples.error().describe();
     EXPECT_GT(samples->size(), original_.size() / 4);
@@ -162,7 +169,9 @@ TEST_F(Media, WhatIsNoMediaSaysSo) {
     EXPECT_THAT(refused.error().remedy, HasSubstr("wav"));
 }
 
-TEST_F(Media, AWavWithoutSamplesIsEmpty) { EXPECT_EQ(error_of(audio::encode_wav({})), ErrorCode::audio_empty); }
+TEST_F(Media, AWavWithoutSamplesIsEmpty) {
+    EXPECT_EQ(error_of(audio::encode_wav({})), ErrorCode::audio_empty);
+}
 
 TEST_F(Media, ALimitInSecondsHolds) {
     EXPECT_EQ(error_of(audio::builtin_clip().encoded, {.max_seconds = 1}), ErrorCode::audio_too_long);
@@ -178,10 +187,12 @@ TEST_F(Media, SamplesThatAreNoNumbersAreRefused) {
 }
 
 TEST_F(Media, APlaylistOpensNoOtherFile) {
-    std::ofstream(folder_ / "secret.wav", std::ios::binary) << text_of(HOTMIC_SOURCE_DIR "/src/audio/clip/hotmic-clip.flac");
+    std::ofstream(folder_ / "secret.wav", std::ios::binary)
+        << text_of(HOTMIC_SOURCE_DIR "/src/audio/clip/hotmic-clip.flac");
     const auto secret = (folder_ / "secret.wav").string();
-    for (const auto& playlist : {"#EXTM3U\n#EXT-X-TARGETDURATION:10\n#EXTINF:5,\nfile://" + secret + "\n#EXT-X-ENDLIST\n",
-                                 "ffconcat version 1.0\nfile '" + secret + "'\n", "#EXTM3U\n#EXTINF:5,\n" + secret + "\n"}) {
+    for (const auto& playlist :
+         {"#EXTM3U\n#EXT-X-TARGETDURATION:10\n#EXTINF:5,\nfile://" + secret + "\n#EXT-X-ENDLIST\n",
+          "ffconcat version 1.0\nfile '" + secret + "'\n", "#EXTM3U\n#EXTINF:5,\n" + secret + "\n"}) {
         EXPECT_FALSE(decode(bytes_of(playlist))) << playlist;
     }
 }

@@ -34,7 +34,8 @@ protected:
     }
     void expect_expected(const Result<Transcript>& transcript) const {
         ASSERT_TRUE(transcript) << transcript.error().describe();
-        EXPECT_LE(word_error_rate(GetParam().expected, transcript->text), GetParam().accepted_error_rate) << transcript->text;
+        EXPECT_LE(word_error_rate(GetParam().expected, transcript->text), GetParam().accepted_error_rate)
+            << transcript->text;
     }
 
     const std::shared_ptr<Provider> provider_ = GetParam().make();
@@ -65,7 +66,8 @@ TEST_P(Conformance, LoadsWithProgressAndRecognizesTheClip) {
     EXPECT_EQ(model_->info().slots, 2);
     EXPECT_FALSE(model_->info().warmup_lengths.empty());
     std::vector<Segment> told;
-    const auto transcript = recognizer()->transcribe(clip(), {.word_timestamps = true}, [&](const Segment& s) { told.push_back(s); }, {});
+    const auto transcript =
+        recognizer()->transcribe(clip(), {.word_timestamps = true}, [&](const Segment& s) { told.push_back(s); }, {});
     expect_expected(transcript);
     EXPECT_EQ(told.size(), transcript->segments.size());
     EXPECT_EQ(transcript->language, "en");
@@ -137,7 +139,8 @@ TEST_P(Conformance, ARequestCancelledMidwayEndsAndTheSlotGoesOnServing) {
     load();
     const auto one = recognizer();
     std::stop_source stop;
-    const auto transcript = one->transcribe(audio::clip_of_length(120).value(), {}, [&](const Segment&) { stop.request_stop(); }, stop.get_token());
+    const auto transcript = one->transcribe(
+        audio::clip_of_length(120).value(), {}, [&](const Segment&) { stop.request_stop(); }, stop.get_token());
     ASSERT_FALSE(transcript);
     EXPECT_EQ(transcript.error().code, ErrorCode::cancelled);
     expect_expected(one->transcribe(clip(), {}, {}, {}));
@@ -209,7 +212,8 @@ TEST_P(Conformance, LanguagesAreCheckedAndMayBeMissing) {
         EXPECT_EQ(unknown.error().code, ErrorCode::unsupported_language);
         EXPECT_EQ(unknown.error().param, "language");
     }
-    for (const auto* language : {"", "auto", "en", "english"}) expect_expected(one->transcribe(clip(), {.language = language}, {}, {}));
+    for (const auto* language : {"", "auto", "en", "english"})
+        expect_expected(one->transcribe(clip(), {.language = language}, {}, {}));
 }
 
 TEST_P(Conformance, AFileThatIsNoModelIsRefusedByInspectAndLoad) {

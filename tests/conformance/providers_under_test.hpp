@@ -12,10 +12,10 @@ namespace hotmic::testing {
 struct ProviderUnderTest {
     std::string name;
     std::function<std::shared_ptr<Provider>()> make;
-    std::function<ModelSpec()> spec;         ///< two slots; may write the model file on first use
-    std::string expected;                    ///< what the built-in clip must yield…
-    double accepted_error_rate = 0;          ///< …within this word error rate
-    std::string wrong_file;                  ///< what is no model of this provider
+    std::function<ModelSpec()> spec;  ///< two slots; may write the model file on first use
+    std::string expected;             ///< what the built-in clip must yield…
+    double accepted_error_rate = 0;   ///< …within this word error rate
+    std::string wrong_file;           ///< what is no model of this provider
     ErrorCode wrong_file_error = ErrorCode::model_not_recognized;
     bool in_process = true;
 };

@@ -25,7 +25,9 @@ protected:
         fs::create_directories((root_ / file).parent_path());
         std::ofstream(root_ / file) << text;
     }
-    [[nodiscard]] std::optional<std::uint64_t> left() const { return cgroup_memory_left(root_ / "self", root_ / "mount"); }
+    [[nodiscard]] std::optional<std::uint64_t> left() const {
+        return cgroup_memory_left(root_ / "self", root_ / "mount");
+    }
 
     fs::path root_;
 };

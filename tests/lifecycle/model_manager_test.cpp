@@ -24,8 +24,8 @@ constexpr auto kLong = 60s;
 class ModelManagerTest : public ::testing::Test {
 protected:
     ModelManager& make(const std::string& path, LifecycleOptions options = quick(), int slots = 0) {
-        manager_.emplace("m", ModelSpec{.provider = "fake", .path = path, .slots = slots}, testing::make_fake_provider(record_), options,
-                         broker_, journal_);
+        manager_.emplace("m", ModelSpec{.provider = "fake", .path = path, .slots = slots},
+                         testing::make_fake_provider(record_), options, broker_, journal_);
         return *manager_;
     }
     static LifecycleOptions quick() {
@@ -230,7 +230,8 @@ TEST_F(ModelManagerTest, AModelThatHearsSomethingElseFailsLevelOneUnlessOnlyRuns
     auto& strict = make("fake:text=something+else");
     const auto result = strict.initialize(in(kLong));
     ASSERT_FALSE(result);
-    EXPECT_THAT(result.error().message, AllOf(HasSubstr(std::string(audio::builtin_clip().text)), HasSubstr("something+else")));
+    EXPECT_THAT(result.error().message,
+                AllOf(HasSubstr(std::string(audio::builtin_clip().text)), HasSubstr("something+else")));
 
     auto options = quick();
     options.warmup.validate = Validate::runs;
@@ -324,7 +325,9 @@ TEST_F(ModelManagerTest, LoadsAgainAfterAnUnloadAndWorksTheSame) {
         ASSERT_TRUE(lease);
         EXPECT_EQ(lease->transcribe(request())->text, audio::builtin_clip().text);
         // The lease goes before the unload: it would be waited for.
-        { const Lease gone(std::move(const_cast<Lease&>(*lease))); }
+        {
+            const Lease gone(std::move(const_cast<Lease&>(*lease)));
+        }
         ASSERT_TRUE(manager.unload(in(kLong)));
         EXPECT_EQ(manager.health().state, uninitialized);
         EXPECT_EQ(record_->models, 0);
@@ -361,7 +364,8 @@ TEST_F(ModelManagerTest, AnUnloadLetsRequestsInFlightFinish) {
     {
         const auto lease = manager.acquire();
         ASSERT_TRUE(lease);
-        lease->submit(request(), [&](Result<Transcript> result, const RequestTimings&) { answered.set_value(std::move(result)); });
+        lease->submit(request(),
+                      [&](Result<Transcript> result, const RequestTimings&) { answered.set_value(std::move(result)); });
     }
     const auto report = manager.unload(in(kLong));
     ASSERT_TRUE(report);
@@ -378,7 +382,9 @@ TEST_F(ModelManagerTest, AnUnloadOutOfPatienceCancelsWhatRunsAndWaits) {
     ASSERT_TRUE(lease);
     std::vector<std::promise<Result<Transcript>>> answers(3);
     for (auto& answer : answers) {
-        lease->submit(request(), [&answer](Result<Transcript> result, const RequestTimings&) { answer.set_value(std::move(result)); });
+        lease->submit(request(), [&answer](Result<Transcript> result, const RequestTimings&) {
+            answer.set_value(std::move(result));
+        });
     }
     const auto report = manager.unload(in(kLong));
     ASSERT_TRUE(report);

@@ -17,7 +17,8 @@ TEST(TransitionTable, UnloadingCanBeEnteredFromEveryStateButUninitialized) {
 }
 
 TEST(TransitionTable, ReadyIsReachedOnlyFromLoadingOrWarmingUp) {
-    for (const auto from : kAll) EXPECT_EQ(is_allowed(from, ready), from == loading || from == warming_up) << to_string(from);
+    for (const auto from : kAll)
+        EXPECT_EQ(is_allowed(from, ready), from == loading || from == warming_up) << to_string(from);
 }
 
 TEST(TransitionTable, UninitializedIsReachedOnlyThroughUnloading) {
@@ -25,7 +26,8 @@ TEST(TransitionTable, UninitializedIsReachedOnlyThroughUnloading) {
 }
 
 TEST(TransitionTable, LoadingBeginsOnlyFromUninitializedOrError) {
-    for (const auto from : kAll) EXPECT_EQ(is_allowed(from, loading), from == uninitialized || from == error) << to_string(from);
+    for (const auto from : kAll)
+        EXPECT_EQ(is_allowed(from, loading), from == uninitialized || from == error) << to_string(from);
 }
 
 TEST(TransitionTable, NoStateLeadsToItself) {

@@ -5,17 +5,29 @@
 namespace hotmic {
 namespace {
 
-TEST(Converged, NotWithFewerValuesThanTwoWindows) { EXPECT_FALSE(has_converged({10, 10, 10, 10, 10})); }
+TEST(Converged, NotWithFewerValuesThanTwoWindows) {
+    EXPECT_FALSE(has_converged({10, 10, 10, 10, 10}));
+}
 
-TEST(Converged, WhenTheLastValuesAreSteady) { EXPECT_TRUE(has_converged({100, 40, 10, 10.2, 9.9, 10.1, 10, 10.1})); }
+TEST(Converged, WhenTheLastValuesAreSteady) {
+    EXPECT_TRUE(has_converged({100, 40, 10, 10.2, 9.9, 10.1, 10, 10.1}));
+}
 
-TEST(Converged, NotWhileLatencyStillFalls) { EXPECT_FALSE(has_converged({100, 80, 64, 51, 41, 33})); }
+TEST(Converged, NotWhileLatencyStillFalls) {
+    EXPECT_FALSE(has_converged({100, 80, 64, 51, 41, 33}));
+}
 
-TEST(Converged, NotWhileLatencyStillRises) { EXPECT_FALSE(has_converged({10, 12, 14, 17, 20, 24})); }
+TEST(Converged, NotWhileLatencyStillRises) {
+    EXPECT_FALSE(has_converged({10, 12, 14, 17, 20, 24}));
+}
 
-TEST(Converged, OneHiccupDoesNotHideSteadiness) { EXPECT_TRUE(has_converged({10, 10, 10, 10, 95, 10})); }
+TEST(Converged, OneHiccupDoesNotHideSteadiness) {
+    EXPECT_TRUE(has_converged({10, 10, 10, 10, 95, 10}));
+}
 
-TEST(Converged, NotWhenLatencyIsErratic) { EXPECT_FALSE(has_converged({5, 10, 25, 3, 10, 30})); }
+TEST(Converged, NotWhenLatencyIsErratic) {
+    EXPECT_FALSE(has_converged({5, 10, 25, 3, 10, 30}));
+}
 
 TEST(Converged, ATighterToleranceIsHarder) {
     const std::vector<double> values{10, 10, 10, 10.6, 10.6, 10.6};

@@ -23,7 +23,8 @@ protected:
 
     std::shared_ptr<Provider> provider_ = make_provider();
     LoadProgress progress_;
-    std::unique_ptr<Model> model_ = provider_->load({.provider = "pocketsphinx", .path = {}, .slots = 1}, progress_, {}).value();
+    std::unique_ptr<Model> model_ =
+        provider_->load({.provider = "pocketsphinx", .path = {}, .slots = 1}, progress_, {}).value();
     std::unique_ptr<Recognizer> recognizer_ = model_->make_recognizer().value();
 };
 

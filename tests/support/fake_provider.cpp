@@ -32,7 +32,8 @@ public:
         for (const auto part : std::views::split(path, '&')) {
             const std::string_view entry(part.begin(), part.end());
             const auto equals = entry.find('=');
-            if (equals != std::string_view::npos) values_[std::string(entry.substr(0, equals))] = entry.substr(equals + 1);
+            if (equals != std::string_view::npos)
+                values_[std::string(entry.substr(0, equals))] = entry.substr(equals + 1);
         }
     }
     [[nodiscard]] std::string text(const std::string& key, std::string standard = {}) const {
@@ -76,7 +77,8 @@ ErrorCode code_named(const std::string& name, ErrorCode standard) {
 /// A place where things go wrong.
 class Place {
 public:
-    Place(const Script& script, std::string name, ErrorCode standard) : script_(script), name_(std::move(name)), standard_(standard) {}
+    Place(const Script& script, std::string name, ErrorCode standard)
+        : script_(script), name_(std::move(name)), standard_(standard) {}
 
     /// Passes, or does what the script says. Errors: the scripted one; `cancelled` when a hang was stopped.
     Result<void> pass(std::stop_token stop) {
@@ -137,17 +139,21 @@ private:
 
 class FakeRecognizer final : public Recognizer {
 public:
-    explicit FakeRecognizer(std::shared_ptr<Shared> shared) : shared_(std::move(shared)) { ++shared_->record->recognizers; }
+    explicit FakeRecognizer(std::shared_ptr<Shared> shared) : shared_(std::move(shared)) {
+        ++shared_->record->recognizers;
+    }
     ~FakeRecognizer() override { --shared_->record->recognizers; }
     FakeRecognizer(const FakeRecognizer&) = delete;
     FakeRecognizer& operator=(const FakeRecognizer&) = delete;
 
-    Result<Transcript> transcribe(AudioView audio, const TranscribeOptions& options, const SegmentSink& sink, std::stop_token stop) override {
+    Result<Transcript> transcribe(AudioView audio, const TranscribeOptions& options, const SegmentSink& sink,
+                                  std::stop_token stop) override {
         auto& record = *shared_->record;
         if (std::this_thread::get_id() != home_) ++record.wrong_thread;
         ++record.inferences;
         const int running = ++record.running;
-        for (int most = record.most_running; running > most && !record.most_running.compare_exchange_weak(most, running);) {
+        for (int most = record.most_running;
+             running > most && !record.most_running.compare_exchange_weak(most, running);) {
         }
         auto result = answer(audio, options, sink, std::move(stop));
         --record.running;
@@ -155,12 +161,14 @@ public:
     }
 
     Result<std::unique_ptr<Stream>> open_stream(const TranscribeOptions&) override {
-        if (shared_->script.number("streams") == 0) return fail(ErrorCode::unsupported_parameter, "the fake provider has no streams");
+        if (shared_->script.number("streams") == 0)
+            return fail(ErrorCode::unsupported_parameter, "the fake provider has no streams");
         return std::make_unique<FakeStream>(shared_);
     }
 
 private:
-    Result<Transcript> answer(AudioView audio, const TranscribeOptions& options, const SegmentSink& sink, std::stop_token stop) {
+    Result<Transcript> answer(AudioView audio, const TranscribeOptions& options, const SegmentSink& sink,
+                              std::stop_token stop) {
         if (auto passed = shared_->infer.pass(stop); !passed) return std::unexpected(std::move(passed).error());
         const auto& script = shared_->script;
         if (!meet(stop)) return fail(ErrorCode::cancelled, "nobody came to meet");
@@ -191,7 +199,9 @@ private:
 
 class FakeModel final : public Model {
 public:
-    FakeModel(std::shared_ptr<Shared> shared, ModelInfo info) : shared_(std::move(shared)), info_(std::move(info)) { ++shared_->record->models; }
+    FakeModel(std::shared_ptr<Shared> shared, ModelInfo info) : shared_(std::move(shared)), info_(std::move(info)) {
+        ++shared_->record->models;
+    }
     ~FakeModel() override { --shared_->record->models; }
     FakeModel(const FakeModel&) = delete;
     FakeModel& operator=(const FakeModel&) = delete;
@@ -213,12 +223,16 @@ public:
 
     std::string_view name() const noexcept override { return "fake"; }
     Availability availability() const override { return {.available = true, .version = "1", .devices = {"CPU"}}; }
-    Capabilities capabilities() const override { return {.word_timestamps = true, .languages = {"en"}, .cancel_granularity = "none"}; }
+    Capabilities capabilities() const override {
+        return {.word_timestamps = true, .languages = {"en"}, .cancel_granularity = "none"};
+    }
 
     Result<ModelFileInfo> inspect(const ModelSpec& spec) const override {
         const Script script(spec.path.string());
-        if (!spec.path.string().starts_with("fake:")) return fail(ErrorCode::model_not_recognized, "a fake model's path begins with fake:");
-        if (script.number("corrupt") != 0) return fail(ErrorCode::model_corrupt, "the fake model was told to be corrupt", "tell it otherwise");
+        if (!spec.path.string().starts_with("fake:"))
+            return fail(ErrorCode::model_not_recognized, "a fake model's path begins with fake:");
+        if (script.number("corrupt") != 0)
+            return fail(ErrorCode::model_corrupt, "the fake model was told to be corrupt", "tell it otherwise");
         return ModelFileInfo{.kind = "fake", .format = "fake", .languages = {"en"}};
     }
     Result<ResourceEstimate> estimate(const ModelSpec& spec) const override {
@@ -238,7 +252,8 @@ public:
             if (step == steps / 2) {
                 if (auto passed = loading.pass(stop); !passed) return std::unexpected(std::move(passed).error());
             }
-            if (wait(stop, milliseconds(script.number("load_ms") / steps))) return fail(ErrorCode::load_cancelled, "the load was cancelled");
+            if (wait(stop, milliseconds(script.number("load_ms") / steps)))
+                return fail(ErrorCode::load_cancelled, "the load was cancelled");
         }
         progress.report(static_cast<std::uint64_t>(steps) << 20, static_cast<std::uint64_t>(steps) << 20);
         shared->memory.assign(static_cast<std::size_t>(script.number("touch_mb")) << 20, '\1');
@@ -261,6 +276,8 @@ private:
 
 }  // namespace
 
-std::shared_ptr<Provider> make_fake_provider(std::shared_ptr<FakeRecord> record) { return std::make_shared<FakeProvider>(std::move(record)); }
+std::shared_ptr<Provider> make_fake_provider(std::shared_ptr<FakeRecord> record) {
+    return std::make_shared<FakeProvider>(std::move(record));
+}
 
 }  // namespace hotmic::testing

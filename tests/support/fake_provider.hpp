@@ -28,15 +28,16 @@ namespace hotmic::testing {
 
 /// What happened in this process; for tests that run the provider in theirs.
 struct FakeRecord {
-    std::atomic<int> loads{0};           ///< begun
-    std::atomic<int> models{0};          ///< alive
-    std::atomic<int> recognizers{0};     ///< alive
-    std::atomic<int> inferences{0};      ///< begun
-    std::atomic<int> running{0};         ///< inferences under way
+    std::atomic<int> loads{0};        ///< begun
+    std::atomic<int> models{0};       ///< alive
+    std::atomic<int> recognizers{0};  ///< alive
+    std::atomic<int> inferences{0};   ///< begun
+    std::atomic<int> running{0};      ///< inferences under way
     std::atomic<int> most_running{0};
-    std::atomic<int> wrong_thread{0};    ///< uses of a recognizer from another thread than the one that made it
+    std::atomic<int> wrong_thread{0};  ///< uses of a recognizer from another thread than the one that made it
 };
 
-[[nodiscard]] std::shared_ptr<Provider> make_fake_provider(std::shared_ptr<FakeRecord> record = std::make_shared<FakeRecord>());
+[[nodiscard]] std::shared_ptr<Provider> make_fake_provider(
+    std::shared_ptr<FakeRecord> record = std::make_shared<FakeRecord>());
 
 }  // namespace hotmic::testing

@@ -1,4 +1,5 @@
-/// hotmic_make_whisper_model FILE KIND: writes a test model. KIND: tiny.en, tiny, tiny-de, base.en, or a damage by its name.
+/// hotmic_make_whisper_model FILE KIND: writes a test model. KIND: tiny.en, tiny, tiny-de, base.en, or a damage by its
+/// name.
 #include <iostream>
 #include <map>
 #include <print>
@@ -15,13 +16,11 @@ int main(int argc, char** argv) {
         {"base.en", {.n_audio_state = 512, .n_audio_layer = 6, .n_text_layer = 6}},
         {"small.en", {.n_audio_state = 768, .n_audio_layer = 12, .n_text_layer = 12}},
         {"medium.en", {.n_audio_state = 1024, .n_audio_layer = 24, .n_text_layer = 24}}};
-    const std::map<std::string, Damage> damaged{{"cut_in_last_tensor", Damage::cut_in_last_tensor},
-                                                {"ends_after_vocabulary", Damage::ends_after_vocabulary},
-                                                {"million_layers", Damage::million_layers},
-                                                {"bad_tensor_type", Damage::bad_tensor_type},
-                                                {"endless_token", Damage::endless_token},
-                                                {"random_weights", Damage::random_weights},
-                                                {"trailing_bytes", Damage::trailing_bytes}};
+    const std::map<std::string, Damage> damaged{
+        {"cut_in_last_tensor", Damage::cut_in_last_tensor}, {"ends_after_vocabulary", Damage::ends_after_vocabulary},
+        {"million_layers", Damage::million_layers},         {"bad_tensor_type", Damage::bad_tensor_type},
+        {"endless_token", Damage::endless_token},           {"random_weights", Damage::random_weights},
+        {"trailing_bytes", Damage::trailing_bytes}};
     const std::string kind = argc == 3 ? argv[2] : "";
     if (const auto model = whole.find(kind); model != whole.end()) {
         hotmic::testing::write_whisper_model(argv[1], model->second);

@@ -75,16 +75,20 @@ public:
     void ones(const std::string& name, std::int32_t count) {
         tensor_header(name, kF32, {count});
         const std::vector<float> values(static_cast<std::size_t>(count), 1.0F);
-        out_.write(reinterpret_cast<const char*>(values.data()), static_cast<std::streamsize>(values.size() * sizeof(float)));
+        out_.write(reinterpret_cast<const char*>(values.data()),
+                   static_cast<std::streamsize>(values.size() * sizeof(float)));
     }
     /// Rows of 16-bit floats, given where they are not zero: row → values.
-    void sparse_rows(const std::string& name, std::int32_t width, std::int32_t rows, const std::map<std::int32_t, std::vector<float>>& set) {
+    void sparse_rows(const std::string& name, std::int32_t width, std::int32_t rows,
+                     const std::map<std::int32_t, std::vector<float>>& set) {
         tensor_header(name, kF16, {width, rows});
         std::vector<std::uint16_t> row(static_cast<std::size_t>(width));
         for (std::int32_t i = 0; i < rows; ++i) {
             std::ranges::fill(row, std::uint16_t{0});
-            if (const auto found = set.find(i); found != set.end()) std::ranges::transform(found->second, row.begin(), half);
-            out_.write(reinterpret_cast<const char*>(row.data()), static_cast<std::streamsize>(row.size() * sizeof(std::uint16_t)));
+            if (const auto found = set.find(i); found != set.end())
+                std::ranges::transform(found->second, row.begin(), half);
+            out_.write(reinterpret_cast<const char*>(row.data()),
+                       static_cast<std::streamsize>(row.size() * sizeof(std::uint16_t)));
         }
     }
     void random(const std::string& name, std::int32_t type, const std::vector<std::int32_t>& shape) {
@@ -100,26 +104,33 @@ private:
     std::mt19937 engine_{42};
 };
 
-/// Which token follows which.
+/// Which token follows which. A sentence ends with the time it ends at, as those of trained
+/// models do: the engine moves on by it.
 std::vector<std::pair<std::int32_t, std::int32_t>> chain_of(const WhisperTestModel& model) {
     const Tokens tokens(model.multilingual);
     std::vector<std::pair<std::int32_t, std::int32_t>> chain;
-    const auto say = [&](std::int32_t after, std::int32_t first_word, std::size_t words, std::int32_t timestamp) {
-        chain.emplace_back(after, timestamp);
-        auto last = timestamp;
+    const auto say = [&](std::int32_t after, std::int32_t first_word, std::size_t words, std::int32_t end) {
+        auto last = after;
         for (std::size_t i = 0; i < words; ++i) {
             chain.emplace_back(last, first_word + static_cast<std::int32_t>(i));
             last = first_word + static_cast<std::int32_t>(i);
         }
-        chain.emplace_back(last, tokens.end_of_text());
+        chain.emplace_back(last, end);
+        chain.emplace_back(end, tokens.end_of_text());
     };
+    const auto start = tokens.first_timestamp();
+    const auto end = start + static_cast<std::int32_t>(std::lround(model.ends_at * 50));
     if (!model.multilingual) {
-        say(tokens.start(), kFirstWord, model.sentence.size(), tokens.first_timestamp());
+        chain.emplace_back(tokens.start(), start);
+        say(start, kFirstWord, model.sentence.size(), end);
         return chain;
     }
     chain.emplace_back(tokens.start(), model.language == "de" ? Tokens::german() : Tokens::english());
-    say(Tokens::transcribe(), kFirstWord, model.sentence.size(), tokens.first_timestamp());
-    say(Tokens::translate(), kFirstWord + static_cast<std::int32_t>(model.sentence.size()), model.translation.size(), tokens.first_timestamp() + 1);
+    chain.emplace_back(Tokens::transcribe(), start);
+    say(start, kFirstWord, model.sentence.size(), end);
+    // Not by way of a timestamp: the start's is followed by the other sentence.
+    say(Tokens::translate(), kFirstWord + static_cast<std::int32_t>(model.sentence.size()), model.translation.size(),
+        end + 1);
     return chain;
 }
 
@@ -127,14 +138,15 @@ void write_head(Writer& out, const WhisperTestModel& model) {
     const Tokens tokens(model.multilingual);
     out.number(0x67676d6c);
     const auto heads = model.n_audio_state / 64;
-    for (const auto value : {51864 + tokens.shift, kAudioCtx, model.n_audio_state, heads, model.n_audio_layer, kTextCtx, model.n_audio_state,
-                             heads, model.n_text_layer, kMels, kF16}) {
+    for (const auto value : {51864 + tokens.shift, kAudioCtx, model.n_audio_state, heads, model.n_audio_layer, kTextCtx,
+                             model.n_audio_state, heads, model.n_text_layer, kMels, kF16}) {
         out.number(value);
     }
     out.number(kMels);
     out.number(kBins);
     std::vector<float> filters(static_cast<std::size_t>(kMels) * kBins);
-    for (std::int32_t mel = 0; mel < kMels; ++mel) filters[static_cast<std::size_t>(mel) * kBins + static_cast<std::size_t>(mel) * 2 + 1] = 0.02F;
+    for (std::int32_t mel = 0; mel < kMels; ++mel)
+        filters[static_cast<std::size_t>(mel) * kBins + static_cast<std::size_t>(mel) * 2 + 1] = 0.02F;
     out.bytes({reinterpret_cast<const char*>(filters.data()), filters.size() * sizeof(float)});
 }
 
@@ -146,7 +158,8 @@ void write_vocabulary(Writer& out, const WhisperTestModel& model) {
     for (std::int32_t id = 0; id < count; ++id) {
         std::string text = " t" + std::to_string(id);
         if (id < 256) text = std::string(1, static_cast<char>(id));
-        if (id >= kFirstWord && id < kFirstWord + static_cast<std::int32_t>(words.size())) text = words[static_cast<std::size_t>(id - kFirstWord)];
+        if (id >= kFirstWord && id < kFirstWord + static_cast<std::int32_t>(words.size()))
+            text = words[static_cast<std::size_t>(id - kFirstWord)];
         out.number(static_cast<std::int32_t>(text.size()));
         out.bytes(text);
     }
@@ -160,7 +173,8 @@ std::map<std::int32_t, std::vector<float>> directions(const WhisperTestModel& mo
         for (const auto token : {from, to}) {
             auto& direction = found[token];
             if (!direction.empty()) continue;
-            for (std::int32_t i = 0; i < model.n_audio_state; ++i) direction.push_back((random() & 1) != 0U ? 0.125F : -0.125F);
+            for (std::int32_t i = 0; i < model.n_audio_state; ++i)
+                direction.push_back((random() & 1) != 0U ? 0.125F : -0.125F);
         }
     }
     return found;
@@ -169,12 +183,16 @@ std::map<std::int32_t, std::vector<float>> directions(const WhisperTestModel& mo
 void write_tensors(Writer& out, const WhisperTestModel& model, bool noise) {
     const auto state = model.n_audio_state;
     const auto matrix = [&](const std::string& name, std::int32_t type, const std::vector<std::int32_t>& shape) {
-        if (noise) out.random(name, type, shape);
-        else out.zeros(name, type, shape);
+        if (noise)
+            out.random(name, type, shape);
+        else
+            out.zeros(name, type, shape);
     };
     const auto norm = [&](const std::string& name) {
-        if (noise) out.random(name + ".weight", kF32, {state});
-        else out.ones(name + ".weight", state);
+        if (noise)
+            out.random(name + ".weight", kF32, {state});
+        else
+            out.ones(name + ".weight", state);
         out.zeros(name + ".bias", kF32, {state});
     };
     const auto attention = [&](const std::string& name) {
@@ -188,11 +206,15 @@ void write_tensors(Writer& out, const WhisperTestModel& model, bool noise) {
     };
     const auto feed_forward = [&](const std::string& name, const std::map<std::int32_t, std::vector<float>>& in,
                                   const std::map<std::int32_t, std::vector<float>>& into) {
-        if (in.empty()) matrix(name + ".0.weight", kF16, {state, 4 * state});
-        else out.sparse_rows(name + ".0.weight", state, 4 * state, in);
+        if (in.empty())
+            matrix(name + ".0.weight", kF16, {state, 4 * state});
+        else
+            out.sparse_rows(name + ".0.weight", state, 4 * state, in);
         out.zeros(name + ".0.bias", kF32, {4 * state});
-        if (into.empty()) matrix(name + ".2.weight", kF16, {4 * state, state});
-        else out.sparse_rows(name + ".2.weight", 4 * state, state, into);
+        if (into.empty())
+            matrix(name + ".2.weight", kF16, {4 * state, state});
+        else
+            out.sparse_rows(name + ".2.weight", 4 * state, state, into);
         out.zeros(name + ".2.bias", kF32, {state});
     };
 
@@ -223,14 +245,18 @@ void write_tensors(Writer& out, const WhisperTestModel& model, bool noise) {
         for (std::size_t row = 0; row < next.size(); ++row) said[static_cast<std::int32_t>(row)][k] = next[row];
     }
     matrix("decoder.positional_embedding", kF32, {state, kTextCtx});
-    if (noise) out.random("decoder.token_embedding.weight", kF16, {state, 51864});
-    else out.sparse_rows("decoder.token_embedding.weight", state, 51864 + (model.multilingual ? 1 : 0), direction);
+    if (noise)
+        out.random("decoder.token_embedding.weight", kF16, {state, 51864});
+    else
+        out.sparse_rows("decoder.token_embedding.weight", state, 51864 + (model.multilingual ? 1 : 0), direction);
     norm("decoder.ln");
     for (std::int32_t i = 0; i < model.n_text_layer; ++i) {
         const auto block = "decoder.blocks." + std::to_string(i);
         norm(block + ".mlp_ln");
-        if (i == 0 && !noise) feed_forward(block + ".mlp", seen, said);
-        else feed_forward(block + ".mlp", {}, {});
+        if (i == 0 && !noise)
+            feed_forward(block + ".mlp", seen, said);
+        else
+            feed_forward(block + ".mlp", {}, {});
         norm(block + ".attn_ln");
         attention(block + ".attn");
         norm(block + ".cross_attn_ln");
@@ -272,13 +298,24 @@ void write_damaged_whisper_model(const fs::path& path, Damage damage) {
         if (damage != Damage::ends_after_vocabulary) write_tensors(out, model, damage == Damage::random_weights);
     }
     switch (damage) {
-        case Damage::cut_in_last_tensor: fs::resize_file(path, fs::file_size(path) - 100); break;
-        case Damage::million_layers: overwrite(path, sizeof(std::int32_t) * 5, 1'000'000); break;
-        case Damage::bad_tensor_type: overwrite(path, after_vocabulary + 2 * sizeof(std::int32_t), 999); break;
-        case Damage::endless_token: overwrite(path, after_head + sizeof(std::int32_t), -1); break;
-        case Damage::trailing_bytes: fs::resize_file(path, fs::file_size(path) + 64); break;
+        case Damage::cut_in_last_tensor:
+            fs::resize_file(path, fs::file_size(path) - 100);
+            break;
+        case Damage::million_layers:
+            overwrite(path, sizeof(std::int32_t) * 5, 1'000'000);
+            break;
+        case Damage::bad_tensor_type:
+            overwrite(path, after_vocabulary + 2 * sizeof(std::int32_t), 999);
+            break;
+        case Damage::endless_token:
+            overwrite(path, after_head + sizeof(std::int32_t), -1);
+            break;
+        case Damage::trailing_bytes:
+            fs::resize_file(path, fs::file_size(path) + 64);
+            break;
         case Damage::ends_after_vocabulary:
-        case Damage::random_weights: break;
+        case Damage::random_weights:
+            break;
     }
 }
 

@@ -7,6 +7,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <random>
 #include <sstream>
 #include <thread>
 
@@ -122,18 +123,14 @@ TEST_F(Traps, EveryTruncationOfTheHeadIsRefused) {
 TEST_F(Traps, RandomDamageToTheHeadIsRefusedOrHarmless) {
     const auto path = whole();
     std::ifstream in(path, std::ios::binary);
-    std::ostringstream all;
-    all << in.rdbuf();
-    const auto bytes = all.str();
-    std::uint32_t state = 1;
-    for (int round = 0; round < 40; ++round) {
-        auto copy = bytes;
-        for (int i = 0; i < 4; ++i) {
-            state = state * 1664525 + 1013904223;
-            copy[state % 4000] = static_cast<char>(state >> 24);
-        }
+    std::string head(900'000, '\0');  // to behind the vocabulary and the first tensors
+    in.read(head.data(), static_cast<std::streamsize>(head.size()));
+    std::mt19937 random(1);
+    for (int round = 0; round < 300; ++round) {
+        auto copy = head;
+        for (int i = 0; i < 4; ++i) copy[random() % (i < 2 ? 100 : copy.size())] = static_cast<char>(random());
         std::istringstream damaged_in(copy);
-        (void)read_model_file(damaged_in, copy.size(), "damaged");  // must return; what, depends on where it hit
+        EXPECT_FALSE(read_model_file(damaged_in, copy.size(), "damaged")) << "at the latest, it is cut";
     }
 }
 
@@ -266,7 +263,7 @@ TEST_F(Traps, MoreDecodersThanWereWarmedAreRefused) {
 
 TEST_F(Traps, TokensThatEndInsideACharacterBecomeWholeCharacters) {
     // "ü" and "€" cut between tokens, as byte-pair vocabularies do.
-    const auto model = load(whole({.sentence = {" gr\xC3", "\xBC\xC3\x9F", "e \xE2", "\x82\xAC"}}));
+    const auto model = load(whole({.sentence = {" gr\xC3", "\xBC\xC3\x9F", "e", " \xE2", "\x82\xAC"}}));
     ASSERT_TRUE(model);
     const auto recognizer = (*model)->make_recognizer().value();
     const auto transcript = recognizer->transcribe(clip(), {.word_timestamps = true}, {}, {}).value();
@@ -289,14 +286,6 @@ TEST_F(Traps, ABackendThatIsNotThereIsNamedWithThoseThatAre) {
     EXPECT_THAT(choice.error().message, HasSubstr("cpu"));
     EXPECT_FALSE(choose_backend("cpu")->use_gpu);
     EXPECT_THAT(choose_backend("cpu")->description, HasSubstr("CPU"));
-}
-
-TEST_F(Traps, TheEstimateIsNearWhatTheModelTakes) {
-    const auto path = whole();
-    const ModelSpec spec{.provider = "whisper_cpp", .path = path, .threads = 1};
-    const auto estimate = provider_->estimate(spec).value().total_bytes();
-    EXPECT_GT(estimate, 150u << 20);
-    EXPECT_LT(estimate, 600u << 20);
 }
 
 /// Official weights, where somebody has them.

@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "asr/providers/whisper_cpp/engine.hpp"
 #include "support/whisper_test_model.hpp"
 
 namespace hotmic::whisper_cpp {
@@ -105,7 +106,7 @@ TEST_F(Reading, TheEngineLoadsSafelyWhenStoppedAtOnce) {
     stop.request_stop();
     WeightReader reader(path_, file, progress_, stop.get_token());
     auto loader = reader.loader();
-    ggml_backend_load_all();
+    start_engine();
     whisper_free(whisper_init_with_params_no_state(&loader, whisper_context_default_params()));
     EXPECT_EQ(reader.verdict().error().code, ErrorCode::load_cancelled);
     EXPECT_LT(progress_.snapshot().done_bytes, file.size_bytes);

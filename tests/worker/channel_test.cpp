@@ -25,7 +25,8 @@ TEST(ChannelTest, AFrameLargerThanTheSocketsBufferArrivesWhole) {
     const auto [here, there] = pair_of(SOCK_STREAM);
     std::vector<float> samples(60 * kSampleRate);
     for (std::size_t i = 0; i < samples.size(); ++i) samples[i] = static_cast<float>(i);
-    const std::jthread writer([&] { EXPECT_TRUE(write_frame(here.get(), Kind::audio, std::as_bytes(std::span(samples)))); });
+    const std::jthread writer(
+        [&] { EXPECT_TRUE(write_frame(here.get(), Kind::audio, std::as_bytes(std::span(samples)))); });
     const auto frame = read_frame(there.get());
     ASSERT_TRUE(frame);
     EXPECT_EQ(frame->kind, Kind::audio);
@@ -85,7 +86,11 @@ TEST(ChannelTest, AControlMessageThatIsTooLargeIsNotSent) {
 }
 
 Segment segment() {
-    return {.start = 1, .end = 2, .text = " hello", .tokens = {1, 2, 3}, .words = {{"hello", 1, 2, 0.5}, {"there", 2, 3, 0.25}}};
+    return {.start = 1,
+            .end = 2,
+            .text = " hello",
+            .tokens = {1, 2, 3},
+            .words = {{"hello", 1, 2, 0.5}, {"there", 2, 3, 0.25}}};
 }
 
 TEST(MessageTest, ATranscriptComesOutAsItWentIn) {
@@ -105,15 +110,19 @@ void damage(const T& message) {
     std::mt19937 random(11);
     const auto whole = encode(message);
     ASSERT_TRUE(decode<T>(Frame{.body = whole}));
-    for (std::size_t size = 0; size < whole.size(); ++size) EXPECT_FALSE(decode<T>(Frame{.body = whole.substr(0, size)})) << size;
+    for (std::size_t size = 0; size < whole.size(); ++size)
+        EXPECT_FALSE(decode<T>(Frame{.body = whole.substr(0, size)})) << size;
     int refused = 0;
     for (int round = 0; round < 4000; ++round) {
         auto body = whole;
-        for (auto flips = 1 + random() % 4; flips > 0; --flips) body[random() % body.size()] = static_cast<char>(random());
+        for (auto flips = 1 + random() % 4; flips > 0; --flips)
+            body[random() % body.size()] = static_cast<char>(random());
         if (random() % 4 == 0) body.insert(random() % body.size(), 1 + random() % 9, static_cast<char>(random()));
         const auto decoded = decode<T>(Frame{.body = body});
-        if (decoded) EXPECT_TRUE(is_sound(*decoded));
-        else ++refused;
+        if (decoded)
+            EXPECT_TRUE(is_sound(*decoded));
+        else
+            ++refused;
     }
     EXPECT_GT(refused, 0);
 }
@@ -123,7 +132,8 @@ TEST(MessageTest, DamagedMessagesAreRefusedOrSound) {
     damage(segment());
     damage(StreamEvents{{{.kind = StreamEvent::Kind::final, .time = 1, .segment = segment()}}});
     damage(Error{.code = ErrorCode::model_corrupt, .message = "words", .remedy = "more words"});
-    damage(ModelInfo{.provider = "fake", .slots = 2, .warmup_cases = {{"beam", {.beam_size = 5}, false}}, .warmup_lengths = {1, 3}});
+    damage(ModelInfo{
+        .provider = "fake", .slots = 2, .warmup_cases = {{"beam", {.beam_size = 5}, false}}, .warmup_lengths = {1, 3}});
     damage(Load{.provider = "fake", .path = "fake:"});
     damage(Progress{1, 2});
 }

@@ -12,10 +12,14 @@ using ::testing::HasSubstr;
 
 class LiarTest : public WorkerTest, public ::testing::WithParamInterface<const char*> {
 protected:
-    LiarTest() { provider_ = isolate(testing::make_fake_provider(), {.executable = HOTMIC_BINARY_DIR "/bin/hotmic_test_liar"}); }
+    LiarTest() {
+        provider_ = isolate(testing::make_fake_provider(), {.executable = HOTMIC_BINARY_DIR "/bin/hotmic_test_liar"});
+    }
 };
 
-std::string name_of(const ::testing::TestParamInfo<const char*>& info) { return info.param; }
+std::string name_of(const ::testing::TestParamInfo<const char*>& info) {
+    return info.param;
+}
 
 using LyingLoad = LiarTest;
 
@@ -23,15 +27,17 @@ TEST_P(LyingLoad, EndsTheWorkerAndIsAnError) {
     const auto model = load(GetParam());
     ASSERT_FALSE(model);
     EXPECT_EQ(model.error().code, ErrorCode::worker_crashed);
-    EXPECT_THAT(model.error().message, AnyOf(HasSubstr("sent a message that makes no sense"), HasSubstr("sent what is no message"), HasSubstr("closed its control channel")));
+    EXPECT_THAT(model.error().message,
+                AnyOf(HasSubstr("sent a message that makes no sense"), HasSubstr("sent what is no message"),
+                      HasSubstr("closed its control channel")));
     EXPECT_THAT(model.error().message, HasSubstr("while loading and was ended"));
     EXPECT_THAT(children(), ::testing::IsEmpty());
 }
 
 INSTANTIATE_TEST_SUITE_P(Lies, LyingLoad,
-                         ::testing::Values("short_packet", "wrong_size", "unknown_kind", "slot_kind_on_control", "noise_for_info",
-                                           "noise_for_progress", "noise_for_error", "no_such_error", "two_billion_slots", "no_slots",
-                                           "hangs_up"),
+                         ::testing::Values("short_packet", "wrong_size", "unknown_kind", "slot_kind_on_control",
+                                           "noise_for_info", "noise_for_progress", "noise_for_error", "no_such_error",
+                                           "two_billion_slots", "no_slots", "hangs_up"),
                          name_of);
 
 using LyingSlot = LiarTest;
@@ -54,9 +60,10 @@ TEST_P(LyingSlot, IsALostModelToldOnce) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Lies, LyingSlot,
-                         ::testing::Values("slot_noise", "slot_wrong_kind", "slot_hangs_up", "endless_answer", "half_an_answer",
-                                           "noise_for_transcript", "noise_for_segment", "noise_for_events", "no_such_error_code",
-                                           "hangs_up_and_stays", "says_loaded_again"),
+                         ::testing::Values("slot_noise", "slot_wrong_kind", "slot_hangs_up", "endless_answer",
+                                           "half_an_answer", "noise_for_transcript", "noise_for_segment",
+                                           "noise_for_events", "no_such_error_code", "hangs_up_and_stays",
+                                           "says_loaded_again"),
                          name_of);
 
 }  // namespace

@@ -1,4 +1,5 @@
-/// What the tests of workers share: a provider whose models live in real processes, and the check that nothing stays behind.
+/// What the tests of workers share: a provider whose models live in real processes, and the check that nothing stays
+/// behind.
 #pragma once
 
 #include <gmock/gmock.h>

@@ -33,7 +33,9 @@ TEST_F(WorkerTest, LoadsReportsProgressAndRecognizes) {
     const auto recognizer = (*model)->make_recognizer();
     ASSERT_TRUE(recognizer);
     std::vector<std::string> segments;
-    const auto transcript = (*recognizer)->transcribe(speech(), {.word_timestamps = true}, [&](const Segment& s) { segments.push_back(s.text); }, {});
+    const auto transcript = (*recognizer)
+                                ->transcribe(speech(), {.word_timestamps = true},
+                                             [&](const Segment& s) { segments.push_back(s.text); }, {});
     ASSERT_TRUE(transcript);
     EXPECT_EQ(transcript->text, "hello");
     EXPECT_DOUBLE_EQ(transcript->duration, 1.0);
@@ -182,7 +184,8 @@ std::vector<Crash> crashes() {
     return kinds;
 }
 
-INSTANTIATE_TEST_SUITE_P(Kinds, CrashTest, ::testing::ValuesIn(crashes()), [](const auto& kind) { return kind.param.how; });
+INSTANTIATE_TEST_SUITE_P(Kinds, CrashTest, ::testing::ValuesIn(crashes()),
+                         [](const auto& kind) { return kind.param.how; });
 
 TEST_F(WorkerTest, TheLastLinesOfTheEngineAreInTheError) {
     const auto model = load("fake:crash=load&say=GGML_ASSERT: that was too much");
@@ -308,7 +311,11 @@ TEST_F(WorkerTest, AProgramThatIsNoWorkerIsACrashNotAHang) {
 TEST_F(WorkerTest, AnotherBuildIsRefused) {
     std::promise<Frame> answered;
     auto process = WorkerProcess::spawn(kTestWorker, "test",
-                                        {[&](const Frame& frame) { answered.set_value({.kind = frame.kind, .body = frame.body}); return true; }, [](bool) {}});
+                                        {[&](const Frame& frame) {
+                                             answered.set_value({.kind = frame.kind, .body = frame.body});
+                                             return true;
+                                         },
+                                         [](bool) {}});
     ASSERT_TRUE(process);
     EXPECT_TRUE((*process)->send(Kind::load, encode(Load{.build = "another", .provider = "fake", .path = "fake:"})));
     const auto frame = answered.get_future().get();
@@ -356,7 +363,8 @@ TEST_F(WorkerTest, TheLifecycleIsTheSameOverAWorker) {
     options.load_timeout = 2s;
     options.retry.max_attempts = 1;
     {
-        ModelManager manager("m", {.provider = "fake", .path = "fake:touch_mb=50"}, provider_, options, broker, journal);
+        ModelManager manager("m", {.provider = "fake", .path = "fake:touch_mb=50"}, provider_, options, broker,
+                             journal);
         ASSERT_TRUE(manager.initialize(in(kLong)));
         EXPECT_GT(manager.health().resident_bytes, 50u << 20);
         const auto report = manager.unload(in(kLong));
@@ -366,14 +374,16 @@ TEST_F(WorkerTest, TheLifecycleIsTheSameOverAWorker) {
         EXPECT_THAT(children(), ::testing::IsEmpty());
     }
     {
-        ModelManager manager("m", {.provider = "fake", .path = "fake:hang=load&deaf=1"}, provider_, options, broker, journal);
+        ModelManager manager("m", {.provider = "fake", .path = "fake:hang=load&deaf=1"}, provider_, options, broker,
+                             journal);
         const auto result = manager.initialize(in(kLong));
         ASSERT_FALSE(result);
         EXPECT_EQ(result.error().code, ErrorCode::load_timeout);
         EXPECT_THAT(children(), ::testing::IsEmpty()) << "at the deadline the worker is gone";
     }
     {
-        ModelManager manager("m", {.provider = "fake", .path = "fake:crash=infer"}, provider_, options, broker, journal);
+        ModelManager manager("m", {.provider = "fake", .path = "fake:crash=infer"}, provider_, options, broker,
+                             journal);
         const auto result = manager.initialize(in(kLong));
         ASSERT_FALSE(result);
         EXPECT_EQ(result.error().code, ErrorCode::worker_crashed);

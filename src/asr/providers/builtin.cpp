@@ -4,6 +4,8 @@
 
 namespace hotmic {
 
-ProviderRegistry builtin_providers() { return ProviderRegistry({whisper_cpp::make_provider(), pocketsphinx::make_provider()}); }
+ProviderRegistry builtin_providers() {
+    return ProviderRegistry({whisper_cpp::make_provider(), pocketsphinx::make_provider()});
+}
 
 }  // namespace hotmic

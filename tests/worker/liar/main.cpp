@@ -1,5 +1,5 @@
-/// A worker that does not keep to the protocol, in the way that the model's path says: what a server must survive when the
-/// engine inside a worker has been taken over by the file it read.
+/// A worker that does not keep to the protocol, in the way that the model's path says: what a server must survive when
+/// the engine inside a worker has been taken over by the file it read.
 #include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -23,11 +23,17 @@ constexpr int kControl = 3;
     while (true) poll(nullptr, 0, -1);
 }
 
-void say(Kind kind, std::string_view body) { (void)send_control(kControl, kind, bytes_of(body)); }
+void say(Kind kind, std::string_view body) {
+    (void)send_control(kControl, kind, bytes_of(body));
+}
 
-void say_raw(std::string_view packet) { (void)send(kControl, packet.data(), packet.size(), MSG_NOSIGNAL); }
+void say_raw(std::string_view packet) {
+    (void)send(kControl, packet.data(), packet.size(), MSG_NOSIGNAL);
+}
 
-ModelInfo honest() { return {.provider = "fake", .name = "liar", .slots = 1}; }
+ModelInfo honest() {
+    return {.provider = "fake", .name = "liar", .slots = 1};
+}
 
 std::string noise(std::size_t size) {
     std::mt19937 random(7);
@@ -38,14 +44,22 @@ std::string noise(std::size_t size) {
 
 /// Lies about the load. Returns when there is none to tell.
 void lie_while_loading(const std::string& lie) {
-    if (lie == "short_packet") say_raw("abc");
-    else if (lie == "wrong_size") say_raw(std::string_view("\x05\0\0\0\xff\xff\xff\xff", 8));
-    else if (lie == "unknown_kind") say(Kind{999}, "");
-    else if (lie == "slot_kind_on_control") say(Kind::transcript, encode(Transcript{}));
-    else if (lie == "noise_for_info") say(Kind::loaded, noise(4000));
-    else if (lie == "noise_for_progress") say(Kind::progress, noise(16));
-    else if (lie == "noise_for_error") say(Kind::failed, noise(100));
-    else if (lie == "no_such_error") say(Kind::failed, encode(Error{.code = ErrorCode{255}, .message = "x"}));
+    if (lie == "short_packet")
+        say_raw("abc");
+    else if (lie == "wrong_size")
+        say_raw(std::string_view("\x05\0\0\0\xff\xff\xff\xff", 8));
+    else if (lie == "unknown_kind")
+        say(Kind{999}, "");
+    else if (lie == "slot_kind_on_control")
+        say(Kind::transcript, encode(Transcript{}));
+    else if (lie == "noise_for_info")
+        say(Kind::loaded, noise(4000));
+    else if (lie == "noise_for_progress")
+        say(Kind::progress, noise(16));
+    else if (lie == "noise_for_error")
+        say(Kind::failed, noise(100));
+    else if (lie == "no_such_error")
+        say(Kind::failed, encode(Error{.code = ErrorCode{255}, .message = "x"}));
     else if (lie == "two_billion_slots") {
         auto info = honest();
         info.slots = 2'000'000'000;

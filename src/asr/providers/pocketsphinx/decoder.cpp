@@ -5,20 +5,44 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <cmath>
 #include <cstdarg>
 #include <cstdio>
 #include <format>
 #include <mutex>
+#include <optional>
 #include <string>
+#include <string_view>
 
 namespace hotmic::pocketsphinx {
 namespace {
 
 constexpr double kFramesPerSecond = 100;
-constexpr double kPauseSeconds = 0.5;  // between words: where a segment ends
+constexpr double kPauseSeconds = 0.5;     // between words: where a segment ends
+constexpr const char* kSearch = "words";  // the search's name within the decoder
 
-thread_local std::string last_errors;  // of the decoder being made on this thread
+/// While one lives, the engine's errors on this thread are kept for the message of the load that fails because of them.
+/// Otherwise they are nothing an operator must act on: noise without words in it is an "error" to the engine.
+class KeptErrors {
+public:
+    KeptErrors() { current_ = this; }
+    ~KeptErrors() { current_ = nullptr; }
+    KeptErrors(const KeptErrors&) = delete;
+    KeptErrors& operator=(const KeptErrors&) = delete;
+
+    static bool keep(std::string_view line) {
+        if (current_ == nullptr) return false;
+        current_->lines_ += (current_->lines_.empty() ? "" : " | ") + std::string(line);
+        return true;
+    }
+    [[nodiscard]] const std::string& lines() const { return lines_; }
+
+private:
+    static thread_local KeptErrors* current_;
+    std::string lines_;
+};
+thread_local KeptErrors* KeptErrors::current_ = nullptr;
 
 void log_line(void*, err_lvl_t level, const char* format, ...) {
     std::array<char, 512> line{};
@@ -28,18 +52,43 @@ void log_line(void*, err_lvl_t level, const char* format, ...) {
     va_end(arguments);
     std::string_view text(line.data());
     while (text.ends_with('\n')) text.remove_suffix(1);
-    if (level >= ERR_ERROR) {
-        spdlog::warn("pocketsphinx: {}", text);
-        last_errors += (last_errors.empty() ? "" : " | ") + std::string(text);
-    } else {
-        spdlog::debug("pocketsphinx: {}", text);
+    const bool wanted = level >= ERR_ERROR && KeptErrors::keep(text);
+    spdlog::log(wanted || level >= ERR_FATAL ? spdlog::level::warn : spdlog::level::debug, "pocketsphinx: {}", text);
+}
+
+template <class Number>
+std::optional<Number> number(const std::string& text) {
+    Number value{};
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+    if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+    return value;
+}
+
+/// Sets one parameter in the type the engine has it in.
+bool set(ps_config_t& config, const std::string& name, const std::string& value) {
+    switch (ps_config_typeof(&config, name.c_str()) & ~ARG_REQUIRED) {
+        case ARG_INTEGER: {
+            const auto whole = number<long>(value);
+            return whole && ps_config_set_int(&config, name.c_str(), *whole) != nullptr;
+        }
+        case ARG_FLOATING: {
+            const auto real = number<double>(value);
+            return real && ps_config_set_float(&config, name.c_str(), *real) != nullptr;
+        }
+        case ARG_BOOLEAN:
+            return ps_config_set_bool(&config, name.c_str(), value == "yes" ? 1 : 0) != nullptr;
+        case ARG_STRING:
+            return ps_config_set_str(&config, name.c_str(), value.c_str()) != nullptr;
+        default:
+            return false;
     }
 }
 
 /// "read(2)" is the second pronunciation of "read"; "<sil>", "[NOISE]" and "++UH++" are no words.
 std::string spelling(std::string_view word) {
     if (word.empty() || word.front() == '<' || word.front() == '[' || word.starts_with("++")) return {};
-    if (const auto bracket = word.find('('); bracket != std::string_view::npos && bracket > 0) word = word.substr(0, bracket);
+    if (const auto bracket = word.find('('); bracket != std::string_view::npos && bracket > 0)
+        word = word.substr(0, bracket);
     return std::string(word);
 }
 
@@ -53,27 +102,28 @@ void capture_log() {
     });
 }
 
-Result<DecoderPtr> make_decoder(const ModelFiles& files, const Settings& settings) {
+Result<DecoderPtr> make_decoder(const ModelFiles& files, const Settings& settings, const std::function<bool()>& go_on) {
     capture_log();
-    last_errors.clear();
+    const KeptErrors errors;
+    const auto refused = [&] {
+        return fail(ErrorCode::load_failed, std::format("PocketSphinx refused the model: {}", errors.lines()),
+                    "install it anew: apt install --reinstall pocketsphinx-en-us");
+    };
     const ConfigPtr config(ps_config_init(nullptr));
     ps_config_set_str(config.get(), "hmm", files.acoustic_model.c_str());
-    ps_config_set_str(config.get(), "lm", files.language_model.c_str());
     ps_config_set_str(config.get(), "dict", files.dictionary.c_str());
     for (const auto& [name, value] : settings) {
-        const anytype_t* set = nullptr;
-        switch (ps_config_typeof(config.get(), name.c_str()) & ~ARG_REQUIRED) {
-            case ARG_INTEGER: set = ps_config_set_int(config.get(), name.c_str(), std::stol(value)); break;
-            case ARG_BOOLEAN: set = ps_config_set_bool(config.get(), name.c_str(), value == "yes" ? 1 : 0); break;
-            case ARG_FLOATING: set = ps_config_set_float(config.get(), name.c_str(), std::stod(value)); break;
-            default: set = ps_config_set_str(config.get(), name.c_str(), value.c_str()); break;
+        if (!set(*config, name, value)) {
+            return fail(ErrorCode::internal,
+                        std::format("PocketSphinx has no parameter {} that could be {}", name, value));
         }
-        if (set == nullptr) return fail(ErrorCode::internal, std::format("PocketSphinx has no parameter {}", name));
     }
     DecoderPtr decoder(ps_init(config.get()));
-    if (!decoder) {
-        return fail(ErrorCode::load_failed, std::format("PocketSphinx refused the model: {}", last_errors),
-                    "install it anew: apt install --reinstall pocketsphinx-en-us");
+    if (!decoder) return refused();
+    if (go_on && !go_on()) return fail(ErrorCode::load_cancelled, "the load was cancelled");
+    if (ps_add_lm_file(decoder.get(), kSearch, files.language_model.c_str()) != 0 ||
+        ps_activate_search(decoder.get(), kSearch) != 0) {
+        return refused();
     }
     return decoder;
 }
@@ -120,16 +170,29 @@ std::vector<Segment> segments_of(std::vector<Word> words, bool with_words) {
     return segments;
 }
 
-Result<std::vector<std::int16_t>> to_pcm16(AudioView audio) {
+Result<void> check_samples(AudioView audio) {
+    const auto bad = std::ranges::find_if_not(audio, [](float sample) { return std::isfinite(sample); });
+    if (bad == audio.end()) return {};
+    return fail(ErrorCode::audio_invalid_samples,
+                std::format("sample {} of the audio is not a finite number", bad - audio.begin()),
+                "send samples between -1 and 1");
+}
+
+std::vector<std::int16_t> to_pcm16(AudioView audio) {
     std::vector<std::int16_t> pcm(audio.size());
-    for (std::size_t i = 0; i < audio.size(); ++i) {
-        if (!std::isfinite(audio[i])) {
-            return fail(ErrorCode::audio_invalid_samples, std::format("sample {} of the audio is not a finite number", i),
-                        "send samples between -1 and 1");
-        }
-        pcm[i] = static_cast<std::int16_t>(std::lround(std::clamp(audio[i], -1.0F, 1.0F) * 32767));
-    }
+    std::ranges::transform(audio, pcm.begin(), [](float sample) {
+        return static_cast<std::int16_t>(std::lround(std::clamp(sample, -1.0F, 1.0F) * 32767));
+    });
     return pcm;
+}
+
+bool has_voice(std::span<const std::int16_t> pcm) {
+    const VoiceDetectorPtr vad(ps_vad_init(PS_VAD_LOOSE, kSampleRate, 0));
+    if (!vad) return true;
+    for (const auto frame = ps_vad_frame_size(vad.get()); pcm.size() >= frame; pcm = pcm.subspan(frame)) {
+        if (ps_vad_classify(vad.get(), pcm.data()) == PS_VAD_SPEECH) return true;
+    }
+    return false;
 }
 
 }  // namespace hotmic::pocketsphinx

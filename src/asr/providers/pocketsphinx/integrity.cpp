@@ -69,7 +69,8 @@ private:
 Result<void> compare_size(const fs::path& file, const Head& head, std::uint64_t promised, bool exactly) {
     if (head.ended() || head.size() < promised) {
         return fail(ErrorCode::model_truncated,
-                    std::format("{} ends after {} bytes, before its contents do", file.string(), head.size()), kRemedy, "path");
+                    std::format("{} ends after {} bytes, before its contents do", file.string(), head.size()), kRemedy,
+                    "path");
     }
     if (exactly && head.size() > promised) {
         return corrupt(file, std::format("it has {} bytes, its header says {}", head.size(), promised));
@@ -77,8 +78,8 @@ Result<void> compare_size(const fs::path& file, const Head& head, std::uint64_t 
     return {};
 }
 
-/// Sphinx parameter files ("s3"): lines of text up to "endhdr", a mark of the byte order, dimensions, as many 32-bit numbers
-/// as these say, and a checksum where the text announces one.
+/// Sphinx parameter files ("s3"): lines of text up to "endhdr", a mark of the byte order, dimensions, as many 32-bit
+/// numbers as these say, and a checksum where the text announces one.
 struct Parameters {
     Head head;
     bool checksum = false;
@@ -121,8 +122,8 @@ std::optional<std::uint64_t> setting(std::string_view line, std::string_view nam
     return value;
 }
 
-/// The words of a binary model are its end: their total length, then each with its terminator. Counting terminators from
-/// behind finds that length, if nothing of the file is missing.
+/// The words of a binary model are its end: their total length, then each with its terminator. Counting terminators
+/// from behind finds that length, if nothing of the file is missing.
 bool ends_in_words(Head& head, std::uint64_t words) {
     constexpr std::uint64_t kLongestMean = 128;
     const auto tail = std::min(head.size(), words * kLongestMean + 4);
@@ -156,7 +157,8 @@ Result<void> check_phones(const fs::path& mdef, Facts& facts) {
         return head.text(3) == "0.3" ? Result<void>{} : corrupt(mdef, "it defines no phones");
     }
     head.word();  // version
-    head.seek(head.position() + head.word());
+    const std::uint64_t description = head.word();
+    head.seek(head.position() + description);
     std::array<std::uint64_t, 10> dimension{};
     for (auto& value : dimension) value = head.word();
     const auto [names, phones, states, ci_senones, senones, matrices, sequences, context, nodes, silence] = dimension;
@@ -235,7 +237,8 @@ Result<void> check_language_model(const fs::path& file, Facts& facts) {
     if (!name.ends_with(".bin") && !name.ends_with(".dmp")) return {};
     Head head(file);
     const auto magic = head.text(std::min<std::uint64_t>(kTrie.size(), head.size()));
-    if (magic.substr(std::min<std::size_t>(4, magic.size())).starts_with(kDump.substr(0, kTrie.size() - 4))) return {};  // read with care
+    if (magic.substr(std::min<std::size_t>(4, magic.size())).starts_with(kDump.substr(0, kTrie.size() - 4)))
+        return {};  // read with care
     if (magic != kTrie) return corrupt(file, "it is no language model");
     const auto order_text = head.text(1);
     const auto order = order_text.empty() ? 0U : static_cast<unsigned char>(order_text.front());
@@ -251,8 +254,8 @@ Result<void> check_language_model(const fs::path& file, Facts& facts) {
     }
     if (auto whole = compare_size(file, head, head.position() + least, false); !whole) return whole;
     if (!ends_in_words(head, words)) {
-        return fail(ErrorCode::model_truncated, std::format("{} ends before the last of its {} words", file.string(), words), kRemedy,
-                    "path");
+        return fail(ErrorCode::model_truncated,
+                    std::format("{} ends before the last of its {} words", file.string(), words), kRemedy, "path");
     }
     facts["n_grams"] = counts;
     return {};

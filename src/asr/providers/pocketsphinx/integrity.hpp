@@ -1,7 +1,7 @@
 /// Whether the files of a PocketSphinx model are as long as their own headers say, without reading them through.
 ///
-/// The engine maps the larger ones into memory and faults past the end of a truncated one, and it believes any dimension it
-/// reads. Looking first costs about a millisecond.
+/// The engine maps the larger ones into memory and faults past the end of a truncated one, and it believes any
+/// dimension it reads. Looking first costs about a millisecond.
 #pragma once
 
 #include <filesystem>

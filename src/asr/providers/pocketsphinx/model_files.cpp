@@ -33,30 +33,37 @@ fs::path first_with_suffix(const fs::path& folder, std::initializer_list<std::st
 fs::path acoustic_folder(const fs::path& folder) {
     std::error_code error;
     if (fs::exists(folder / "mdef", error)) return folder;
+    fs::path found;
     for (const auto& entry : fs::directory_iterator(folder, error)) {
-        if (fs::exists(entry.path() / "mdef", error)) return entry.path();
+        if (fs::exists(entry.path() / "mdef", error) && (found.empty() || entry.path() < found)) found = entry.path();
     }
-    return {};
+    return found;
 }
 
 Result<std::uint64_t> checked_size(const fs::path& file) {
     std::error_code error;
     const auto size = fs::file_size(file, error);
-    if (error) return fail(ErrorCode::model_file_missing, std::format("{} is missing", file.string()), kPackage, "path");
+    if (error)
+        return fail(ErrorCode::model_file_missing, std::format("{} is missing", file.string()), kPackage, "path");
     if (size == 0) return fail(ErrorCode::model_truncated, std::format("{} is empty", file.string()), kPackage, "path");
     if (!std::ifstream(file)) {
-        return fail(ErrorCode::model_file_unreadable, std::format("{} cannot be read", file.string()), "check its permissions", "path");
+        return fail(ErrorCode::model_file_unreadable, std::format("{} cannot be read", file.string()),
+                    "check its permissions", "path");
     }
     return size;
 }
 
-/// Sphinx parameter files ("s3") begin with a text header; one without is not what its name says.
-Result<void> check_s3(const fs::path& file) {
-    std::ifstream in(file, std::ios::binary);
-    std::string magic(2, '\0');
-    in.read(magic.data(), 2);
-    if (magic == "s3") return {};
-    return fail(ErrorCode::model_corrupt, std::format("{} is not a Sphinx parameter file", file.string()), kPackage, "path");
+/// The checks of integrity.hpp, in the order in which the engine reads.
+Result<void> check_contents(ModelFiles& files, const fs::path& weights) {
+    const auto in = [&](const char* name) { return files.acoustic_model / name; };
+    auto intact = check_phones(in("mdef"), files.facts);
+    if (intact) intact = check_gaussians(in("means"), files.facts);
+    if (intact) intact = check_gaussians(in("variances"), files.facts);
+    if (intact) intact = weights.filename() == "sendump" ? check_senone_dump(weights) : check_matrices(weights);
+    if (intact) intact = check_matrices(in("transition_matrices"));
+    if (intact) intact = check_dictionary(files.dictionary);
+    if (intact) intact = check_language_model(files.language_model, files.facts);
+    return intact;
 }
 
 }  // namespace
@@ -77,7 +84,8 @@ Result<ModelFiles> find_model(const fs::path& path) {
                      .language_model = first_with_suffix(folder, {".lm.bin", ".lm", ".lm.gz", ".lm.dmp"}),
                      .dictionary = first_with_suffix(folder, {".dict", ".dic"})};
     const auto missing = [&](const char* what) {
-        return fail(ErrorCode::model_not_recognized, std::format("{} has no {}", folder.string(), what), kPackage, "path");
+        return fail(ErrorCode::model_not_recognized, std::format("{} has no {}", folder.string(), what), kPackage,
+                    "path");
     };
     if (files.acoustic_model.empty()) return missing("acoustic model (a folder with a file mdef)");
     if (files.language_model.empty()) return missing("language model (*.lm.bin)");
@@ -85,16 +93,16 @@ Result<ModelFiles> find_model(const fs::path& path) {
 
     std::vector<fs::path> all{files.language_model, files.dictionary};
     for (const auto* name : kAcousticFiles) all.push_back(files.acoustic_model / name);
-    const auto weights = fs::exists(files.acoustic_model / "sendump", error) ? "sendump" : "mixture_weights";
-    all.push_back(files.acoustic_model / weights);
+    const auto weights =
+        files.acoustic_model / (fs::exists(files.acoustic_model / "sendump", error) ? "sendump" : "mixture_weights");
+    all.push_back(weights);
     for (const auto& file : all) {
         const auto size = checked_size(file);
         if (!size) return std::unexpected(size.error());
         files.total_bytes += *size;
+        if (file == files.language_model) files.language_model_bytes = *size;
     }
-    for (const auto* name : {"means", "variances", "transition_matrices"}) {
-        if (auto intact = check_s3(files.acoustic_model / name); !intact) return std::unexpected(std::move(intact).error());
-    }
+    if (auto intact = check_contents(files, weights); !intact) return std::unexpected(std::move(intact).error());
     return files;
 }
 

@@ -16,7 +16,9 @@ constexpr const char* kVersion = HOTMIC_POCKETSPHINX_VERSION;
 /// Measured with the en-us model, per slot and before the first (docs/providers.md).
 constexpr std::uint64_t kSlotBytes = 110ull << 20;
 
-int default_slots() { return std::clamp(static_cast<int>(std::thread::hardware_concurrency()), 1, 4); }
+int default_slots() {
+    return std::clamp(static_cast<int>(std::thread::hardware_concurrency()), 1, 4);
+}
 
 Capabilities abilities() {
     return {.streaming = true,
@@ -60,22 +62,22 @@ public:
 
     std::string_view name() const noexcept override { return "pocketsphinx"; }
 
-    Availability availability() const override {
-        return {.available = true, .version = kVersion, .devices = {"CPU"}};
-    }
+    Availability availability() const override { return {.available = true, .version = kVersion, .devices = {"CPU"}}; }
 
     Capabilities capabilities() const override { return abilities(); }
 
     Result<ModelFileInfo> inspect(const ModelSpec& spec) const override {
         const auto files = find_model(spec.path);
         if (!files) return std::unexpected(files.error());
+        auto details = files->facts;
+        details["acoustic_model"] = files->acoustic_model.string();
+        details["language_model"] = files->language_model.string();
+        details["dictionary"] = files->dictionary.string();
         return ModelFileInfo{.kind = "pocketsphinx acoustic model, language model and dictionary",
                              .format = "sphinx",
                              .size_bytes = files->total_bytes,
                              .languages = {"en"},
-                             .details = {{"acoustic_model", files->acoustic_model.string()},
-                                         {"language_model", files->language_model.string()},
-                                         {"dictionary", files->dictionary.string()}}};
+                             .details = std::move(details)};
     }
 
     Result<ResourceEstimate> estimate(const ModelSpec& spec) const override {
@@ -86,13 +88,16 @@ public:
     Result<std::unique_ptr<Model>> load(const ModelSpec& spec, LoadProgress& progress, std::stop_token stop) override {
         const auto files = find_model(spec.path);
         if (!files) return std::unexpected(files.error());
-        // The engine reads its files itself, in one call: progress is nothing, then everything.
-        progress.report(0, files->total_bytes);
-        if (stop.stop_requested()) return fail(ErrorCode::load_cancelled, "the load was cancelled");
-        auto decoder = make_decoder(*files, settings_);
+        // The engine reads its files itself, in two calls: progress is nothing, all but the language model, everything.
+        const auto go_on = [&](std::uint64_t bytes) {
+            progress.report(bytes, files->total_bytes);
+            return !stop.stop_requested();
+        };
+        if (!go_on(0)) return fail(ErrorCode::load_cancelled, "the load was cancelled");
+        auto decoder =
+            make_decoder(*files, settings_, [&] { return go_on(files->total_bytes - files->language_model_bytes); });
         if (!decoder) return std::unexpected(std::move(decoder).error());
-        if (stop.stop_requested()) return fail(ErrorCode::load_cancelled, "the load was cancelled");
-        progress.report(files->total_bytes, files->total_bytes);
+        if (!go_on(files->total_bytes)) return fail(ErrorCode::load_cancelled, "the load was cancelled");
         ModelInfo info{.provider = "pocketsphinx",
                        .provider_version = kVersion,
                        .name = files->acoustic_model.filename().string(),
@@ -121,8 +126,12 @@ const Settings& tuned_settings() {
     return settings;
 }
 
-std::shared_ptr<Provider> make_provider() { return make_provider(tuned_settings()); }
+std::shared_ptr<Provider> make_provider() {
+    return make_provider(tuned_settings());
+}
 
-std::shared_ptr<Provider> make_provider(Settings settings) { return std::make_shared<PocketSphinxProvider>(std::move(settings)); }
+std::shared_ptr<Provider> make_provider(Settings settings) {
+    return std::make_shared<PocketSphinxProvider>(std::move(settings));
+}
 
 }  // namespace hotmic::pocketsphinx

@@ -1,9 +1,9 @@
 #include "asr/providers/pocketsphinx/recognizer.hpp"
 
 #include <algorithm>
-#include <array>
 #include <utility>
 
+#include "asr/languages.hpp"
 #include "asr/long_audio.hpp"
 
 namespace hotmic::pocketsphinx {
@@ -13,26 +13,32 @@ namespace {
 constexpr std::size_t kPiece = 15 * kSampleRate;
 /// Shorter than this the engine has no frame to look at.
 constexpr std::size_t kShortest = kSampleRate / 10;
+/// Of a stream, in samples.
+constexpr std::size_t kLongestUtterance = 30 * kSampleRate;
 
 Result<void> check(const TranscribeOptions& options) {
-    constexpr std::array<std::string_view, 4> kKnown{"", "auto", "en", "english"};
-    if (!std::ranges::contains(kKnown, options.language)) {
+    const bool any = options.language.empty() || options.language == "auto";
+    if (!any && language_code(options.language) != "en") {
         return fail(ErrorCode::unsupported_language, "this model knows English only, not \"" + options.language + "\"",
                     "use language=en, or a multilingual model", "language");
     }
     if (options.task == Task::translate) {
-        return fail(ErrorCode::unsupported_parameter, "pocketsphinx does not translate", "use a multilingual whisper model", "task");
+        return fail(ErrorCode::unsupported_parameter, "pocketsphinx does not translate",
+                    "use a multilingual whisper model", "task");
     }
     return {};
 }
 
-/// A whole utterance at once: the engine normalises over all of it, and begins without what it learned of earlier noise.
+/// A whole utterance at once: the engine normalises over all of it, and begins without what it learned of earlier
+/// noise.
 bool decode_whole(ps_decoder_t& decoder, std::span<const std::int16_t> pcm) {
-    return ps_start_stream(&decoder) == 0 && ps_start_utt(&decoder) == 0 &&
-           ps_process_raw(&decoder, pcm.data(), pcm.size(), 0, 1) >= 0 && ps_end_utt(&decoder) == 0;
+    ps_start_stream(&decoder);  // fails for a model that removes no noise, and then there is nothing to forget
+    return ps_start_utt(&decoder) == 0 && ps_process_raw(&decoder, pcm.data(), pcm.size(), 0, 1) >= 0 &&
+           ps_end_utt(&decoder) == 0;
 }
 
-/// Live recognition: the engine's endpointer finds utterances, each is decoded as it is spoken.
+/// Live recognition: the engine's endpointer finds utterances, each is decoded as it is spoken. Someone who never
+/// pauses is cut every `kLongestUtterance`, for the engine's memory and its last pass grow with the utterance.
 class LiveStream final : public Stream {
 public:
     LiveStream(ps_decoder_t& decoder, EndpointerPtr endpointer, bool with_words)
@@ -47,14 +53,15 @@ public:
     LiveStream& operator=(const LiveStream&) = delete;
 
     Result<std::vector<StreamEvent>> feed(AudioView samples) override {
-        auto pcm = to_pcm16(samples);
-        if (!pcm) return std::unexpected(std::move(pcm).error());
-        held_.insert(held_.end(), pcm->begin(), pcm->end());
+        if (auto finite = check_samples(samples); !finite) return std::unexpected(std::move(finite).error());
+        const auto pcm = to_pcm16(samples);
+        held_.insert(held_.end(), pcm.begin(), pcm.end());
         const auto frame = ps_endpointer_frame_size(endpointer_.get());
         std::vector<StreamEvent> events;
         std::size_t used = 0;
         for (; held_.size() - used >= frame; used += frame) {
-            take(ps_endpointer_process(endpointer_.get(), held_.data() + used), frame, events);
+            const auto* speech = ps_endpointer_process(endpointer_.get(), held_.data() + used);
+            if (speech != nullptr && !take({speech, frame}, events)) return failed();
         }
         held_.erase(held_.begin(), held_.begin() + static_cast<std::ptrdiff_t>(used));
         if (in_utterance_) partial(events);
@@ -66,24 +73,37 @@ public:
         std::size_t count = 0;
         const auto* speech = ps_endpointer_end_stream(endpointer_.get(), held_.data(), held_.size(), &count);
         held_.clear();
-        if (speech != nullptr) take(speech, count, events);
-        if (in_utterance_) end_utterance(events);
+        if (speech != nullptr && count > 0 && !take({speech, count}, events)) return failed();
+        if (in_utterance_ && !stop(events)) return failed();
         return events;
     }
 
 private:
-    /// Speech the endpointer released (null: none), or the end of it.
-    void take(const std::int16_t* speech, std::size_t count, std::vector<StreamEvent>& events) {
-        if (speech == nullptr) return;
+    static std::unexpected<Error> failed() {
+        return fail(ErrorCode::inference_failed, "PocketSphinx failed on this stream");
+    }
+
+    /// Where the decoder is, on the stream's clock.
+    [[nodiscard]] double now() const { return start_ + seconds_of(decoded_); }
+
+    /// Speech that the endpointer released. False: the engine failed.
+    bool take(std::span<const std::int16_t> speech, std::vector<StreamEvent>& events) {
         if (!in_utterance_) {
-            in_utterance_ = true;
-            start_ = ps_endpointer_speech_start(endpointer_.get());
-            shown_.clear();
-            ps_start_utt(&decoder_);
+            if (!begin(ps_endpointer_speech_start(endpointer_.get()))) return false;
             events.push_back({StreamEvent::Kind::speech_started, start_, {}});
         }
-        ps_process_raw(&decoder_, speech, count, 0, 0);
-        if (ps_endpointer_in_speech(endpointer_.get()) == 0) end_utterance(events);
+        if (ps_process_raw(&decoder_, speech.data(), speech.size(), 0, 0) < 0) return false;
+        decoded_ += speech.size();
+        if (ps_endpointer_in_speech(endpointer_.get()) == 0) return stop(events);
+        return decoded_ < kLongestUtterance || (end(events) && begin(now()));
+    }
+
+    bool begin(double time) {
+        start_ = time;
+        decoded_ = 0;
+        shown_.clear();
+        in_utterance_ = ps_start_utt(&decoder_) == 0;
+        return in_utterance_;
     }
 
     void partial(std::vector<StreamEvent>& events) {
@@ -91,18 +111,24 @@ private:
         const char* text = ps_get_hyp(&decoder_, &score);
         if (text == nullptr || shown_ == text) return;
         shown_ = text;
-        const double now = start_ + ps_get_n_frames(&decoder_) / 100.0;
-        events.push_back({StreamEvent::Kind::partial, now, {.start = start_, .end = now, .text = shown_}});
+        events.push_back({StreamEvent::Kind::partial, now(), {.start = start_, .end = now(), .text = shown_}});
     }
 
-    void end_utterance(std::vector<StreamEvent>& events) {
-        ps_end_utt(&decoder_);
+    bool end(std::vector<StreamEvent>& events) {
         in_utterance_ = false;
+        if (ps_end_utt(&decoder_) < 0) return false;
         for (auto& segment : segments_of(words_of(decoder_, start_), with_words_)) {
-            const double end = segment.end;
-            events.push_back({StreamEvent::Kind::final, end, std::move(segment)});
+            const double time = segment.end;
+            events.push_back({StreamEvent::Kind::final, time, std::move(segment)});
         }
-        events.push_back({StreamEvent::Kind::speech_stopped, ps_endpointer_speech_end(endpointer_.get()), {}});
+        return true;
+    }
+
+    bool stop(std::vector<StreamEvent>& events) {
+        if (!end(events)) return false;
+        events.push_back(
+            {StreamEvent::Kind::speech_stopped, std::max(start_, ps_endpointer_speech_end(endpointer_.get())), {}});
+        return true;
     }
 
     ps_decoder_t& decoder_;
@@ -110,7 +136,8 @@ private:
     const bool with_words_;
     std::vector<std::int16_t> held_;  // less than a frame
     std::string shown_;               // the last partial
-    double start_ = 0;
+    double start_ = 0;                // of the utterance
+    std::size_t decoded_ = 0;         // samples of the utterance
     bool in_utterance_ = false;
 };
 
@@ -118,18 +145,17 @@ private:
 
 PocketSphinxRecognizer::PocketSphinxRecognizer(DecoderPtr decoder) : decoder_(std::move(decoder)) {}
 
-Result<Transcript> PocketSphinxRecognizer::transcribe(AudioView audio, const TranscribeOptions& options, const SegmentSink& sink,
-                                                      std::stop_token stop) {
+Result<Transcript> PocketSphinxRecognizer::transcribe(AudioView audio, const TranscribeOptions& options,
+                                                      const SegmentSink& sink, std::stop_token stop) {
     if (auto fit = check(options); !fit) return std::unexpected(std::move(fit).error());
-    auto pcm = to_pcm16(audio);
-    if (!pcm) return std::unexpected(std::move(pcm).error());
+    if (auto finite = check_samples(audio); !finite) return std::unexpected(std::move(finite).error());
 
     Transcript transcript{.text = {}, .language = "en", .duration = seconds_of(audio.size()), .segments = {}};
     for (std::size_t done = 0; done < audio.size();) {
         if (stop.stop_requested()) return fail(ErrorCode::cancelled, "the request was cancelled");
         const auto rest = audio.subspan(done);
         const auto length = rest.size() <= kPiece ? rest.size() : best_pause(rest.first(kPiece), kPiece / 2);
-        auto words = decode(std::span(*pcm).subspan(done, length), seconds_of(done));
+        auto words = decode(to_pcm16(rest.first(length)), seconds_of(done));
         if (!words) return std::unexpected(std::move(words).error());
         done += length;
         for (auto& segment : segments_of(*std::move(words), options.word_timestamps)) {
@@ -144,7 +170,7 @@ Result<Transcript> PocketSphinxRecognizer::transcribe(AudioView audio, const Tra
 }
 
 Result<std::vector<Word>> PocketSphinxRecognizer::decode(std::span<const std::int16_t> piece, double offset) {
-    if (piece.size() < kShortest) return std::vector<Word>{};
+    if (piece.size() < kShortest || !has_voice(piece)) return std::vector<Word>{};
     if (!decode_whole(*decoder_, piece)) return fail(ErrorCode::inference_failed, "PocketSphinx failed on this audio");
     return words_of(*decoder_, offset);
 }

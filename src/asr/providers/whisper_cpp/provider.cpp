@@ -61,6 +61,35 @@ std::vector<WarmupCase> warmup_cases(const ModelSpec& spec, bool multilingual) {
     return cases;
 }
 
+/// Libraries, vocabulary and the like: measured, the same for tiny, base and small.
+constexpr std::uint64_t kEngineBytes = 25'000'000;
+
+/// What one warm slot holds (docs/providers.md tells how it was measured). The caches and buffers follow the engine's
+/// own dimensions; the activations are what it allocates for a window of 30 s, linear in the width of the model.
+std::uint64_t slot_bytes(const ModelHeader& header, const ModelSpec& spec) {
+    const auto wide = static_cast<std::uint64_t>(header.n_audio_state);
+    const auto layers = static_cast<std::uint64_t>(header.n_text_layer);
+    const auto vocabulary = static_cast<std::uint64_t>(header.n_vocab);
+    const auto mels = static_cast<std::uint64_t>(header.n_mels);
+    const auto frames = static_cast<std::uint64_t>(header.n_audio_ctx);
+    const auto heads = static_cast<std::uint64_t>(header.n_audio_head);
+    constexpr std::uint64_t kPaddedFrames = 1536;
+    constexpr std::uint64_t kPaddedText = 512;
+    constexpr std::uint64_t kKeyAndValue = 2 * 2;  // of 16 bits each
+    constexpr std::uint64_t kPrompt = 228;         // tokens that are given to the decoder at once, at most
+
+    const auto decoders = static_cast<std::uint64_t>(std::max({1, spec.max_best_of, spec.max_beam_size}));
+    const auto self = kPaddedText * wide * layers * kKeyAndValue * (decoders > 1 ? decoders + 2 : 1);
+    const auto cross = kPaddedFrames * wide * kKeyAndValue * (layers + 1);
+    const auto convolution = 24'000 * wide + 50'000 * mels;
+    const auto scores = heads * frames * frames;  // attention without flash attention keeps them all
+    const auto encoder = spec.flash_attention ? 42'000 * wide : 27'000 * wide + scores * (sizeof(float) + 2);
+    const auto between = 6'000 * wide + 12'000 * wide;
+    const auto decoder = 3'600 * wide + 2 * kPrompt * vocabulary * sizeof(float) + decoders * vocabulary * 28;
+    constexpr std::uint64_t kAudio = 31'000'000;  // spectrogram and padded copies of the longest window, threads
+    return self + cross + convolution + encoder + between + decoder + kAudio;
+}
+
 class WhisperModel final : public Model {
 public:
     WhisperModel(ContextPtr context, ModelSpec spec, ModelInfo info)
@@ -133,21 +162,8 @@ public:
     Result<ResourceEstimate> estimate(const ModelSpec& spec) const override {
         const auto file = checked_file(spec);
         if (!file) return std::unexpected(file.error());
-        const auto& h = file->header;
-        const auto square = [](std::int64_t a, std::int64_t b) {
-            return static_cast<std::uint64_t>(a) * static_cast<std::uint64_t>(b);
-        };
-        // Half-precision keys and values; the self-attention cache is made anew for all decoders plus two.
-        const auto decoders = static_cast<std::uint64_t>(std::max({1, spec.max_best_of, spec.max_beam_size}) + 2);
-        const std::uint64_t kv_self = square(512, h.n_text_state) * square(h.n_text_layer, 2 * 2) * decoders;
-        const std::uint64_t kv_cross = square(1536, h.n_text_state) * square(h.n_text_layer, 2 * 2);
-        // Graph buffers, by what dominates each: a window's activations for the encoder, a full context's logits for
-        // the decoder.
-        const std::uint64_t encode = square(h.n_audio_ctx, h.n_audio_state) * sizeof(float) * 24;
-        const std::uint64_t decode = square(h.n_vocab, h.n_text_ctx) * sizeof(float) * 3 / 2;
-        constexpr std::uint64_t kEngine = 40ull << 20;  // libraries, vocabulary, thread stacks
-        return ResourceEstimate{.weights_bytes = file->tensor_bytes + kEngine,
-                                .per_slot_bytes = kv_self + kv_cross + encode + decode,
+        return ResourceEstimate{.weights_bytes = file->tensor_bytes + kEngineBytes,
+                                .per_slot_bytes = slot_bytes(file->header, spec),
                                 .slots = slots_of(spec)};
     }
 

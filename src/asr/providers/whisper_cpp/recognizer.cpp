@@ -30,10 +30,13 @@ constexpr const char* kNotNumbers = "the model produced numbers that are not fin
 constexpr const char* kCheckFile = "its weights are damaged: download the model again";
 
 /// Steps of the decoder that `seconds` of audio may take: several times what the worst speech takes with every
-/// fallback. A model of meaningless weights takes more, for it never comes to an end.
+/// fallback. A model of meaningless weights takes more: it never ends a sentence, or moves on by hundredths of a
+/// second.
 constexpr std::int64_t most_steps(double seconds) {
     return 1500 + static_cast<std::int64_t>(300 * seconds);
 }
+/// What a pass of the encoder counts for.
+constexpr std::int64_t kStepsOfAPass = 200;
 
 bool asks_for_detection(const std::string& language) {
     return language.empty() || language == "auto";
@@ -77,7 +80,10 @@ struct WhisperRecognizer::Run {
     // The decoders' logits are looked at by a thread each.
     std::atomic<bool> broken = false;  // a number that is none came out of the model
 
-    [[nodiscard]] bool must_end() { return broken || --steps_left < 0 || stop.stop_requested(); }
+    [[nodiscard]] bool must_end(std::int64_t steps) {
+        steps_left -= steps;
+        return broken || steps_left < 0 || stop.stop_requested();
+    }
 
     void begin_window(double at, double seconds);
     void collect();
@@ -307,9 +313,9 @@ whisper_full_params WhisperRecognizer::parameters(Run& run, std::span<const whis
         static_cast<Run*>(data)->collect();
     };
     params.encoder_begin_callback = [](whisper_context*, whisper_state*, void* data) {
-        return !static_cast<Run*>(data)->must_end();
+        return !static_cast<Run*>(data)->must_end(kStepsOfAPass);
     };
-    params.abort_callback = [](void* data) { return static_cast<Run*>(data)->must_end(); };
+    params.abort_callback = [](void* data) { return static_cast<Run*>(data)->must_end(1); };
     params.logits_filter_callback = [](whisper_context* context, whisper_state*, const whisper_token_data*, int,
                                        float* logits, void* data) {
         const std::span all(logits, static_cast<std::size_t>(whisper_model_n_vocab(context)));
