@@ -144,6 +144,8 @@ int main(int argc, char** argv) {
             with_defaults = false;
         else if (argument == "--stream")
             stream = true;
+        else if (argument == "--model" && i + 1 < argc)
+            model = argv[++i];
         else
             settings.emplace_back(argument.substr(0, argument.find('=')), argument.substr(argument.find('=') + 1));
     }

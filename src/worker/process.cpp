@@ -18,8 +18,6 @@ extern "C" {
 #include <fstream>
 #include <vector>
 
-extern char** environ;
-
 namespace hotmic::worker {
 namespace {
 

@@ -3,12 +3,17 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <limits>
+#include <string_view>
 
+#include "asr/providers/pocketsphinx/decoder.hpp"
 #include "asr/providers/pocketsphinx/model_files.hpp"
 #include "asr/providers/pocketsphinx/provider.hpp"
 #include "audio/clip.hpp"
+#include "lifecycle/memory_info.hpp"
 #include "lifecycle/warmup_runner.hpp"
 
 namespace hotmic::pocketsphinx {
@@ -43,21 +48,34 @@ TEST_F(PocketSphinx, TheSameAudioGivesTheSameTimesWhateverCameBefore) {
     }
 }
 
+/// All that a stream yields for `audio`, fed in steps that are no multiple of the engine's frames.
+std::vector<StreamEvent> stream(Recognizer& recognizer, AudioView audio, const TranscribeOptions& options = {}) {
+    constexpr std::size_t kStep = 1000;
+    std::vector<StreamEvent> events;
+    const auto add = [&](std::vector<StreamEvent> more) { events.insert(events.end(), more.begin(), more.end()); };
+    const auto live = recognizer.open_stream(options).value();
+    for (; !audio.empty(); audio = audio.subspan(std::min(kStep, audio.size()))) {
+        add(live->feed(audio.first(std::min(kStep, audio.size()))).value());
+    }
+    add(live->finish().value());
+    return events;
+}
+
+std::string finals_of(const std::vector<StreamEvent>& events) {
+    std::string text;
+    for (const auto& event : events) {
+        if (event.kind == StreamEvent::Kind::final) text += (text.empty() ? "" : " ") + event.segment.text;
+    }
+    return text;
+}
+
 TEST_F(PocketSphinx, AStreamYieldsStartPartialsFinalsAndStopOnItsOwnClock) {
     const auto speech = clip();
     std::vector<float> audio(kSampleRate);  // a second of silence, speech, two of silence
     audio.insert(audio.end(), speech.begin(), speech.end());
     audio.resize(audio.size() + 2 * kSampleRate);
 
-    std::vector<StreamEvent> events;
-    {
-        const auto stream = recognizer_->open_stream({}).value();
-        const auto add = [&](std::vector<StreamEvent> more) { events.insert(events.end(), more.begin(), more.end()); };
-        for (std::size_t at = 0; at < audio.size(); at += 1000) {
-            add(stream->feed(AudioView(audio).subspan(at, std::min<std::size_t>(1000, audio.size() - at))).value());
-        }
-        add(stream->finish().value());
-    }
+    const auto events = stream(*recognizer_, audio);
     ASSERT_FALSE(events.empty());
     EXPECT_EQ(events.front().kind, StreamEvent::Kind::speech_started);
     EXPECT_NEAR(events.front().time, 1.0, 0.5);
@@ -82,9 +100,159 @@ TEST_F(PocketSphinx, AStreamLeavesNothingBehindForTheNextRequest) {
     EXPECT_EQ(recognizer_->transcribe(clip(), {}, {}, {}).value().text, before);
 }
 
+TEST_F(PocketSphinx, OneStreamLeavesNothingBehindForTheNext) {
+    const auto first = finals_of(stream(*recognizer_, clip()));
+    auto loud = clip();
+    for (auto& sample : loud) sample = std::clamp(sample * 8, -1.0F, 1.0F);
+    ASSERT_FALSE(stream(*recognizer_, loud).empty());
+    EXPECT_EQ(finals_of(stream(*recognizer_, clip())), first);
+}
+
+TEST_F(PocketSphinx, AStreamsWordsLieWithinTheirSegmentOnTheStreamsClock) {
+    auto audio = std::vector<float>(2 * kSampleRate);
+    const auto speech = clip();
+    audio.insert(audio.end(), speech.begin(), speech.end());
+    int words = 0;
+    for (const auto& event : stream(*recognizer_, audio, {.word_timestamps = true})) {
+        if (event.kind != StreamEvent::Kind::final) continue;
+        EXPECT_GE(event.segment.start, 1.0);
+        EXPECT_LE(event.segment.end, seconds_of(audio.size()) + 0.1);
+        for (const auto& word : event.segment.words) {
+            ++words;
+            EXPECT_GE(word.start, event.segment.start);
+            EXPECT_LE(word.end, event.segment.end);
+            EXPECT_GT(word.probability, 0);
+            EXPECT_LE(word.probability, 1);
+        }
+    }
+    EXPECT_GT(words, 3);
+}
+
+TEST_F(PocketSphinx, SomeoneWhoNeverPausesIsHeardInPartsOfHalfAMinute) {
+    // Two voices over each other leave no pause.
+    auto audio = audio::clip_of_length(40).value();
+    for (std::size_t i = 0; i < audio.size(); ++i) {
+        audio[i] = 0.5F * (audio[i] + audio[(i + audio.size() / 3) % audio.size()] +
+                           audio[(i + audio.size() / 2) % audio.size()]);
+    }
+    const auto events = stream(*recognizer_, audio);
+    double started = -1;
+    double longest = 0;
+    bool heard_within = false;
+    for (const auto& event : events) {
+        switch (event.kind) {
+            case StreamEvent::Kind::speech_started:
+                started = event.time;
+                break;
+            case StreamEvent::Kind::speech_stopped:
+                longest = std::max(longest, event.time - started);
+                break;
+            case StreamEvent::Kind::final:
+                heard_within |= event.segment.start - started < 30 && event.segment.end - started <= 30.1;
+                break;
+            case StreamEvent::Kind::partial:
+                break;
+        }
+        EXPECT_LE(event.segment.end - event.segment.start, 30.1);
+    }
+    ASSERT_GT(longest, 31) << "this audio has a pause and tests nothing";
+    EXPECT_TRUE(heard_within);
+}
+
+TEST_F(PocketSphinx, AStreamRefusesNumbersThatAreNone) {
+    const auto live = recognizer_->open_stream({}).value();
+    const auto events = live->feed(std::vector<float>{0.1F, std::numeric_limits<float>::quiet_NaN()});
+    ASSERT_FALSE(events);
+    EXPECT_EQ(events.error().code, ErrorCode::audio_invalid_samples);
+}
+
+TEST_F(PocketSphinx, AMinuteIsHeardToItsEnd) {
+    const auto minute = audio::clip_of_length(60).value();
+    const auto transcript = recognizer_->transcribe(minute, {.word_timestamps = true}, {}, {}).value();
+    double last = 0;
+    for (const auto& segment : transcript.segments) {
+        for (const auto& word : segment.words) {
+            EXPECT_GE(word.start, last);
+            last = word.start;
+        }
+    }
+    EXPECT_GT(last, 55);
+    EXPECT_LE(last, 60);
+    const auto sentence = recognizer_->transcribe(clip(), {}, {}, {}).value();
+    const auto in_a_minute = 60 / sentence.duration;
+    const auto words = [](const std::string& text) { return static_cast<double>(std::ranges::count(text, ' ') + 1); };
+    EXPECT_NEAR(words(transcript.text), in_a_minute * words(sentence.text), 0.2 * in_a_minute * words(sentence.text));
+}
+
 TEST_F(PocketSphinx, SilenceIsAnEmptyTranscript) {
     EXPECT_EQ(recognizer_->transcribe(std::vector<float>(3 * kSampleRate), {}, {}, {}).value().text, "");
 }
+
+TEST_F(PocketSphinx, EnglishMayBeNamedInAnyWay) {
+    for (const auto* name : {"EN", "English"})
+        EXPECT_TRUE(recognizer_->transcribe(std::vector<float>(10), {.language = name}, {}, {}));
+    const auto german = recognizer_->transcribe(clip(), {.language = "de"}, {}, {});
+    ASSERT_FALSE(german);
+    EXPECT_EQ(german.error().code, ErrorCode::unsupported_language);
+    EXPECT_THAT(german.error().describe(), HasSubstr("language=en"));
+}
+
+TEST_F(PocketSphinx, PromptAndTemperatureChangeNothing) {
+    const auto plain = recognizer_->transcribe(clip(), {}, {}, {}).value().text;
+    EXPECT_EQ(recognizer_->transcribe(clip(), {.prompt = "zebra", .temperature = 0.8}, {}, {}).value().text, plain);
+    EXPECT_FALSE(model_->info().capabilities.prompt);
+    EXPECT_FALSE(model_->info().capabilities.temperature);
+}
+
+TEST_F(PocketSphinx, WhatItCannotCheckOrUseIsRefused) {
+    for (const ModelSpec& spec : {ModelSpec{.provider = "pocketsphinx", .path = {}, .sha256 = std::string(64, 'a')},
+                                  ModelSpec{.provider = "pocketsphinx", .path = {}, .backend = "gpu"}}) {
+        const auto file = provider_->inspect(spec);
+        ASSERT_FALSE(file);
+        EXPECT_EQ(file.error().code, ErrorCode::config_invalid);
+        EXPECT_FALSE(file.error().param.empty());
+    }
+}
+
+TEST_F(PocketSphinx, TheHeadersTellWhatTheModelIs) {
+    const auto file = provider_->inspect({.provider = "pocketsphinx", .path = {}}).value();
+    EXPECT_EQ(file.details.at("senones"), "5126");
+    EXPECT_EQ(file.details.at("gaussians"), "42 codebooks of 128 in 39 dimensions");
+    EXPECT_THAT(file.details.at("n_grams"), HasSubstr(" + "));
+}
+
+TEST(PocketSphinxLoading, IsAskedWhetherToGoOnBeforeTheLanguageModel) {
+    int asked = 0;
+    const auto decoder = make_decoder(find_model({}).value(), tuned_settings(), [&] { return ++asked > 1; });
+    ASSERT_FALSE(decoder);
+    EXPECT_EQ(decoder.error().code, ErrorCode::load_cancelled);
+    EXPECT_EQ(asked, 1);
+}
+
+TEST(PocketSphinxLoading, ASettingThatDoesNotExistIsNamed) {
+    for (const auto& setting : Settings{{"nonsense", "1"}, {"maxhmmpf", "many"}}) {
+        const auto decoder = make_decoder(find_model({}).value(), {setting});
+        ASSERT_FALSE(decoder);
+        EXPECT_THAT(decoder.error().message, HasSubstr(setting.first));
+    }
+}
+
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)  // they need memory of their own
+TEST(PocketSphinxLoading, TheEstimateCoversWhatASlotTakes) {
+    const auto provider = make_provider();
+    const ModelSpec spec{.provider = "pocketsphinx", .path = {}, .slots = 1};
+    trim_heap();
+    const auto before = resident_memory();
+    LoadProgress progress;
+    const auto model = provider->load(spec, progress, {}).value();
+    const auto recognizer = model->make_recognizer().value();
+    ASSERT_TRUE(recognizer->transcribe(audio::clip_of_length(15).value(), {}, {}, {}));
+    const auto taken = resident_memory() - before;
+    const auto estimate = provider->estimate(spec).value().total_bytes();
+    EXPECT_LE(taken, estimate + (8u << 20));
+    EXPECT_GE(taken, estimate / 2);
+}
+#endif
 
 TEST_F(PocketSphinx, TranslationIsRefusedByName) {
     const auto transcript = recognizer_->transcribe(clip(), {.task = Task::translate}, {}, {});
@@ -114,6 +282,20 @@ protected:
         EXPECT_THAT(files.error().remedy, HasSubstr("apt install"));
     }
 
+    /// Makes room for a damaged one.
+    static fs::path put_aside(const fs::path& file) {
+        auto aside = file;
+        aside += ".whole";
+        fs::rename(file, aside);
+        return aside;
+    }
+    static void overwrite(const fs::path& file, std::streamoff position, std::string_view bytes) {
+        std::fstream out(file, std::ios::in | std::ios::out | std::ios::binary);
+        out.seekp(position);
+        out.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+        ASSERT_TRUE(out.good());
+    }
+
     const fs::path folder_ = fs::temp_directory_path() / ("hotmic-pocketsphinx-" + std::to_string(getpid()));
 };
 
@@ -138,8 +320,89 @@ TEST_F(DamagedModel, WithAnEmptyFile) {
 }
 
 TEST_F(DamagedModel, WithGarbageForAFile) {
-    std::ofstream(folder_ / "en-us/means") << "no Gaussian in here";
+    for (const auto* name : {"means", "variances", "transition_matrices", "mdef", "sendump"}) {
+        const auto whole = put_aside(folder_ / "en-us" / name);
+        std::ofstream(folder_ / "en-us" / name) << "no Gaussian in here, nor anything else that anyone could use";
+        expect(ErrorCode::model_corrupt, name);
+        fs::rename(whole, folder_ / "en-us" / name);
+    }
+}
+
+TEST_F(DamagedModel, CutAnywhere) {
+    for (const auto* name : {"means", "variances", "transition_matrices", "mdef", "sendump"}) {
+        const auto file = folder_ / "en-us" / name;
+        for (const double share : {0.999, 0.5, 0.02}) {
+            const auto whole = put_aside(file);
+            fs::copy_file(whole, file);
+            fs::resize_file(file, static_cast<std::uintmax_t>(static_cast<double>(fs::file_size(whole)) * share));
+            const auto files = find_model(folder_);
+            ASSERT_FALSE(files) << name << " cut to " << share;
+            EXPECT_THAT(files.error().code, ::testing::AnyOf(ErrorCode::model_truncated, ErrorCode::model_corrupt));
+            EXPECT_THAT(files.error().message, HasSubstr(name));
+            fs::rename(whole, file);
+        }
+    }
+    ASSERT_TRUE(find_model(folder_)) << "whole again";
+}
+
+TEST_F(DamagedModel, WithMoreInItThanItsHeaderSays) {
+    std::ofstream(folder_ / "en-us/means", std::ios::app | std::ios::binary) << "more";
     expect(ErrorCode::model_corrupt, "means");
+}
+
+TEST_F(DamagedModel, WithAbsurdDimensions) {
+    overwrite(folder_ / "en-us/means", 0x2a, "\xff\xff\xff\x7f");  // codebooks
+    expect(ErrorCode::model_corrupt, "means");
+}
+
+class DamagedLanguageModel : public DamagedModel {
+protected:
+    void SetUp() override {
+        DamagedModel::SetUp();
+        const auto original = fs::read_symlink(file_);
+        fs::remove(file_);
+        fs::copy_file(original, file_);
+    }
+    const fs::path file_ = folder_ / "en-us.lm.bin";
+};
+
+TEST_F(DamagedLanguageModel, CutInItsWords) {
+    fs::resize_file(file_, fs::file_size(file_) - 3);
+    expect(ErrorCode::model_truncated, "en-us.lm.bin");
+}
+
+TEST_F(DamagedLanguageModel, CutInItsNGrams) {
+    fs::resize_file(file_, fs::file_size(file_) * 9 / 10);
+    expect(ErrorCode::model_truncated, "en-us.lm.bin");
+}
+
+TEST_F(DamagedLanguageModel, CutInItsHeader) {
+    fs::resize_file(file_, 25);
+    expect(ErrorCode::model_truncated, "en-us.lm.bin");
+}
+
+TEST_F(DamagedLanguageModel, OfAnAbsurdOrder) {
+    overwrite(file_, 19, "\x7f");
+    expect(ErrorCode::model_corrupt, "en-us.lm.bin");
+}
+
+TEST_F(DamagedLanguageModel, OfMoreNGramsThanItCouldHold) {
+    overwrite(file_, 24, "\xff\xff\xff\xff");
+    expect(ErrorCode::model_truncated, "en-us.lm.bin");
+}
+
+TEST_F(DamagedLanguageModel, ThatIsText) {
+    std::ofstream(file_) << "to be or not to be";
+    expect(ErrorCode::model_corrupt, "en-us.lm.bin");
+}
+
+TEST_F(DamagedModel, ThatOnlyTheEngineSeesThrough) {
+    std::ofstream(folder_ / "en-us/feat.params") << "-feat nonsense\n";
+    LoadProgress progress;
+    const auto model = make_provider()->load({.provider = "pocketsphinx", .path = folder_, .slots = 1}, progress, {});
+    ASSERT_FALSE(model);
+    EXPECT_EQ(model.error().code, ErrorCode::load_failed);
+    EXPECT_THAT(model.error().message, HasSubstr("ERROR")) << "what the engine said belongs into it";
 }
 
 }  // namespace

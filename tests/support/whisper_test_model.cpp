@@ -116,7 +116,9 @@ std::vector<std::pair<std::int32_t, std::int32_t>> chain_of(const WhisperTestMod
             last = first_word + static_cast<std::int32_t>(i);
         }
         chain.emplace_back(last, end);
-        chain.emplace_back(end, tokens.end_of_text());
+        chain.emplace_back(
+            end, end + 1);  // times come in pairs: after a single one the engine passes over the rest of a window
+        chain.emplace_back(end + 1, tokens.end_of_text());
     };
     const auto start = tokens.first_timestamp();
     const auto end = start + static_cast<std::int32_t>(std::lround(model.ends_at * 50));
@@ -130,7 +132,7 @@ std::vector<std::pair<std::int32_t, std::int32_t>> chain_of(const WhisperTestMod
     say(start, kFirstWord, model.sentence.size(), end);
     // Not by way of a timestamp: the start's is followed by the other sentence.
     say(Tokens::translate(), kFirstWord + static_cast<std::int32_t>(model.sentence.size()), model.translation.size(),
-        end + 1);
+        end + 2);
     return chain;
 }
 

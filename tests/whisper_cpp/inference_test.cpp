@@ -300,19 +300,5 @@ TEST_F(Inference, TheEstimateIsWithinAFifthOfWhatAWarmWorkerHolds) {
     RecordProperty("estimated_mb", std::to_string(estimate / 1e6));
 }
 
-/// The engine's own behaviour, which the checks of model_file stand in front of.
-TEST(EngineDeathTest, ABadTensorTypeAbortsTheEngine) {
-    const auto path = fs::temp_directory_path() / ("hotmic-abort-" + std::to_string(getpid()) + ".bin");
-    testing::write_damaged_whisper_model(path, testing::Damage::bad_tensor_type);
-    GTEST_FLAG_SET(death_test_style, "threadsafe");
-    EXPECT_DEATH(
-        {
-            start_engine();
-            (void)whisper_init_from_file_with_params_no_state(path.c_str(), whisper_context_default_params());
-        },
-        "");
-    fs::remove(path);
-}
-
 }  // namespace
 }  // namespace hotmic::whisper_cpp

@@ -81,8 +81,49 @@ TEST_F(Traps, AMillionLayersAreRefusedWithoutTryingThem) {
     expect_refused(damaged(Damage::million_layers), ErrorCode::model_corrupt, "n_audio_layer = 1000000");
 }
 
-TEST_F(Traps, ATensorTypeThatMakesTheEngineAbortIsRefused) {
+TEST_F(Traps, ATensorOfNoKnownTypeIsRefused) {
     expect_refused(damaged(Damage::bad_tensor_type), ErrorCode::model_corrupt, "unknown type 999");
+}
+
+/// Headers that make the engine abort, or compute with other sizes than it has allocated.
+TEST_F(Traps, HeadersThatMakeTheEngineAbortAreRefused) {
+    struct Case {
+        const char* what;
+        int field;  // of the header, the magic number being the first
+        std::int32_t value;
+        ErrorCode code;
+        const char* says;
+    };
+    const auto set = [&](const Case& one) {
+        const auto path = whole();
+        std::fstream file(path, std::ios::binary | std::ios::in | std::ios::out);
+        file.seekp(4 * one.field);
+        file.write(reinterpret_cast<const char*>(&one.value), sizeof one.value);
+        return path;
+    };
+    const Case cases[] = {
+        {"q4_K, whose blocks of 256 do not divide rows of 384", 11, 2012, ErrorCode::model_unsupported,
+         "blocks of 256"},
+        {"blocks of an older version of the format", 11, 1002, ErrorCode::model_unsupported, "version 1"},
+        {"no such type", 11, 99, ErrorCode::model_corrupt, "ftype = 99"},
+        {"no heads", 4, 0, ErrorCode::model_corrupt, "n_audio_head = 0"},
+        {"heads that do not divide the width", 8, 7, ErrorCode::model_corrupt, "n_text_head = 7"},
+        {"a decoder of another width", 7, 512, ErrorCode::model_corrupt, "n_text_state = 512"},
+        {"negative", 1, -1, ErrorCode::model_corrupt, "n_vocab = -1"},
+    };
+    for (const auto& one : cases) {
+        SCOPED_TRACE(one.what);
+        expect_refused(set(one), one.code, one.says);
+    }
+    // That the check is needed: the engine dies of heads that do not divide the width.
+    const auto path = set(cases[4]);
+    GTEST_FLAG_SET(death_test_style, "threadsafe");
+    EXPECT_DEATH(
+        {
+            start_engine();
+            (void)whisper_init_from_file_with_params(path.c_str(), whisper_context_default_params());
+        },
+        "");
 }
 
 TEST_F(Traps, ATokenOfFourGigabytesIsRefused) {
@@ -299,6 +340,18 @@ TEST_F(Traps, OfficialWeightsTranscribeSpeech) {
     const auto& built_in = audio::builtin_clip();
     const auto transcript = recognizer->transcribe(audio::clip_of_length(built_in.seconds).value(), {}, {}, {}).value();
     EXPECT_LE(word_error_rate(built_in.text, transcript.text), 0.2) << transcript.text;
+
+    const fs::path speech = HOTMIC_SOURCE_DIR "/../shared/speech/jfk.wav";
+    if (!fs::exists(speech))
+        GTEST_SKIP() << "the built-in clip passed; " << speech << " is not there to try real speech with";
+    const auto source = open_media_file(speech).value();
+    const auto spoken = recognizer->transcribe(read_all(*source).value(), {.word_timestamps = true}, {}, {}).value();
+    EXPECT_LE(
+        word_error_rate(
+            "and so my fellow Americans ask not what your country can do for you ask what you can do for your country",
+            spoken.text),
+        0.1)
+        << spoken.text;
 }
 
 }  // namespace

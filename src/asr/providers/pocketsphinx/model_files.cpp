@@ -101,6 +101,7 @@ Result<ModelFiles> find_model(const fs::path& path) {
         if (!size) return std::unexpected(size.error());
         files.total_bytes += *size;
         if (file == files.language_model) files.language_model_bytes = *size;
+        if (file == files.dictionary) files.dictionary_bytes = *size;
     }
     if (auto intact = check_contents(files, weights); !intact) return std::unexpected(std::move(intact).error());
     return files;

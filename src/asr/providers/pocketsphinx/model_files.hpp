@@ -15,6 +15,7 @@ struct ModelFiles {
     std::filesystem::path dictionary;
     std::uint64_t total_bytes = 0;
     std::uint64_t language_model_bytes = 0;
+    std::uint64_t dictionary_bytes = 0;
     Facts facts{};  ///< what the headers tell
 };
 

@@ -13,8 +13,13 @@ namespace {
 
 constexpr const char* kVersion = HOTMIC_POCKETSPHINX_VERSION;
 
-/// Measured with the en-us model, per slot and before the first (docs/providers.md).
-constexpr std::uint64_t kSlotBytes = 110ull << 20;
+/// Measured with dictionaries of 1 700 to 135 000 words (docs/providers.md): every slot holds its own copy of the
+/// files, trees and tables that grow with the dictionary, and what a request needs while it runs.
+std::uint64_t slot_bytes(const ModelFiles& files) {
+    constexpr std::uint64_t kPerDictionaryByte = 13;
+    constexpr std::uint64_t kFixed = 32ull << 20;
+    return files.total_bytes + kPerDictionaryByte * files.dictionary_bytes + kFixed;
+}
 
 int default_slots() {
     return std::clamp(static_cast<int>(std::thread::hardware_concurrency()), 1, 4);
@@ -25,6 +30,20 @@ Capabilities abilities() {
             .word_timestamps = true,
             .languages = {"en"},
             .cancel_granularity = "one piece of at most 15 s of audio"};
+}
+
+/// What a spec may ask of other providers but not of this one.
+Result<ModelFiles> find_model(const ModelSpec& spec) {
+    if (!spec.sha256.empty()) {
+        return fail(ErrorCode::config_invalid, "a PocketSphinx model is a folder, so no one digest can be checked",
+                    "remove sha256", "sha256");
+    }
+    if (spec.backend != "auto" && spec.backend != "cpu") {
+        return fail(ErrorCode::config_invalid,
+                    std::format("pocketsphinx has no backend {}, it computes on the CPU", spec.backend),
+                    "use backend = \"auto\"", "backend");
+    }
+    return find_model(spec.path);
 }
 
 class PocketSphinxModel final : public Model {
@@ -67,7 +86,7 @@ public:
     Capabilities capabilities() const override { return abilities(); }
 
     Result<ModelFileInfo> inspect(const ModelSpec& spec) const override {
-        const auto files = find_model(spec.path);
+        const auto files = find_model(spec);
         if (!files) return std::unexpected(files.error());
         auto details = files->facts;
         details["acoustic_model"] = files->acoustic_model.string();
@@ -81,12 +100,13 @@ public:
     }
 
     Result<ResourceEstimate> estimate(const ModelSpec& spec) const override {
-        if (const auto files = find_model(spec.path); !files) return std::unexpected(files.error());
-        return ResourceEstimate{.weights_bytes = 0, .per_slot_bytes = kSlotBytes, .slots = slots_of(spec)};
+        const auto files = find_model(spec);
+        if (!files) return std::unexpected(files.error());
+        return ResourceEstimate{.weights_bytes = 0, .per_slot_bytes = slot_bytes(*files), .slots = slots_of(spec)};
     }
 
     Result<std::unique_ptr<Model>> load(const ModelSpec& spec, LoadProgress& progress, std::stop_token stop) override {
-        const auto files = find_model(spec.path);
+        const auto files = find_model(spec);
         if (!files) return std::unexpected(files.error());
         // The engine reads its files itself, in two calls: progress is nothing, all but the language model, everything.
         const auto go_on = [&](std::uint64_t bytes) {
