@@ -25,3 +25,15 @@ function(hotmic_test name)
   gtest_discover_tests(hotmic_${name}_tests TEST_PREFIX "${name}." DISCOVERY_MODE PRE_TEST
                        PROPERTIES TIMEOUT ${ARG_TIMEOUT} LABELS "${labels}")
 endfunction()
+
+# hotmic_pytest(cli): every test_*.py of this folder as a CTest test of its own, driving the programs of this build.
+function(hotmic_pytest name)
+  find_package(Python3 REQUIRED COMPONENTS Interpreter)
+  file(GLOB files CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/test_*.py)
+  foreach(file ${files})
+    get_filename_component(test ${file} NAME_WE)
+    add_test(NAME ${name}.${test} COMMAND ${Python3_EXECUTABLE} -m pytest -q -rs -p no:cacheprovider ${file})
+    set_tests_properties(${name}.${test} PROPERTIES LABELS "${name};pytest" TIMEOUT 900
+                         ENVIRONMENT "HOTMIC_TEST_BIN=${CMAKE_RUNTIME_OUTPUT_DIRECTORY};PYTHONDONTWRITEBYTECODE=1")
+  endforeach()
+endfunction()

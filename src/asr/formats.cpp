@@ -6,11 +6,11 @@
 #include <array>
 #include <cmath>
 #include <format>
-#include <glaze/glaze.hpp>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "asr/json.hpp"
 #include "asr/languages.hpp"
 
 namespace hotmic {
@@ -71,10 +71,6 @@ std::string_view trimmed(std::string_view text) {
 
 wire::Usage usage_of(const Transcript& transcript) {
     return {"duration", static_cast<std::int64_t>(std::ceil(transcript.duration))};
-}
-
-std::string to_json(const auto& value) {
-    return glz::write_json(value).value_or("{}");
 }
 
 /// 00:01:02,345 (SRT) or 00:01:02.345 (WebVTT).

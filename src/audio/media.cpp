@@ -42,6 +42,14 @@ std::int64_t seek_io(void* opaque, std::int64_t offset, int whence) {
     return stream.seek(offset) ? offset : AVERROR(EINVAL);
 }
 
+/// What people record to. Nothing that names other files or addresses (playlists, concat, SDP), and no pictures.
+constexpr const char* kContainers =
+    "wav,w64,aiff,au,caf,flac,mp3,ogg,aac,ac3,eac3,amr,amrnb,amrwb,gsm,tta,wv,ape,mpc,mpc8,asf,avi,flv,mpeg,mpegts,"
+    "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm";
+/// Rates outside are no recording of speech, and would make the resampler's tables or output enormous.
+constexpr int kLowestRate = 1000;
+constexpr int kHighestRate = 768'000;
+
 /// Playlists and the like may name other files and addresses. An upload opens nothing but itself.
 int refuse_to_open(AVFormatContext*, AVIOContext**, const char*, int, AVDictionary**) {
     return AVERROR(EPERM);
@@ -64,8 +72,11 @@ public:
         capture_libav_log();
         if (auto found = open_container(); !found) return found;
         if (auto ready = open_decoder(); !ready) return ready;
-        if (const auto seconds = duration_hint(); seconds && *seconds > limits_.max_seconds + 1)
+        // A duration guessed from the bit rate may be far off; then the limit is kept while reading.
+        const bool told = format_->duration_estimation_method != AVFMT_DURATION_FROM_BITRATE;
+        if (const auto seconds = duration_hint(); told && seconds && *seconds > limits_.max_seconds + 1) {
             return too_long(*seconds);
+        }
         // The first audio is decoded here, so that what cannot be decoded is refused now.
         if (auto filled = fill(); !filled) return filled;
         if (pending_.empty()) {
@@ -105,6 +116,8 @@ private:
         context->pb = io_.get();
         context->flags |= AVFMT_FLAG_CUSTOM_IO;
         context->io_open = refuse_to_open;
+        context->format_whitelist = av_strdup(kContainers);
+        context->protocol_whitelist = av_strdup("");
         if (const int code = avformat_open_input(&context, nullptr, nullptr, nullptr);
             code < 0) {  // frees it when it fails
             return undecodable(std::format("no known media format ({})", libav_error(code)));
@@ -215,6 +228,12 @@ private:
         if (resampler_ && frame.sample_rate == rate_ && frame.format == sample_format_ &&
             frame.ch_layout.nb_channels == channels_) {
             return {};
+        }
+        if (frame.sample_rate < kLowestRate || frame.sample_rate > kHighestRate) {
+            return undecodable(std::format("a sample rate of {} Hz", frame.sample_rate));
+        }
+        if (resampler_) {  // what the old one still holds comes first
+            if (auto flushed = convert(nullptr); !flushed) return flushed;
         }
         AVChannelLayout mono = AV_CHANNEL_LAYOUT_MONO;
         AVChannelLayout layout{};

@@ -5,9 +5,9 @@
 #include <algorithm>
 #include <array>
 #include <format>
-#include <glaze/glaze.hpp>
 #include <thread>
 
+#include "asr/json.hpp"
 #include "lifecycle/memory_info.hpp"
 #include "server/context.hpp"
 #include "server/responses.hpp"
@@ -150,10 +150,6 @@ constexpr std::array kStates{ModelState::uninitialized, ModelState::loading, Mod
 
 double mb(std::uint64_t bytes) {
     return static_cast<double>(bytes) / kMb;
-}
-
-std::string to_json(const auto& value) {
-    return glz::write_json(value).value_or("{}");
 }
 
 /// The one model this version serves.

@@ -5,8 +5,8 @@
 
 #include <algorithm>
 #include <charconv>
-#include <glaze/glaze.hpp>
 
+#include "asr/json.hpp"
 #include "server/context.hpp"
 #include "server/form.hpp"
 #include "server/responses.hpp"
@@ -231,7 +231,7 @@ void register_openai(Context& context) {
                             wire::Models models;
                             for (const auto& entry : context.catalog.entries())
                                 models.data.push_back(describe(entry, created));
-                            respond(respond_json(glz::write_json(models).value_or("{}")));
+                            respond(respond_json(to_json(models)));
                         },
                         {drogon::Get});
     app.registerHandler(
@@ -246,7 +246,7 @@ void register_openai(Context& context) {
             const auto& entry = *std::ranges::find_if(context.catalog.entries(), [&](const CatalogEntry& candidate) {
                 return candidate.manager.get() == *manager;
             });
-            respond(respond_json(glz::write_json(describe(entry, created)).value_or("{}")));
+            respond(respond_json(to_json(describe(entry, created))));
         },
         {drogon::Get});
 }

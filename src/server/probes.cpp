@@ -4,8 +4,8 @@
 #include <drogon/HttpAppFramework.h>
 
 #include <format>
-#include <glaze/glaze.hpp>
 
+#include "asr/json.hpp"
 #include "server/context.hpp"
 #include "server/responses.hpp"
 
@@ -46,7 +46,7 @@ drogon::HttpResponsePtr answer(const drogon::HttpRequestPtr& request, bool good,
     const int status = good ? 200 : 503;
     drogon::HttpResponsePtr response;
     if (request->getHeader("accept").contains("application/json")) {
-        response = respond_json(glz::write_json(probe).value_or("{}"), status);
+        response = respond_json(to_json(probe), status);
     } else {
         std::string text = probe.status + "\n";
         if (!probe.reason.empty()) text += probe.reason + "\n";

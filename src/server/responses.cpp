@@ -5,10 +5,10 @@
 #include <algorithm>
 #include <cctype>
 #include <cmath>
-#include <glaze/glaze.hpp>
 #include <random>
 
 #include "asr/formats.hpp"
+#include "asr/json.hpp"
 
 namespace hotmic::server {
 namespace wire {
@@ -63,8 +63,7 @@ drogon::HttpResponsePtr respond_error(const Error& error, const drogon::HttpRequ
          .type = std::string(spec.openai_type),
          .param = error.param.empty() ? std::nullopt : std::optional(valid_utf8(error.param)),
          .code = std::string(spec.name)}};
-    auto response =
-        respond_json(glz::write<glz::opts{.skip_null_members = false}>(body).value_or("{}"), spec.http_status);
+    auto response = respond_json(to_json<JsonOptions{{.skip_null_members = false}}>(body), spec.http_status);
     if (retry_after) response->addHeader("Retry-After", std::to_string(*retry_after));
     response->addHeader("x-hotmic-error", std::string(spec.name));
     spdlog::log(spec.http_status >= 500 ? spdlog::level::warn : spdlog::level::info,

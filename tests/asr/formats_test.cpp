@@ -103,6 +103,10 @@ TEST(Formats, BytesThatAreNoUtf8NeverReachTheWire) {
     EXPECT_EQ(valid_utf8("gr\xC3\xBC\xC3\x9F\xF0\x9F\x98\x80"), "gr\xC3\xBC\xC3\x9F\xF0\x9F\x98\x80");
 }
 
+TEST(Formats, ControlCharactersAreEscaped) {
+    EXPECT_THAT(render({.text = std::string("a\x01") + "b"}, ResponseFormat::json, {}), HasSubstr("a\\u0001b"));
+}
+
 TEST(CompressionRatio, TellsRepetitionFromSpeech) {
     std::string repeated;
     for (int i = 0; i < 50; ++i) repeated += "thank you. ";

@@ -111,9 +111,10 @@ class Server:
         self.process.stdout.close()
         self.errors.close()
 
-    def wait_for(self, pattern):
-        """The match of the first line, past or future, that fits. Fails at once when the server has ended without one."""
-        seen = 0
+    def wait_for(self, pattern, after=0):
+        """The match of the first line, past or future, that fits; the first `after` lines do not count. Fails at once when the
+        server has ended without one."""
+        seen = after
         with self._news:
             while True:
                 for line in self.lines[seen:]:

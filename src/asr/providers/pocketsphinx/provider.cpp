@@ -33,7 +33,7 @@ Capabilities abilities() {
 }
 
 /// What a spec may ask of other providers but not of this one.
-Result<ModelFiles> find_model(const ModelSpec& spec) {
+Result<ModelFiles> model_of(const ModelSpec& spec) {
     if (!spec.sha256.empty()) {
         return fail(ErrorCode::config_invalid, "a PocketSphinx model is a folder, so no one digest can be checked",
                     "remove sha256", "sha256");
@@ -86,7 +86,7 @@ public:
     Capabilities capabilities() const override { return abilities(); }
 
     Result<ModelFileInfo> inspect(const ModelSpec& spec) const override {
-        const auto files = find_model(spec);
+        const auto files = model_of(spec);
         if (!files) return std::unexpected(files.error());
         auto details = files->facts;
         details["acoustic_model"] = files->acoustic_model.string();
@@ -100,13 +100,13 @@ public:
     }
 
     Result<ResourceEstimate> estimate(const ModelSpec& spec) const override {
-        const auto files = find_model(spec);
+        const auto files = model_of(spec);
         if (!files) return std::unexpected(files.error());
         return ResourceEstimate{.weights_bytes = 0, .per_slot_bytes = slot_bytes(*files), .slots = slots_of(spec)};
     }
 
     Result<std::unique_ptr<Model>> load(const ModelSpec& spec, LoadProgress& progress, std::stop_token stop) override {
-        const auto files = find_model(spec);
+        const auto files = model_of(spec);
         if (!files) return std::unexpected(files.error());
         // The engine reads its files itself, in two calls: progress is nothing, all but the language model, everything.
         const auto go_on = [&](std::uint64_t bytes) {

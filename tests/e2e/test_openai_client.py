@@ -1,0 +1,74 @@
+"""The official OpenAI client, unmodified, pointed here."""
+
+import pytest
+
+import hotmic_py
+from hotmic_py import CLIP, CLIP_TEXT
+
+openai = pytest.importorskip("openai", reason="NO OPENAI CLIENT: apt install python3-openai")
+
+
+@pytest.fixture(scope="module")
+def client(server):
+    return openai.OpenAI(base_url=server.url + "/v1", api_key="none", max_retries=0)
+
+
+def errors(said, heard):
+    """Share of the words said that were not heard."""
+    words = [word.strip(".,").lower() for word in said.split()]
+    heard = [word.strip(".,").lower() for word in heard.split()]
+    return sum(word not in heard for word in words) / len(words)
+
+
+def test_json(client):
+    answer = client.audio.transcriptions.create(model="whisper-1", file=CLIP)
+    assert errors(CLIP_TEXT, answer.text) < 0.3
+    assert answer.usage.type == "duration" and answer.usage.seconds == 5
+
+
+def test_text(client):
+    assert errors(CLIP_TEXT, client.audio.transcriptions.create(model="default", file=CLIP, response_format="text")) < 0.3
+
+
+def test_srt_and_vtt(client):
+    assert client.audio.transcriptions.create(model="default", file=CLIP, response_format="srt").startswith("1\n00:00:0")
+    assert client.audio.transcriptions.create(model="default", file=CLIP, response_format="vtt").startswith("WEBVTT\n\n")
+
+
+def test_verbose_json_with_words_and_segments(client):
+    answer = client.audio.transcriptions.create(model="default", file=CLIP, response_format="verbose_json", language="en", temperature=0,
+                                                timestamp_granularities=["word", "segment"])
+    assert answer.language == "english"
+    assert 4 < float(answer.duration) < 6
+    assert [segment.id for segment in answer.segments] == list(range(len(answer.segments)))
+    assert " ".join(word.word for word in answer.words) == answer.text
+    assert all(word.end >= word.start for word in answer.words)
+
+
+def test_models(client):
+    assert [model.id for model in client.models.list()] == ["default"]
+    assert client.models.retrieve("whisper-1").id == "default"
+
+
+@pytest.mark.parametrize("exception, fields", [
+    ("NotFoundError", {"model": "gpt-17"}),
+    ("BadRequestError", {"model": "default", "response_format": "yaml"}),
+    ("BadRequestError", {"model": "default", "language": "klingon"}),
+    ("BadRequestError", {"model": "default", "file": ("empty.wav", b"")}),
+    ("BadRequestError", {"model": "default", "file": ("letter.txt", b"Dear aunt, this is no recording.")}),
+])
+def test_errors_become_the_clients_own_exceptions(client, exception, fields):
+    with pytest.raises(getattr(openai, exception)) as raised:
+        client.audio.transcriptions.create(**({"file": CLIP} | fields))
+    assert raised.value.body["code"]
+    assert raised.value.body["message"]
+
+
+def test_a_model_that_is_not_ready_is_a_server_error_with_its_reason(tmp_path):
+    with hotmic_py.Server("--provider", "fake", "--model", "fake:hang=load", home=tmp_path, name="hotmic-faults") as loading:
+        client = openai.OpenAI(base_url=loading.url + "/v1", api_key="none", max_retries=0)
+        with pytest.raises(openai.InternalServerError) as raised:
+            client.audio.transcriptions.create(model="default", file=CLIP)
+        assert raised.value.status_code == 503
+        assert raised.value.body["code"] == "model_not_loaded"
+        assert int(raised.value.response.headers["retry-after"]) >= 1
