@@ -3,7 +3,7 @@ set(HOTMIC_SANITIZE "" CACHE STRING "Sanitizers to build with: empty, \"address;
 
 add_library(hotmic_flags INTERFACE)
 target_compile_options(hotmic_flags INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Wold-style-cast
-                       -Woverloaded-virtual -Wnull-dereference -Wimplicit-fallthrough -Werror
+                       -Woverloaded-virtual -Wimplicit-fallthrough -Werror
                        -Wno-missing-field-initializers)  # designated initializers are there to leave defaults out
 
 if(HOTMIC_SANITIZE)
@@ -11,7 +11,7 @@ if(HOTMIC_SANITIZE)
   add_compile_options(-fsanitize=${sanitizers} -fno-omit-frame-pointer)
   add_link_options(-fsanitize=${sanitizers})
   # GCC's flow warnings misfire on instrumented code; the other presets keep them.
-  target_compile_options(hotmic_flags INTERFACE -Wno-maybe-uninitialized -Wno-null-dereference -Wno-tsan)
+  target_compile_options(hotmic_flags INTERFACE -Wno-maybe-uninitialized -Wno-tsan)
   # Every executable carries the sanitizers' options and the paths of the suppressions.
   set(sanitizer_options ${CMAKE_SOURCE_DIR}/dev/sanitizers/options.cpp)
   target_sources(hotmic_flags INTERFACE $<$<STREQUAL:$<TARGET_PROPERTY:TYPE>,EXECUTABLE>:${sanitizer_options}>)
