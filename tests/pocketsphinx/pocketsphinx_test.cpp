@@ -396,14 +396,5 @@ TEST_F(DamagedLanguageModel, ThatIsText) {
     expect(ErrorCode::model_corrupt, "en-us.lm.bin");
 }
 
-TEST_F(DamagedModel, ThatOnlyTheEngineSeesThrough) {
-    std::ofstream(folder_ / "en-us/feat.params") << "-feat nonsense\n";
-    LoadProgress progress;
-    const auto model = make_provider()->load({.provider = "pocketsphinx", .path = folder_, .slots = 1}, progress, {});
-    ASSERT_FALSE(model);
-    EXPECT_EQ(model.error().code, ErrorCode::load_failed);
-    EXPECT_THAT(model.error().message, HasSubstr("ERROR")) << "what the engine said belongs into it";
-}
-
 }  // namespace
 }  // namespace hotmic::pocketsphinx
