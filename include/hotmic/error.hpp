@@ -37,7 +37,6 @@ enum class ErrorCode : std::uint8_t {
     queue_full,
     queue_timeout,
     request_timeout,
-    too_many_connections,
     cancelled,
     shutting_down,
     wait_timeout,  ///< the caller's own patience ended; the attempt goes on

@@ -50,8 +50,6 @@ constexpr std::array kTable{
     ErrorSpec{queue_timeout, "queue_timeout", 503, kUnavailable, Class::serving, false, "no slot became free in time"},
     ErrorSpec{request_timeout, "request_timeout", 504, kServer, Class::serving, false,
               "the inference took longer than allowed"},
-    ErrorSpec{too_many_connections, "too_many_connections", 503, kUnavailable, Class::serving, false,
-              "the connection limit is reached"},
     ErrorSpec{cancelled, "cancelled", 499, kInvalid, Class::serving, false, "the caller went away or cancelled"},
     ErrorSpec{shutting_down, "shutting_down", 503, kUnavailable, Class::serving, false, "the server is stopping"},
     ErrorSpec{wait_timeout, "wait_timeout", 503, kUnavailable, Class::model, false,

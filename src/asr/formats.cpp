@@ -10,8 +10,9 @@
 #include <string>
 #include <vector>
 
-#include "asr/json.hpp"
 #include "asr/languages.hpp"
+#include "text/json.hpp"
+#include "text/utf8.hpp"
 
 namespace hotmic {
 namespace wire {
@@ -112,6 +113,12 @@ std::string vtt_escaped(std::string_view text) {
     return escaped;
 }
 
+/// A cue that is shown for no time is shown to nobody (and WebVTT wants an end after the start).
+double cue_end(const Segment& segment) {
+    constexpr double kShortest = 0.001;
+    return std::max(segment.end, std::max(0.0, segment.start) + kShortest);
+}
+
 std::string srt(const Transcript& transcript) {
     std::string out;
     int number = 0;
@@ -119,7 +126,7 @@ std::string srt(const Transcript& transcript) {
         const auto text = cue_text(segment);
         if (text.empty()) continue;
         out += std::format("{}\n{} --> {}\n{}\n\n", ++number, timestamp(segment.start, ','),
-                           timestamp(segment.end, ','), text);
+                           timestamp(cue_end(segment), ','), text);
     }
     return out;
 }
@@ -129,7 +136,7 @@ std::string vtt(const Transcript& transcript) {
     for (const auto& segment : transcript.segments) {
         const auto text = cue_text(segment);
         if (text.empty()) continue;
-        out += std::format("{} --> {}\n{}\n\n", timestamp(segment.start, '.'), timestamp(segment.end, '.'),
+        out += std::format("{} --> {}\n{}\n\n", timestamp(segment.start, '.'), timestamp(cue_end(segment), '.'),
                            vtt_escaped(text));
     }
     return out;
@@ -205,35 +212,6 @@ std::string render(const Transcript& transcript, ResponseFormat format, const Re
             return to_json(verbose(transcript, options));
     }
     std::unreachable();
-}
-
-std::string valid_utf8(std::string_view text) {
-    std::string out;
-    out.reserve(text.size());
-    for (std::size_t i = 0; i < text.size();) {
-        const auto byte = [&](std::size_t at) { return at < text.size() ? static_cast<unsigned char>(text[at]) : 0u; };
-        const unsigned lead = byte(i);
-        const std::size_t length = lead < 0x80                   ? 1
-                                   : lead >= 0xC2 && lead < 0xE0 ? 2
-                                   : lead >= 0xE0 && lead < 0xF0 ? 3
-                                   : lead >= 0xF0 && lead < 0xF5 ? 4
-                                                                 : 0;
-        bool whole = length > 0;
-        for (std::size_t k = 1; whole && k < length; ++k) whole = (byte(i + k) & 0xC0) == 0x80;
-        // Overlong forms, surrogates and what lies beyond U+10FFFF (Unicode 15, table 3-7).
-        if (whole && length == 3)
-            whole = !(lead == 0xE0 && byte(i + 1) < 0xA0) && !(lead == 0xED && byte(i + 1) >= 0xA0);
-        if (whole && length == 4)
-            whole = !(lead == 0xF0 && byte(i + 1) < 0x90) && !(lead == 0xF4 && byte(i + 1) >= 0x90);
-        if (whole) {
-            out += text.substr(i, length);
-            i += length;
-        } else {
-            out += "\xEF\xBF\xBD";
-            ++i;
-        }
-    }
-    return out;
 }
 
 double compression_ratio(std::string_view text) {

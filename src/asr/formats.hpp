@@ -26,9 +26,6 @@ struct RenderOptions {
 /// Always valid UTF-8, ends with a newline in the text formats.
 [[nodiscard]] std::string render(const Transcript& transcript, ResponseFormat format, const RenderOptions& options);
 
-/// `text` with every byte that is not part of valid UTF-8 replaced by U+FFFD.
-[[nodiscard]] std::string valid_utf8(std::string_view text);
-
 /// Bytes of `text` ÷ bytes of its zlib stream: how repetitive it is. As OpenAI defines `compression_ratio`.
 [[nodiscard]] double compression_ratio(std::string_view text);
 

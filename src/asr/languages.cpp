@@ -50,6 +50,16 @@ constexpr std::array kLanguages{
     Language{"yue", "cantonese"},
 };
 
+/// Other codes and names for the same, as Whisper's tokenizer and its users know them.
+constexpr std::array kAliases{
+    Language{"my", "burmese"},   Language{"ca", "valencian"},     Language{"nl", "flemish"},
+    Language{"ht", "haitian"},   Language{"lb", "letzeburgesch"}, Language{"ps", "pushto"},
+    Language{"pa", "panjabi"},   Language{"ro", "moldavian"},     Language{"ro", "moldovan"},
+    Language{"si", "sinhalese"}, Language{"es", "castilian"},     Language{"zh", "mandarin"},
+    Language{"jw", "jv"},        Language{"tl", "filipino"},      Language{"he", "iw"},
+    Language{"no", "nb"},
+};
+
 bool same(std::string_view a, std::string_view b) {
     return std::ranges::equal(a, b,
                               [](unsigned char x, unsigned char y) { return std::tolower(x) == std::tolower(y); });
@@ -63,11 +73,19 @@ std::string_view language_name(std::string_view code) noexcept {
 }
 
 std::optional<std::string_view> language_code(std::string_view code_or_name) noexcept {
-    const auto* found = std::ranges::find_if(kLanguages, [&](const Language& language) {
-        return same(language.code, code_or_name) || same(language.name, code_or_name);
-    });
-    if (found == kLanguages.end()) return std::nullopt;
-    return found->code;
+    for (const auto& language : kLanguages) {
+        if (same(language.code, code_or_name) || same(language.name, code_or_name)) return language.code;
+    }
+    for (const auto& alias : kAliases) {
+        if (same(alias.name, code_or_name)) return alias.code;
+    }
+    return std::nullopt;
+}
+
+bool has_spaces(std::string_view code) noexcept {
+    // The list of OpenAI's whisper, where each token of these is a word of its own.
+    constexpr std::array<std::string_view, 6> kWithout{"zh", "ja", "th", "lo", "my", "yue"};
+    return !std::ranges::contains(kWithout, code);
 }
 
 }  // namespace hotmic

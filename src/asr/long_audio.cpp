@@ -4,6 +4,8 @@
 #include <cmath>
 #include <utility>
 
+#include "asr/languages.hpp"
+
 namespace hotmic {
 namespace {
 
@@ -16,8 +18,8 @@ void shift(Segment& segment, double seconds) {
     }
 }
 
-void append_text(std::string& text, const std::string& more) {
-    if (!text.empty() && !more.empty()) text += ' ';
+void append_text(std::string& text, const std::string& more, std::string_view language) {
+    if (!text.empty() && !more.empty() && has_spaces(language)) text += ' ';
     text += more;
 }
 
@@ -57,6 +59,7 @@ Result<Transcript> transcribe_source(Recognizer& recognizer, AudioSource& source
     Transcript whole;
     TranscribeOptions now = options;
     std::vector<float> buffer;
+    bool language_known = false;
     std::size_t done = 0;
     while (true) {
         if (stop.stop_requested()) return fail(ErrorCode::cancelled, "the request was cancelled");
@@ -79,15 +82,21 @@ Result<Transcript> transcribe_source(Recognizer& recognizer, AudioSource& source
                                           sink ? SegmentSink(shifted_sink) : SegmentSink{}, stop);
         if (!part) return part;
 
-        append_text(whole.text, part->text);
+        const auto segments_before = whole.segments.size();
+        append_text(whole.text, part->text, part->language);
         for (auto& segment : part->segments) {
             shift(segment, offset);
             whole.segments.push_back(std::move(segment));
         }
-        if (done == 0) {
+        // The language of the recording is that of its first speech: a window of silence or music says nothing of it.
+        const bool spoken = whole.segments.size() > segments_before;
+        if (!language_known && (spoken || whole.language.empty())) {
             whole.language = part->language;
             whole.language_probability = part->language_probability;
-            if (!part->language.empty()) now.language = part->language;
+        }
+        if (!language_known && spoken && !part->language.empty()) {
+            now.language = part->language;
+            language_known = true;
         }
         done += length;
         if (long_audio.on_progress) long_audio.on_progress(seconds_of(done));

@@ -7,10 +7,10 @@
 #include <format>
 #include <thread>
 
-#include "asr/json.hpp"
 #include "lifecycle/memory_info.hpp"
 #include "server/context.hpp"
 #include "server/responses.hpp"
+#include "text/json.hpp"
 
 namespace hotmic::server {
 namespace wire {

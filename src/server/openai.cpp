@@ -6,10 +6,10 @@
 #include <algorithm>
 #include <charconv>
 
-#include "asr/json.hpp"
 #include "server/context.hpp"
 #include "server/form.hpp"
 #include "server/responses.hpp"
+#include "text/json.hpp"
 
 namespace hotmic::server {
 namespace wire {
@@ -234,8 +234,9 @@ void register_openai(Context& context) {
                             respond(respond_json(to_json(models)));
                         },
                         {drogon::Get});
-    app.registerHandler(
-        "/v1/models/{id}",
+    // An id may hold slashes, which a path parameter may not.
+    app.registerHandlerViaRegex(
+        "/v1/models/(.+)",
         [&context, created](const drogon::HttpRequestPtr& request, Respond&& respond, const std::string& id) {
             auto known = authorize(request, context.config.server.api_keys);
             auto manager = known ? context.catalog.find(id) : std::unexpected(known.error());

@@ -5,9 +5,9 @@
 
 #include <format>
 
-#include "asr/json.hpp"
 #include "server/context.hpp"
 #include "server/responses.hpp"
+#include "text/json.hpp"
 
 namespace hotmic::server {
 namespace wire {

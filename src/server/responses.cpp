@@ -7,8 +7,8 @@
 #include <cmath>
 #include <random>
 
-#include "asr/formats.hpp"
-#include "asr/json.hpp"
+#include "text/json.hpp"
+#include "text/utf8.hpp"
 
 namespace hotmic::server {
 namespace wire {

@@ -7,24 +7,18 @@
 #include <memory>
 #include <string_view>
 
+#include "text/json.hpp"
+#include "text/utf8.hpp"
+
 namespace hotmic::telemetry {
 namespace {
 
 /// %* : the message as the inside of a JSON string.
 class JsonMessage final : public spdlog::custom_flag_formatter {
 public:
-    void format(const spdlog::details::log_msg& message, const std::tm&, spdlog::memory_buf_t& out) override {
-        for (const char c : std::string_view(message.payload.data(), message.payload.size())) {
-            const auto byte = static_cast<unsigned char>(c);
-            if (c == '"' || c == '\\') {
-                out.push_back('\\');
-                out.push_back(c);
-            } else if (byte < 0x20) {
-                fmt::format_to(std::back_inserter(out), "\\u{:04x}", byte);
-            } else {
-                out.push_back(c);
-            }
-        }
+    void format(const spdlog::details::log_msg& message, const std::tm&, spdlog::memory_buf_t& dest) override {
+        const auto quoted = to_json(valid_utf8({message.payload.data(), message.payload.size()}));
+        dest.append(std::string_view(quoted).substr(1, quoted.size() - 2));
     }
     std::unique_ptr<custom_flag_formatter> clone() const override { return std::make_unique<JsonMessage>(); }
 };

@@ -94,13 +94,14 @@ TEST(Formats, ATranslationIsEnglishWhateverWasSpoken) {
 }
 
 TEST(Formats, BytesThatAreNoUtf8NeverReachTheWire) {
-    EXPECT_EQ(valid_utf8("a\xFF"
-                         "b\xC3(\xE2\x82"),
-              "a\xEF\xBF\xBD"
-              "b\xEF\xBF\xBD(\xEF\xBF\xBD\xEF\xBF\xBD");
-    EXPECT_EQ(valid_utf8("\xED\xA0\x80"), "\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD") << "a surrogate";
-    EXPECT_EQ(valid_utf8("\xC0\xAF"), "\xEF\xBF\xBD\xEF\xBF\xBD") << "an overlong form";
-    EXPECT_EQ(valid_utf8("gr\xC3\xBC\xC3\x9F\xF0\x9F\x98\x80"), "gr\xC3\xBC\xC3\x9F\xF0\x9F\x98\x80");
+    EXPECT_THAT(render({.text = "a\xFF"}, ResponseFormat::json, {}), HasSubstr("a\xEF\xBF\xBD"));
+    EXPECT_EQ(render({.text = "a\xC3"}, ResponseFormat::text, {}), "a\xEF\xBF\xBD\n");
+}
+
+TEST(Formats, ACueEndsAfterItBegan) {
+    const Transcript transcript{.text = "a", .segments = {{.start = 1, .end = 1, .text = "a"}}};
+    EXPECT_THAT(render(transcript, ResponseFormat::vtt, {}), HasSubstr("00:00:01.000 --> 00:00:01.001"));
+    EXPECT_THAT(render(transcript, ResponseFormat::srt, {}), HasSubstr("00:00:01,000 --> 00:00:01,001"));
 }
 
 TEST(Formats, ControlCharactersAreEscaped) {

@@ -74,6 +74,33 @@ TEST(LongAudio, TheLanguageOfTheFirstWindowIsKept) {
     EXPECT_THAT(listener.languages, ::testing::ElementsAre("", "de", "de"));
 }
 
+/// Hears nothing in its first window, then speech in a language without spaces.
+class LateListener final : public Recognizer {
+public:
+    Result<Transcript> transcribe(AudioView audio, const TranscribeOptions& options, const SegmentSink&,
+                                  std::stop_token) override {
+        languages.push_back(options.language);
+        if (languages.size() == 1) return Transcript{.language = "en", .duration = seconds_of(audio.size())};
+        return Transcript{.text = "字", .language = "ja", .duration = seconds_of(audio.size()), .segments = {{}}};
+    }
+    Result<std::unique_ptr<Stream>> open_stream(const TranscribeOptions&) override {
+        return fail(ErrorCode::unsupported_parameter, "none");
+    }
+    std::vector<std::string> languages;
+};
+
+TEST(LongAudio, SilenceDoesNotDecideTheLanguageAndTextIsJoinedAsItIsWritten) {
+    LateListener listener;
+    const auto transcript = transcribe_source(listener, *source_from_samples(numbered(7 * kSampleRate)), {}, {}, {},
+                                              {.window_seconds = 2, .search_seconds = 1});
+    ASSERT_TRUE(transcript);
+    ASSERT_GE(listener.languages.size(), 4u);
+    EXPECT_EQ(listener.languages[1], "");
+    EXPECT_EQ(listener.languages[2], "ja");
+    EXPECT_EQ(transcript->language, "ja");
+    EXPECT_TRUE(transcript->text.starts_with("字字")) << transcript->text;
+}
+
 TEST(LongAudio, NoAudioIsAnError) {
     Listener listener;
     const auto transcript = transcribe_source(listener, *source_from_view({}), {}, {}, {});

@@ -1,5 +1,7 @@
 #include "support/whisper_test_model.hpp"
 
+#include <ggml.h>
+
 #include <algorithm>
 #include <array>
 #include <bit>
@@ -18,22 +20,23 @@ namespace fs = std::filesystem;
 
 constexpr std::int32_t kTextCtx = 448;
 constexpr std::int32_t kAudioCtx = 1500;
-constexpr std::int32_t kMels = 80;
 constexpr std::int32_t kBins = 201;
 constexpr std::int32_t kF32 = 0;
 constexpr std::int32_t kF16 = 1;
 
 /// Token numbers as the engine assigns them.
 struct Tokens {
-    explicit Tokens(bool multilingual) : shift(multilingual ? 1 : 0) {}
+    explicit Tokens(const WhisperTestModel& model) : shift(model.multilingual ? 1 : 0), more(model.large_v3 ? 1 : 0) {}
     std::int32_t shift;
+    std::int32_t more;  // languages than the first vocabulary had
+    [[nodiscard]] std::int32_t count() const { return 51864 + shift + more; }
     [[nodiscard]] std::int32_t end_of_text() const { return 50256 + shift; }
     [[nodiscard]] std::int32_t start() const { return 50257 + shift; }
     [[nodiscard]] static std::int32_t english() { return 50259; }
     [[nodiscard]] static std::int32_t german() { return 50261; }
-    [[nodiscard]] static std::int32_t translate() { return 50358; }
-    [[nodiscard]] static std::int32_t transcribe() { return 50359; }
-    [[nodiscard]] std::int32_t first_timestamp() const { return 50363 + shift; }
+    [[nodiscard]] std::int32_t translate() const { return 50358 + more; }
+    [[nodiscard]] std::int32_t transcribe() const { return 50359 + more; }
+    [[nodiscard]] std::int32_t first_timestamp() const { return 50363 + shift + more; }
 };
 constexpr std::int32_t kFirstWord = 1000;  // where the sentences' words are in the vocabulary
 
@@ -46,9 +49,28 @@ std::uint16_t half(float value) {
     return static_cast<std::uint16_t>(sign | (exponent << 10) | ((bits >> 13) & 0x3FF));
 }
 
+/// How a file says that its matrices are of `type`.
+std::int32_t file_type(ggml_type type) {
+    for (std::int32_t kind = GGML_FTYPE_MOSTLY_F16; kind <= GGML_FTYPE_MOSTLY_Q6_K; ++kind) {
+        if (kind == 5 || kind == 6) continue;  // types that ggml has no more, and asserts about
+        if (ggml_ftype_to_ggml_type(static_cast<ggml_ftype>(kind)) != type) continue;
+        return kind + (ggml_is_quantized(type) ? GGML_QNT_VERSION * GGML_QNT_VERSION_FACTOR : 0);
+    }
+    throw std::invalid_argument("no model is made of such weights");
+}
+
+ggml_type type_named(const std::string& name) {
+    for (int type = 0; type < GGML_TYPE_COUNT; ++type) {
+        const char* known = ggml_type_name(static_cast<ggml_type>(type));
+        if (known != nullptr && name == known) return static_cast<ggml_type>(type);
+    }
+    throw std::invalid_argument("no weights are called " + name);
+}
+
 class Writer {
 public:
-    explicit Writer(const fs::path& path) : out_(path, std::ios::binary | std::ios::trunc) {
+    Writer(const fs::path& path, const std::string& weights)
+        : out_(path, std::ios::binary | std::ios::trunc), weights_(type_named(weights)) {
         if (!out_) throw std::runtime_error("cannot write " + path.string());
     }
     void number(std::int32_t value) { out_.write(reinterpret_cast<const char*>(&value), sizeof value); }
@@ -62,10 +84,11 @@ public:
         bytes(name);
     }
     static std::uint64_t size_of(std::int32_t type, const std::vector<std::int32_t>& shape) {
-        std::uint64_t count = type == kF32 ? 4 : 2;
-        for (const auto extent : shape) count *= static_cast<std::uint64_t>(extent);
-        return count;
+        std::uint64_t bytes = ggml_row_size(static_cast<ggml_type>(type), shape.at(0));
+        for (std::size_t i = 1; i < shape.size(); ++i) bytes *= static_cast<std::uint64_t>(shape[i]);
+        return bytes;
     }
+    [[nodiscard]] ggml_type weights() const { return weights_; }
     /// All zero. Skipped over, so that the file is sparse.
     void zeros(const std::string& name, std::int32_t type, const std::vector<std::int32_t>& shape) {
         tensor_header(name, type, shape);
@@ -78,10 +101,11 @@ public:
         out_.write(reinterpret_cast<const char*>(values.data()),
                    static_cast<std::streamsize>(values.size() * sizeof(float)));
     }
-    /// Rows of 16-bit floats, given where they are not zero: row → values.
+    /// A matrix given where it is not zero: row → values.
     void sparse_rows(const std::string& name, std::int32_t width, std::int32_t rows,
                      const std::map<std::int32_t, std::vector<float>>& set) {
-        tensor_header(name, kF16, {width, rows});
+        tensor_header(name, weights_, {width, rows});
+        if (weights_ != GGML_TYPE_F16) return quantized_rows(width, rows, set);
         std::vector<std::uint16_t> row(static_cast<std::size_t>(width));
         for (std::int32_t i = 0; i < rows; ++i) {
             std::ranges::fill(row, std::uint16_t{0});
@@ -100,14 +124,29 @@ public:
     std::uint64_t position() { return static_cast<std::uint64_t>(out_.tellp()); }
 
 private:
+    void quantized_rows(std::int32_t width, std::int32_t rows, const std::map<std::int32_t, std::vector<float>>& set) {
+        const std::string zeros(ggml_row_size(weights_, width), '\0');
+        for (std::int32_t i = 0; i < rows; ++i) {
+            const auto found = set.find(i);
+            auto row = zeros;
+            if (found != set.end()) {
+                auto values = found->second;
+                values.resize(static_cast<std::size_t>(width));
+                ggml_quantize_chunk(weights_, values.data(), row.data(), 0, 1, width, nullptr);
+            }
+            bytes(row);
+        }
+    }
+
     std::ofstream out_;
+    const ggml_type weights_;
     std::mt19937 engine_{42};
 };
 
 /// Which token follows which. A sentence ends with the time it ends at, as those of trained
 /// models do: the engine moves on by it.
 std::vector<std::pair<std::int32_t, std::int32_t>> chain_of(const WhisperTestModel& model) {
-    const Tokens tokens(model.multilingual);
+    const Tokens tokens(model);
     std::vector<std::pair<std::int32_t, std::int32_t>> chain;
     const auto say = [&](std::int32_t after, std::int32_t first_word, std::size_t words, std::int32_t end) {
         auto last = after;
@@ -128,27 +167,33 @@ std::vector<std::pair<std::int32_t, std::int32_t>> chain_of(const WhisperTestMod
         return chain;
     }
     chain.emplace_back(tokens.start(), model.language == "de" ? Tokens::german() : Tokens::english());
-    chain.emplace_back(Tokens::transcribe(), start);
+    chain.emplace_back(tokens.transcribe(), start);
     say(start, kFirstWord, model.sentence.size(), end);
     // Not by way of a timestamp: the start's is followed by the other sentence.
-    say(Tokens::translate(), kFirstWord + static_cast<std::int32_t>(model.sentence.size()), model.translation.size(),
+    say(tokens.translate(), kFirstWord + static_cast<std::int32_t>(model.sentence.size()), model.translation.size(),
         end + 2);
     return chain;
 }
 
+std::int32_t mels_of(const WhisperTestModel& model) {
+    return model.large_v3 ? 128 : 80;
+}
+
 void write_head(Writer& out, const WhisperTestModel& model) {
-    const Tokens tokens(model.multilingual);
+    const Tokens tokens(model);
     out.number(0x67676d6c);
     const auto heads = model.n_audio_state / 64;
-    for (const auto value : {51864 + tokens.shift, kAudioCtx, model.n_audio_state, heads, model.n_audio_layer, kTextCtx,
-                             model.n_audio_state, heads, model.n_text_layer, kMels, kF16}) {
+    const auto mels = mels_of(model);
+    for (const auto value : {tokens.count(), kAudioCtx, model.n_audio_state, heads, model.n_audio_layer, kTextCtx,
+                             model.n_audio_state, heads, model.n_text_layer, mels, file_type(out.weights())}) {
         out.number(value);
     }
-    out.number(kMels);
+    out.number(mels);
     out.number(kBins);
-    std::vector<float> filters(static_cast<std::size_t>(kMels) * kBins);
-    for (std::int32_t mel = 0; mel < kMels; ++mel)
-        filters[static_cast<std::size_t>(mel) * kBins + static_cast<std::size_t>(mel) * 2 + 1] = 0.02F;
+    std::vector<float> filters(static_cast<std::size_t>(mels) * kBins);
+    const std::int32_t apart = (kBins - 1) / mels;
+    for (std::int32_t mel = 0; mel < mels; ++mel)
+        filters[static_cast<std::size_t>(mel * kBins + mel * apart + 1)] = 0.02F;
     out.bytes({reinterpret_cast<const char*>(filters.data()), filters.size() * sizeof(float)});
 }
 
@@ -184,6 +229,7 @@ std::map<std::int32_t, std::vector<float>> directions(const WhisperTestModel& mo
 
 void write_tensors(Writer& out, const WhisperTestModel& model, bool noise) {
     const auto state = model.n_audio_state;
+    const auto weights = out.weights();  // of what the engine's own tool quantises: matrices of two dimensions
     const auto matrix = [&](const std::string& name, std::int32_t type, const std::vector<std::int32_t>& shape) {
         if (noise)
             out.random(name, type, shape);
@@ -198,30 +244,30 @@ void write_tensors(Writer& out, const WhisperTestModel& model, bool noise) {
         out.zeros(name + ".bias", kF32, {state});
     };
     const auto attention = [&](const std::string& name) {
-        matrix(name + ".query.weight", kF16, {state, state});
+        matrix(name + ".query.weight", weights, {state, state});
         out.zeros(name + ".query.bias", kF32, {state});
-        matrix(name + ".key.weight", kF16, {state, state});
-        matrix(name + ".value.weight", kF16, {state, state});
+        matrix(name + ".key.weight", weights, {state, state});
+        matrix(name + ".value.weight", weights, {state, state});
         out.zeros(name + ".value.bias", kF32, {state});
-        matrix(name + ".out.weight", kF16, {state, state});
+        matrix(name + ".out.weight", weights, {state, state});
         out.zeros(name + ".out.bias", kF32, {state});
     };
     const auto feed_forward = [&](const std::string& name, const std::map<std::int32_t, std::vector<float>>& in,
                                   const std::map<std::int32_t, std::vector<float>>& into) {
         if (in.empty())
-            matrix(name + ".0.weight", kF16, {state, 4 * state});
+            matrix(name + ".0.weight", weights, {state, 4 * state});
         else
             out.sparse_rows(name + ".0.weight", state, 4 * state, in);
         out.zeros(name + ".0.bias", kF32, {4 * state});
         if (into.empty())
-            matrix(name + ".2.weight", kF16, {4 * state, state});
+            matrix(name + ".2.weight", weights, {4 * state, state});
         else
             out.sparse_rows(name + ".2.weight", 4 * state, state, into);
         out.zeros(name + ".2.bias", kF32, {state});
     };
 
     matrix("encoder.positional_embedding", kF32, {state, kAudioCtx});
-    matrix("encoder.conv1.weight", kF16, {3, kMels, state});
+    matrix("encoder.conv1.weight", kF16, {3, mels_of(model), state});
     out.zeros("encoder.conv1.bias", kF32, {1, state});
     matrix("encoder.conv2.weight", kF16, {3, state, state});
     out.zeros("encoder.conv2.bias", kF32, {1, state});
@@ -250,7 +296,7 @@ void write_tensors(Writer& out, const WhisperTestModel& model, bool noise) {
     if (noise)
         out.random("decoder.token_embedding.weight", kF16, {state, 51864});
     else
-        out.sparse_rows("decoder.token_embedding.weight", state, 51864 + (model.multilingual ? 1 : 0), direction);
+        out.sparse_rows("decoder.token_embedding.weight", state, Tokens(model).count(), direction);
     norm("decoder.ln");
     for (std::int32_t i = 0; i < model.n_text_layer; ++i) {
         const auto block = "decoder.blocks." + std::to_string(i);
@@ -281,7 +327,7 @@ std::string text_of(const std::vector<std::string>& sentence) {
 }
 
 void write_whisper_model(const fs::path& path, const WhisperTestModel& model) {
-    Writer out(path);
+    Writer out(path, model.weights);
     write_head(out, model);
     write_vocabulary(out, model);
     write_tensors(out, model, false);
@@ -291,8 +337,8 @@ void write_damaged_whisper_model(const fs::path& path, Damage damage) {
     std::uint64_t after_head = 0;
     std::uint64_t after_vocabulary = 0;
     {
-        Writer out(path);
         const WhisperTestModel model;
+        Writer out(path, model.weights);
         write_head(out, model);
         after_head = out.position();
         write_vocabulary(out, model);

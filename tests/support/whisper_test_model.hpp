@@ -15,6 +15,7 @@ namespace hotmic::testing {
 
 struct WhisperTestModel {
     bool multilingual = false;    ///< vocabulary of 51865 with language tokens
+    bool large_v3 = false;        ///< as large-v3 has them: 51866 tokens, 128 mels; multilingual only
     std::string language = "en";  ///< what detection answers, "en" or "de"; multilingual only
     std::vector<std::string> sentence{" hello", " warm", " world"};
     std::vector<std::string> translation{" translated", " words"};  ///< what the translate task says; multilingual only
@@ -22,6 +23,7 @@ struct WhisperTestModel {
     std::int32_t n_audio_state = 384;  ///< 384 is tiny, 512 base, …
     std::int32_t n_audio_layer = 4;
     std::int32_t n_text_layer = 4;
+    std::string weights = "f16";  ///< of the matrices: f16, or a quantisation by ggml's name, "q5_0", "q8_0", …
 };
 
 /// "hello warm world"

@@ -46,5 +46,12 @@ TEST(Log, JsonIsOneObjectALineWhateverTheMessageHolds) {
     EXPECT_THAT((*object)["time"].get<std::string>(), MatchesRegex(".*T.*[+-][0-9][0-9]:[0-9][0-9]"));
 }
 
+TEST(Log, JsonIsValidWhateverBytesAnEnginePrinted) {
+    const auto line = logged("info", "json", [] { spdlog::info("engine\xFFsays"); });
+    const auto object = glz::read_json<glz::generic>(line);
+    ASSERT_TRUE(object) << line;
+    EXPECT_EQ((*object)["message"].get<std::string>(), "engine\xEF\xBF\xBDsays");
+}
+
 }  // namespace
 }  // namespace hotmic::telemetry

@@ -12,15 +12,16 @@ PUBLIC = "include/hotmic"
 # Module: the modules it may use besides itself and the public headers. What is not listed is not allowed.
 MAY_USE = {
     PUBLIC: set(),
-    "telemetry": set(),
-    "asr": {"telemetry"},
-    "audio": {"asr", "telemetry"},
-    "asr/providers": {"asr", "audio", "telemetry"},
-    "lifecycle": {"asr", "audio", "telemetry"},
-    "worker": {"asr", "audio", "telemetry"},
-    "config": {"lifecycle", "asr", "audio", "telemetry"},
-    "server": {"config", "lifecycle", "asr", "audio", "telemetry"},
-    "cli": {"server", "config", "worker", "lifecycle", "asr", "asr/providers", "audio", "telemetry"},
+    "text": set(),
+    "telemetry": {"text"},
+    "asr": {"telemetry", "text"},
+    "audio": {"asr", "telemetry", "text"},
+    "asr/providers": {"asr", "audio", "telemetry", "text"},
+    "lifecycle": {"asr", "audio", "telemetry", "text"},
+    "worker": {"asr", "audio", "telemetry", "text"},
+    "config": {"lifecycle", "asr", "audio", "telemetry", "text"},
+    "server": {"config", "lifecycle", "asr", "audio", "telemetry", "text"},
+    "cli": {"server", "config", "worker", "lifecycle", "asr", "asr/providers", "audio", "telemetry", "text"},
 }
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*["<]([^">]+)[">]', re.MULTILINE)

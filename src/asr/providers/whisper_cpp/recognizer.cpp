@@ -12,6 +12,7 @@
 #include "asr/languages.hpp"
 #include "asr/long_audio.hpp"
 #include "asr/providers/whisper_cpp/text.hpp"
+#include "text/utf8.hpp"
 
 namespace hotmic::whisper_cpp {
 namespace {
@@ -45,12 +46,6 @@ bool asks_for_detection(const std::string& language) {
 /// Minus infinity is how the engine strikes tokens out.
 bool are_numbers(std::span<const float> logits) {
     return std::ranges::none_of(logits, [](float value) { return std::isnan(value) || value == HUGE_VALF; });
-}
-
-/// Languages written without spaces: every token is a word of its own, as OpenAI's word timestamps have it.
-bool writes_without_spaces(std::string_view language) {
-    constexpr std::array<std::string_view, 6> kLanguages{"zh", "ja", "th", "lo", "my", "yue"};
-    return std::ranges::contains(kLanguages, language);
 }
 
 std::unexpected<Error> cancelled() {
@@ -385,7 +380,7 @@ Segment WhisperRecognizer::Run::segment(int index) {
 std::vector<Word> WhisperRecognizer::Run::words(int index) const {
     auto* const state = self.state_.get();
     const auto end_of_text = whisper_token_eot(&self.context_);
-    const bool every_token = writes_without_spaces(language);
+    const bool every_token = !has_spaces(language);
     std::vector<Word> found;
     int tokens = 0;  // of the last word
     CharacterJoiner characters;

@@ -1,47 +1,6 @@
 #include "asr/providers/whisper_cpp/text.hpp"
 
-#include <array>
-#include <locale>
-
 namespace hotmic::whisper_cpp {
-namespace {
-
-constexpr std::string_view kReplacement = "\xEF\xBF\xBD";
-
-}  // namespace
-
-std::string CharacterJoiner::take(std::string_view piece) {
-    held_ += piece;
-    const auto& decoder = std::use_facet<std::codecvt<char32_t, char8_t, std::mbstate_t>>(std::locale::classic());
-    const std::u8string bytes(held_.begin(), held_.end());
-    std::array<char32_t, 64> characters{};
-    std::string whole;
-    std::size_t at = 0;
-    while (at < bytes.size()) {
-        std::mbstate_t state{};
-        const char8_t* next = nullptr;
-        char32_t* end = nullptr;
-        const auto result = decoder.in(state, bytes.data() + at, bytes.data() + bytes.size(), next, characters.data(),
-                                       characters.data() + characters.size(), end);
-        const auto used = static_cast<std::size_t>(next - (bytes.data() + at));
-        whole.append(held_, at, used);
-        at += used;
-        if (result == std::codecvt_base::error) {
-            whole += kReplacement;
-            ++at;
-        } else if (used == 0) {
-            break;  // the beginning of a character
-        }
-    }
-    held_.erase(0, at);
-    return whole;
-}
-
-std::string CharacterJoiner::finish() {
-    if (held_.empty()) return {};
-    held_.clear();
-    return std::string(kReplacement);
-}
 
 std::string_view end_of_prompt(std::string_view prompt, std::size_t bytes) {
     if (prompt.size() <= bytes) return prompt;
