@@ -64,6 +64,9 @@ enum class ErrorCode : std::uint8_t {
     // Serving and unloading.
     inference_failed,
     model_lost,
+    worker_hung,  ///< it neither answers nor ends
+    unhealthy,    ///< its canary inferences fail or have become slow
+    crash_loop,   ///< it died too often; nothing is tried until its file changes or an operator asks
     unload_timeout,
     // Everything else.
     config_invalid,

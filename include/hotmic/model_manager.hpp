@@ -134,6 +134,22 @@ struct RetryPolicy {
     double jitter = 0.2;  ///< each backoff is scaled by a random factor in [1 - jitter, 1 + jitter]
 };
 
+/// Keeping a ready model ready.
+struct SuperviseOptions {
+    /// A worker whose event loop answers nothing for this long is hung, and treated as dead; 0: never asked.
+    std::chrono::milliseconds heartbeat_timeout{10'000};
+    /// This many deaths within the window stop the recovery: the model stays in ERROR with `crash_loop` until its file
+    /// changes or an operator asks for it.
+    int crash_loop_deaths = 5;
+    std::chrono::milliseconds crash_loop_window{600'000};
+    /// An idle model proves itself by an inference this often; 0: never.
+    std::chrono::milliseconds canary_interval{0};
+    /// A canary slower than this many times the warm latency is a failed one.
+    double canary_latency_factor = 5;
+    /// In ERROR for a permanent reason, the model file is looked at this often: a changed one is tried.
+    std::chrono::milliseconds file_check_interval{2'000};
+};
+
 struct LifecycleOptions {
     std::chrono::milliseconds load_timeout{300'000};
     std::chrono::milliseconds stall_timeout{30'000};
@@ -143,8 +159,13 @@ struct LifecycleOptions {
     std::size_t max_waiting = 64;                        ///< requests waiting for a slot
     std::chrono::milliseconds queue_timeout{30'000};     ///< longest wait for a slot
     std::chrono::milliseconds request_timeout{600'000};  ///< longest inference of one request
+    /// `when_ready` loads the model when nobody has asked for it before.
+    bool load_on_demand = false;
+    /// A model without a request for this long is unloaded; the next request loads it again. 0: never.
+    std::chrono::milliseconds idle_unload{0};
     WarmupOptions warmup{};
     RetryPolicy retry{};
+    SuperviseOptions supervise{};
 };
 
 /// One request to a ready model.
@@ -155,6 +176,7 @@ struct Request {
     std::stop_token stop{};
     std::string id{};           ///< appears in log lines
     std::optional<int> slot{};  ///< only this slot may take it (warmup covers every slot with it)
+    bool background = false;    ///< makes way for any other request, and counts as no use of the model
 };
 
 /// How one request went, for logs and metrics.
@@ -214,6 +236,7 @@ struct Health {
     ModelState state = ModelState::uninitialized;
     bool ready = false;
     bool warmup_complete = false;
+    bool resting = false;  ///< not loaded, and the next request loads it: idle_unload, load_on_demand
     std::string reason{};  ///< why not ready, in words; empty when ready
     std::optional<Error> last_error{};
     std::optional<ModelInfo> info{};  ///< once loaded
@@ -225,6 +248,9 @@ struct Health {
     double state_age_ms = 0;
     int attempt = 0;  ///< of the current series of attempts
     std::optional<double> retry_in_seconds{};
+    int deaths = 0;                               ///< while READY, within the crash loop's window
+    std::optional<double> canary_ms{};            ///< latency of the last canary inference
+    int canary_failures = 0;                      ///< in a row
     std::uint64_t resident_bytes = 0;             ///< measured after load and after warmup
     std::uint64_t requests = 0;                   ///< answered since READY, without warmup
     double mean_inference_ms = 0;                 ///< of those
@@ -260,6 +286,10 @@ public:
     /// Asks for the model without waiting.
     void start();
 
+    /// Forgets what stands in the way of another attempt: a permanent failure, a crash loop. For operators; `start` or
+    /// `initialize` then tries.
+    void forgive();
+
     /// Waits for READY without asking for anything. Errors: as initialize, model_not_loaded at once if nothing is on
     /// its way.
     [[nodiscard]] Result<void> wait_for_ready(Deadline deadline);
@@ -267,6 +297,11 @@ public:
     /// Errors: model_not_loaded (not asked for, loading or warming up: message says how far), model_unloaded,
     /// model_failed.
     [[nodiscard]] Result<Lease> acquire();
+
+    /// Calls `then` once: with a lease as soon as one can be had, or with why there will be none; wait_timeout at
+    /// `deadline`. A model that rests (`idle_unload`) or is loaded on demand is asked for by this. `then` runs on a
+    /// thread of the manager's and must not block.
+    void when_ready(Deadline deadline, std::function<void(Result<Lease>)> then);
 
     /// Gives everything back: cancels a load, or drains, cancels, terminates. Waits for that until `deadline`; Errors:
     /// unload_timeout (the unload goes on). Nothing loaded: an empty report at once. `drain` overrides `drain_timeout`.

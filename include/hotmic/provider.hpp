@@ -183,6 +183,9 @@ public:
     /// Errors: insufficient_memory, load_failed, model_lost.
     [[nodiscard]] virtual Result<std::unique_ptr<Recognizer>> make_recognizer() = 0;
 
+    /// It lives in a process of its own: `terminate` ends it, and its memory goes with it.
+    [[nodiscard]] virtual bool isolated() const noexcept { return false; }
+
     /// Resident memory this model is accountable for, in bytes: the worker's whole process, or 0 where the engine runs
     /// in-process and cannot tell its share.
     [[nodiscard]] virtual std::uint64_t resident_bytes() const { return 0; }

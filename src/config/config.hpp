@@ -20,6 +20,7 @@ struct Server {
     std::string host = "127.0.0.1";
     std::uint16_t port = 8090;            ///< 0: any free port, printed at start
     std::vector<std::string> api_keys{};  ///< empty: open to whoever reaches the port
+    std::string admin_key{};              ///< of /admin; empty: admin requests are taken from loopback only
     std::uint64_t max_body_bytes = 100ull << 20;
     double max_audio_seconds = 4 * 3600;
     std::uint32_t max_connections = 1000;
@@ -49,14 +50,20 @@ struct Model {
     int max_best_of = 5;
     int max_beam_size = 5;
     bool isolate = true;           ///< run the engine in a worker process
-    LifecycleOptions lifecycle{};  ///< load_timeout, stall_timeout, …, and [models.NAME.warmup], [models.NAME.retry]
+    bool required = true;          ///< the server is ready only while this model, or a fallback of it, is READY
+    std::string load = "start";    ///< start: when the server starts; demand: when it is first asked for
+    std::vector<std::string> fallback{};  ///< names of models that serve while this one cannot, in this order
+    std::string swap = "auto";            ///< strategy when the section changes: auto, beside, replace
+    LifecycleOptions lifecycle{};  ///< load_timeout, stall_timeout, …, and [models.NAME.warmup|retry|supervise]
 };
 
 struct Config {
     std::filesystem::path models_dir{};  ///< empty: $XDG_DATA_HOME/hotmic/models
     Server server{};
     Log log{};
-    std::map<std::string, Model> models{};  ///< exactly one after load(); {"default": Model{}} when none is named
+    std::string default_model{};            ///< that serves a request which names none; empty: "default", or the only one
+    int parallel_loads = 1;                 ///< models loading or warming up at once
+    std::map<std::string, Model> models{};  ///< {"default": Model{}} when none is named
 };
 
 }  // namespace hotmic::config

@@ -1,7 +1,6 @@
 /// One attempt to make a model ready.
 #pragma once
 
-#include <filesystem>
 #include <memory>
 #include <optional>
 #include <stop_token>
@@ -9,25 +8,18 @@
 #include <thread>
 
 #include "hotmic/model_manager.hpp"
+#include "lifecycle/fingerprint.hpp"
 #include "lifecycle/warmup_runner.hpp"
 
 namespace hotmic {
 
-/// What identifies a file's content cheaply: a permanent failure is not retried while it is the same.
-struct FileFingerprint {
-    bool exists = false;
-    std::uintmax_t size = 0;
-    std::filesystem::file_time_type modified{};
-    friend bool operator==(const FileFingerprint&, const FileFingerprint&) = default;
-};
-[[nodiscard]] FileFingerprint fingerprint_of(const std::filesystem::path& path);
-
 /// Shared by the thread that loads, the manager's watch, and everybody waiting for the outcome. Fields below the line
 /// are guarded by the manager's mutex.
 struct Attempt {
-    Attempt(std::string instance_id, int attempt_number)
-        : id(std::move(instance_id)), number(attempt_number), progress(id) {}
+    Attempt(std::string model_name, std::string instance_id, int attempt_number)
+        : model(std::move(model_name)), id(std::move(instance_id)), number(attempt_number), progress(id) {}
 
+    const std::string model;
     const std::string id;  ///< the instance's
     const int number;      ///< in the current series, from 1
     const Clock::time_point began = Clock::now();
@@ -47,5 +39,12 @@ struct Attempt {
     WarmupProgress warmup{};
     std::jthread thread;
 };
+
+/// Why the attempt must be stopped at `now`, if it must: it is over the time of its phase, or shows no sign of life.
+[[nodiscard]] std::optional<Error> limit_passed(Attempt& attempt, ModelState phase, const LifecycleOptions& options,
+                                                Clock::time_point now);
+/// When to look again.
+[[nodiscard]] Clock::time_point next_look(const Attempt& attempt, ModelState phase, const LifecycleOptions& options,
+                                          Clock::time_point now);
 
 }  // namespace hotmic

@@ -6,7 +6,7 @@
 namespace hotmic {
 
 ModelInstance::ModelInstance(std::string id, std::unique_ptr<Model> model)
-    : id_(std::move(id)), info_(model->info()), model_(std::move(model)) {}
+    : id_(std::move(id)), info_(model->info()), isolated_(model->isolated()), model_(std::move(model)) {}
 
 Result<void> ModelInstance::open(const SlotPool::Limits& limits, const std::function<void()>& beat) {
     auto pool = SlotPool::open(*model_, limits, beat);
@@ -18,6 +18,7 @@ Result<void> ModelInstance::open(const SlotPool::Limits& limits, const std::func
 void ModelInstance::begin_serving(double steady_factor) {
     const std::scoped_lock lock(mutex_);
     serving_ = true;
+    last_used_ = Clock::now();
     steady_factor_ = steady_factor;
 }
 
@@ -38,13 +39,19 @@ void ModelInstance::count(const RequestTimings& timings) {
 
 void ModelInstance::submit(Request request, Completion done) {
     // The request keeps the instance leased until it has been answered.
-    retain();
-    pool_->submit(std::move(request), [self = shared_from_this(), done = std::move(done)](
+    const bool background = request.background;
+    retain(background);
+    pool_->submit(std::move(request), [self = shared_from_this(), background, done = std::move(done)](
                                           Result<Transcript> result, const RequestTimings& timings) {
-        if (result) self->count(timings);
+        if (result && !background) self->count(timings);
         done(std::move(result), timings);
-        self->release();
+        self->release(background);
     });
+}
+
+std::optional<Clock::time_point> ModelInstance::idle_since() const {
+    const std::scoped_lock lock(mutex_);
+    return leases_ > background_ ? std::nullopt : std::optional(last_used_);
 }
 
 QueueStatus ModelInstance::queue() const {
@@ -82,13 +89,16 @@ ModelInstance::Closing ModelInstance::close(std::chrono::milliseconds drain, std
     return closing;
 }
 
-void ModelInstance::retain() {
+void ModelInstance::retain(bool background) {
     const std::scoped_lock lock(mutex_);
     ++leases_;
+    background_ += background ? 1 : 0;
 }
 
-void ModelInstance::release() {
+void ModelInstance::release(bool background) {
     const std::scoped_lock lock(mutex_);
+    background_ -= background ? 1 : 0;
+    if (!background) last_used_ = Clock::now();
     if (--leases_ == 0) unleased_.notify_all();
 }
 

@@ -41,6 +41,10 @@ public:
     void submit(Request request, Completion done);
 
     [[nodiscard]] QueueStatus queue() const;
+    /// Since when no user has held a lease or had a request; nothing while one does.
+    [[nodiscard]] std::optional<Clock::time_point> idle_since() const;
+    /// See Model::isolated.
+    [[nodiscard]] bool isolated() const noexcept { return isolated_; }
     /// Bytes the model accounts for now; 0 when closed or when the engine cannot tell.
     [[nodiscard]] std::uint64_t resident_bytes() const;
     /// Ends the engine at once where that is possible.
@@ -57,16 +61,19 @@ public:
 
 private:
     friend class Lease;
-    void retain();
-    void release();
+    void retain(bool background = false);
+    void release(bool background = false);
     void count(const RequestTimings& timings);
 
     const std::string id_;
     const ModelInfo info_;
+    const bool isolated_;
 
     mutable std::mutex mutex_;
     std::condition_variable unleased_;
     int leases_ = 0;
+    int background_ = 0;  // of those, requests that are no use of the model
+    Clock::time_point last_used_ = Clock::now();
     bool serving_ = false;
     double steady_factor_ = 0;
     Served served_;

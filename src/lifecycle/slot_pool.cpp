@@ -108,6 +108,7 @@ void SlotPool::submit(Request request, Completion done) {
         } else {
             waiting_.push_back(job);
             ++open_jobs_;
+            if (!job->request.background) clear_way();
         }
     }
     if (refusal) return job->done(std::unexpected(*std::move(refusal)), job->timings);
@@ -185,9 +186,10 @@ void SlotPool::run(int slot, Recognizer& recognizer, Job& job) {
         running_[static_cast<std::size_t>(slot)] = nullptr;
         const double ms = std::chrono::duration<double, std::milli>(inference).count();
         mean_service_ms_ = mean_service_ms_ == 0 ? ms : 0.8 * mean_service_ms_ + 0.2 * ms;
-        if (!result && result.error().code == ErrorCode::cancelled && job.stopped_as) {
-            result = std::unexpected(*job.stopped_as);
-        }
+        // An engine that had to be ended for not stopping is lost; what its request is told is why it had to stop.
+        const bool stopped = !result && (result.error().code == ErrorCode::cancelled ||
+                                         (result.error().code == ErrorCode::model_lost && stuck_told_));
+        if (stopped && job.stopped_as) result = std::unexpected(*job.stopped_as);
     }
     finish(job, std::move(result));
 }
@@ -205,6 +207,16 @@ void SlotPool::sweep(std::stop_token closing) {
                       std::format("the inference took longer than {} ms", limits_.request_timeout.count()),
                       "send shorter audio, or raise request_timeout_ms"};
             job->stop.request_stop();
+        }
+        const bool stuck =
+            std::ranges::any_of(running_, [&](const auto& job) { return job != nullptr && is_stuck(*job, now); });
+        if (stuck && limits_.on_stuck && !std::exchange(stuck_told_, true)) {
+            lock.unlock();
+            limits_.on_stuck(
+                {ErrorCode::worker_hung,
+                 std::format("an inference ran on for {} ms after it was asked to stop", limits_.cancel_grace.count()),
+                 "it is being loaded again"});
+            lock.lock();
         }
         std::vector<std::shared_ptr<Job>> ended;
         std::erase_if(waiting_, [&](const std::shared_ptr<Job>& job) {
@@ -231,6 +243,20 @@ void SlotPool::sweep(std::stop_token closing) {
     }
 }
 
+bool SlotPool::is_stuck(const Job& job, Clock::time_point now) const {
+    return now >= job.started + limits_.request_timeout + limits_.cancel_grace;
+}
+
+/// Background work gives up its slot when nobody else can.
+void SlotPool::clear_way() {
+    if (std::ranges::contains(running_, nullptr)) return;
+    const auto giving = std::ranges::find_if(
+        running_, [](const auto& job) { return job->request.background && !job->stop.stop_requested(); });
+    if (giving == running_.end()) return;
+    (*giving)->stopped_as = Error{ErrorCode::cancelled, "it made way for a request"};
+    (*giving)->stop.request_stop();
+}
+
 void SlotPool::ask_sweep() {
     sweep_asked_ = true;
     sweeps_.notify_one();
@@ -240,8 +266,10 @@ Clock::time_point SlotPool::next_sweep() const {
     auto next = Clock::now() + std::chrono::hours(1);
     for (const auto& job : waiting_) next = std::min(next, job->submitted + limits_.queue_timeout);
     for (const auto& job : running_) {
-        if (job != nullptr && !job->stop.stop_requested())
-            next = std::min(next, job->started + limits_.request_timeout);
+        if (job == nullptr) continue;
+        const auto limit = job->started + limits_.request_timeout;
+        if (!job->stop.stop_requested()) next = std::min(next, limit);
+        if (limits_.on_stuck && !stuck_told_) next = std::min(next, limit + limits_.cancel_grace);
     }
     return next;
 }

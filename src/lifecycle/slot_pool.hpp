@@ -26,6 +26,10 @@ public:
         std::size_t max_waiting = 64;
         std::chrono::milliseconds queue_timeout{30'000};
         std::chrono::milliseconds request_timeout{600'000};
+        /// A request that runs on for this long after `request_timeout` has asked it to stop is stuck: `on_stuck` is
+        /// told, once, on the sweeper's thread. Empty: an engine that cannot be ended is waited for.
+        std::chrono::milliseconds cancel_grace{2'000};
+        std::function<void(const Error&)> on_stuck{};
     };
 
     /// Makes `model.info().slots` recognizers, each on its own thread, and waits for them. `beat` is called after each.
@@ -61,6 +65,8 @@ private:
     void sweep(std::stop_token closing);
     [[nodiscard]] std::shared_ptr<Job> take_for(int slot);
     [[nodiscard]] Clock::time_point next_sweep() const;
+    [[nodiscard]] bool is_stuck(const Job& job, Clock::time_point now) const;
+    void clear_way();  // with the mutex held
     void ask_sweep();  // with the mutex held
     void finish(Job& job, Result<Transcript> result);
 
@@ -76,6 +82,7 @@ private:
     std::optional<Error> closed_;
     std::size_t open_jobs_ = 0;  // submitted and not yet answered
     bool sweep_asked_ = false;
+    bool stuck_told_ = false;
     double mean_service_ms_ = 0;
 
     std::vector<std::jthread> threads_;

@@ -17,13 +17,14 @@ namespace {
 /// What the server's objects for one worker share.
 class Connection {
 public:
-    static Result<std::shared_ptr<Connection>> open(const std::filesystem::path& executable, LoadProgress& progress) {
+    static Result<std::shared_ptr<Connection>> open(const IsolationOptions& options, LoadProgress& progress) {
         auto connection = std::make_shared<Connection>();
         connection->progress_ = &progress;
         auto process =
-            WorkerProcess::spawn(executable, progress.instance(),
+            WorkerProcess::spawn(options.executable, progress.instance(),
                                  {[raw = connection.get()](const Frame& frame) { return raw->on_message(frame); },
-                                  [raw = connection.get()](bool expected) { raw->on_end(expected); }});
+                                  [raw = connection.get()](bool expected) { raw->on_end(expected); }},
+                                 options.heartbeat_timeout);
         if (!process) return std::unexpected(std::move(process).error());
         connection->process_ = *std::move(process);
         return connection;
@@ -102,8 +103,9 @@ private:
             const std::scoped_lock lock(mutex_);
             handler = std::exchange(lost_handler_, nullptr);
         }
-        if (handler)
-            handler({ErrorCode::model_lost, process().obituary("while it served"), "it is being loaded again"});
+        if (!handler) return;
+        const auto code = process().hung() ? ErrorCode::worker_hung : ErrorCode::model_lost;
+        handler({code, process().obituary("while it served"), "it is being loaded again"});
     }
 
     std::mutex mutex_;
@@ -266,6 +268,7 @@ public:
         return std::make_unique<RemoteRecognizer>(std::move(channel));
     }
 
+    bool isolated() const noexcept override { return true; }
     std::uint64_t resident_bytes() const override { return connection_->process().resident_bytes(); }
 
     void terminate() noexcept override {
@@ -293,7 +296,7 @@ public:
     Result<ResourceEstimate> estimate(const ModelSpec& spec) const override { return inner_->estimate(spec); }
 
     Result<std::unique_ptr<Model>> load(const ModelSpec& spec, LoadProgress& progress, std::stop_token stop) override {
-        auto connection = Connection::open(options_.executable, progress);
+        auto connection = Connection::open(options_, progress);
         if (!connection) return std::unexpected(std::move(connection).error());
         auto& worker = **connection;
         std::optional<std::stop_callback<std::function<void()>>> kill(std::in_place, stop,

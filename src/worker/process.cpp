@@ -24,6 +24,7 @@ namespace {
 constexpr std::size_t kKeptLines = 20;
 constexpr std::chrono::milliseconds kPatience{300};  // for a worker that has nothing more to do to end by itself
 constexpr int kControlFd = 3;
+constexpr int kPings = 4;  // unanswered ones that make a worker hung
 
 std::unexpected<Error> cannot_start(const std::filesystem::path& executable, int code) {
     return fail(ErrorCode::worker_start_failed,
@@ -54,7 +55,8 @@ std::vector<char*> worker_environment() {
 }  // namespace
 
 Result<std::unique_ptr<WorkerProcess>> WorkerProcess::spawn(const std::filesystem::path& executable,
-                                                            std::string instance, Callbacks callbacks) {
+                                                            std::string instance, Callbacks callbacks,
+                                                            std::chrono::milliseconds heartbeat_timeout) {
     std::array<int, 2> control{};
     std::array<int, 2> log{};
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, control.data()) != 0)
@@ -106,14 +108,17 @@ Result<std::unique_ptr<WorkerProcess>> WorkerProcess::spawn(const std::filesyste
     }
     spdlog::debug("worker started instance={} pid={}", instance, pid);
     return std::unique_ptr<WorkerProcess>(new WorkerProcess(pid, std::move(pidfd), std::move(ours), std::move(log_read),
-                                                            std::move(instance), std::move(callbacks)));
+                                                            std::move(instance), std::move(callbacks),
+                                                            heartbeat_timeout));
 }
 
-WorkerProcess::WorkerProcess(int pid, Fd pidfd, Fd control, Fd log, std::string instance, Callbacks callbacks)
+WorkerProcess::WorkerProcess(int pid, Fd pidfd, Fd control, Fd log, std::string instance, Callbacks callbacks,
+                             std::chrono::milliseconds heartbeat_timeout)
     : pid_(pid),
       pidfd_(std::move(pidfd)),
       control_(std::move(control)),
       log_(std::move(log)),
+      heartbeat_timeout_(heartbeat_timeout),
       instance_(std::move(instance)),
       callbacks_(std::move(callbacks)),
       reader_([this] { read_loop(); }) {}
@@ -154,6 +159,11 @@ bool WorkerProcess::wait_ended(std::chrono::milliseconds patience) {
 bool WorkerProcess::ended() const {
     const std::scoped_lock lock(mutex_);
     return ended_;
+}
+
+bool WorkerProcess::hung() const {
+    const std::scoped_lock lock(mutex_);
+    return hung_;
 }
 
 std::string WorkerProcess::obituary(std::string_view when) const {
@@ -197,15 +207,16 @@ void WorkerProcess::read_loop() {
     while (true) {
         std::array watched{pollfd{pidfd_.get(), POLLIN, 0}, pollfd{log_open_ ? log_.get() : -1, POLLIN, 0},
                            pollfd{control_open_ ? control_.get() : -1, POLLIN, 0}};
-        const auto ready =
-            poll(watched.data(), watched.size(), must_end_by_ ? static_cast<int>(kAfterlife.count()) : -1);
-        if (must_end_by_ && std::chrono::steady_clock::now() >= *must_end_by_) {
+        const auto ready = poll(watched.data(), watched.size(), poll_timeout(std::chrono::steady_clock::now()));
+        const auto now = std::chrono::steady_clock::now();
+        if (must_end_by_ && now >= *must_end_by_) {
             condemn("closed its control channel");
             must_end_by_.reset();
         }
-        if (ready < 0) continue;
+        if (ready < 0) continue;  // interrupted
         if (watched[1].revents != 0) read_log(1);
         if (watched[2].revents != 0) read_control();
+        feel_pulse(now);
         if (watched[0].revents != 0) {
             // What it said before it ended counts; a child of its own that still talks does not.
             for (pollfd rest{control_.get(), POLLIN, 0}; control_open_ && poll(&rest, 1, 0) > 0;) read_control();
@@ -216,15 +227,42 @@ void WorkerProcess::read_loop() {
     }
 }
 
+/// Counts pings and not time, so that a machine that slept does not find all its workers dead.
+void WorkerProcess::feel_pulse(Time now) {
+    if (heartbeat_timeout_ == std::chrono::milliseconds(0) || !control_open_ || now < next_ping_) return;
+    next_ping_ = now + heartbeat_timeout_ / kPings;
+    if (pings_unanswered_ < kPings) {
+        ++pings_unanswered_;
+        (void)send(Kind::ping, encode(Empty{}), -1, false);
+        return;
+    }
+    {
+        const std::scoped_lock lock(mutex_);
+        hung_ = !ended_ && !expected_ && condemned_.empty();
+    }
+    condemn(std::format("answered nothing for {} ms", heartbeat_timeout_.count()));
+}
+
+/// Milliseconds until something is to be done though nothing came.
+int WorkerProcess::poll_timeout(Time now) const {
+    auto next = Time::max();
+    if (must_end_by_) next = *must_end_by_;
+    if (heartbeat_timeout_ > std::chrono::milliseconds(0) && control_open_) next = std::min(next, next_ping_);
+    if (next == Time::max()) return -1;
+    const auto wait = std::chrono::ceil<std::chrono::milliseconds>(next - now);
+    return static_cast<int>(std::max<std::int64_t>(0, wait.count()));
+}
+
 void WorkerProcess::read_control() {
     const auto frame = receive_control(control_.get());
+    pings_unanswered_ = 0;
     if (!frame) {
         control_open_ = false;
         if (frame.error() == Broken::nonsense)
             condemn("sent what is no message");
         else
             must_end_by_ = std::chrono::steady_clock::now() + kAfterlife;
-    } else if (!callbacks_.on_message(*frame)) {
+    } else if (frame->kind != Kind::pong && !callbacks_.on_message(*frame)) {
         control_open_ = false;
         condemn("sent a message that makes no sense");
     }

@@ -26,9 +26,11 @@ public:
         std::function<void(bool expected)> on_end;
     };
 
-    /// Errors: worker_start_failed.
+    /// `heartbeat_timeout`: a worker whose event loop is silent for this long although it is asked is condemned; 0: it
+    /// is never asked. Errors: worker_start_failed.
     [[nodiscard]] static Result<std::unique_ptr<WorkerProcess>> spawn(const std::filesystem::path& executable,
-                                                                      std::string instance, Callbacks callbacks);
+                                                                      std::string instance, Callbacks callbacks,
+                                                                      std::chrono::milliseconds heartbeat_timeout = {});
     /// How long a worker may live on after one of its channels has closed, which is nearly always the first sign of its
     /// end.
     static constexpr std::chrono::milliseconds kAfterlife{2000};
@@ -52,6 +54,9 @@ public:
     bool wait_ended(std::chrono::milliseconds patience);
     [[nodiscard]] bool ended() const;
 
+    /// It was condemned for its silence.
+    [[nodiscard]] bool hung() const;
+
     /// How it ended and the last lines it printed, in words. `when`: "while loading", …
     [[nodiscard]] std::string obituary(std::string_view when) const;
 
@@ -59,8 +64,13 @@ public:
     [[nodiscard]] std::uint64_t resident_bytes() const;
 
 private:
-    WorkerProcess(int pid, Fd pidfd, Fd control, Fd log, std::string instance, Callbacks callbacks);
+    using Time = std::chrono::steady_clock::time_point;
+
+    WorkerProcess(int pid, Fd pidfd, Fd control, Fd log, std::string instance, Callbacks callbacks,
+                  std::chrono::milliseconds heartbeat_timeout);
     void read_loop();
+    void feel_pulse(Time now);
+    [[nodiscard]] int poll_timeout(Time now) const;
     void read_control();
     void read_log(int most_chunks);
     void log_line(std::string_view line);
@@ -70,10 +80,12 @@ private:
     const Fd pidfd_;
     const Fd control_;
     const Fd log_;
-    bool control_open_ = true;  // the reader's
-    bool log_open_ = true;      // the reader's
-    std::optional<std::chrono::steady_clock::time_point>
-        must_end_by_;  // the reader's; since the control channel closed
+    bool control_open_ = true;         // the reader's
+    bool log_open_ = true;             // the reader's
+    std::optional<Time> must_end_by_;  // the reader's; since the control channel closed
+    const std::chrono::milliseconds heartbeat_timeout_;
+    int pings_unanswered_ = 0;  // the reader's
+    Time next_ping_{};          // the reader's
     const std::string instance_;
     const Callbacks callbacks_;
 
@@ -82,6 +94,7 @@ private:
     bool ended_ = false;
     bool expected_ = false;  // we asked for the end
     bool killed_ = false;
+    bool hung_ = false;
     std::string condemned_;  // why we ended it, when it gave cause
     int status_code_ = 0;    // CLD_EXITED, CLD_KILLED, CLD_DUMPED; 0 when the kernel did not keep it for us
     int status_ = 0;         // exit code or signal

@@ -2,9 +2,9 @@
 /// not.
 ///
 /// Two kinds of channel, both local socket pairs:
-///   control  SOCK_SEQPACKET, one per worker. Small messages, each whole. Loads, opens slots, cancels; progress and
-///   outcomes
-///            come back. The worker ends itself when this closes, so a server that dies leaves no orphan.
+///   control  SOCK_SEQPACKET, one per worker. Small messages, each whole. Loads, opens slots, cancels, pings; progress,
+///            outcomes and pongs come back. The worker ends itself when this closes, so a server that dies leaves no
+///            orphan.
 ///   slot     SOCK_STREAM, one per recognizer, passed over the control channel. Plain request and response; audio
 ///   follows a
 ///            request as raw native floats, for it is the only big thing.
@@ -21,14 +21,16 @@
 
 namespace hotmic::worker {
 
-inline constexpr const char* kBuild = "hotmic-worker 1 " HOTMIC_VERSION;
+inline constexpr const char* kBuild = "hotmic-worker 2 " HOTMIC_VERSION;
 
 enum class Kind : std::uint32_t {
     // control, to the worker
     load = 1,
     open_slot,
     cancel,
+    ping,  ///< answered by `pong` at once, whatever the engine does
     // control, from the worker
+    pong,
     progress,
     loaded,
     // slot, to the worker

@@ -152,6 +152,9 @@ public:
                     if (const auto open = decode<OpenSlot>(*frame); open && loaded_ != nullptr)
                         open_slot(open->slot, std::move(frame->passed));
                     break;
+                case Kind::ping:
+                    tell(Kind::pong, Empty{});
+                    break;
                 case Kind::cancel:
                     if (const auto cancel = decode<Cancel>(*frame)) cancellations_.cancel(*cancel);
                     break;

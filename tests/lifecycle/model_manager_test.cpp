@@ -7,8 +7,7 @@
 #include <thread>
 
 #include "audio/clip.hpp"
-#include "hotmic/model_manager.hpp"
-#include "support/fake_provider.hpp"
+#include "manager_fixture.hpp"
 
 namespace hotmic {
 namespace {
@@ -18,49 +17,7 @@ using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
-/// Longer than anything here takes, shorter than a hang.
-constexpr auto kLong = 60s;
-
-class ModelManagerTest : public ::testing::Test {
-protected:
-    ModelManager& make(const std::string& path, LifecycleOptions options = quick(), int slots = 0) {
-        manager_.emplace("m", ModelSpec{.provider = "fake", .path = path, .slots = slots},
-                         testing::make_fake_provider(record_), options, broker_, journal_);
-        return *manager_;
-    }
-    static LifecycleOptions quick() {
-        LifecycleOptions options;
-        options.warmup.level = 1;
-        options.retry.max_attempts = 1;
-        options.drain_timeout = 10s;
-        options.cancel_grace = 10s;
-        return options;
-    }
-    static Request request() { return {.audio = source_from_samples(std::vector<float>(1600, 0.1F))}; }
-
-    std::vector<ModelState> states() const {
-        std::vector<ModelState> to;
-        for (const auto& step : journal_.since(0)) to.push_back(step.to);
-        return to;
-    }
-    /// Waits until the journal shows `state`.
-    void await(ModelState state) const {
-        std::uint64_t seen = 0;
-        while (true) {
-            const auto steps = journal_.wait_since(seen, in(kLong));
-            ASSERT_FALSE(steps.empty()) << "never " << to_string(state);
-            for (const auto& step : steps) {
-                if (step.to == state) return;
-                seen = step.sequence;
-            }
-        }
-    }
-
-    std::shared_ptr<testing::FakeRecord> record_ = std::make_shared<testing::FakeRecord>();
-    MemoryBroker broker_;
-    Journal journal_;
-    std::optional<ModelManager> manager_;
-};
+class ModelManagerTest : public ManagerFixture {};
 
 using enum ModelState;
 

@@ -1,0 +1,104 @@
+/// A name that clients ask for, and whatever model serves it now: one manager that serves, at most one successor that
+/// is being made ready beside it.
+///
+/// Promises
+///  1. A swap has one commit point. Before it the old model serves, untouched; after it the new one does. There is no
+///     moment without a serving model, except in `SwapStrategy::replace`, which says so.
+///  2. A swap that fails leaves (replace: restores) the old model, and says why it failed.
+///  3. A newer swap supersedes one that is still preparing; that one ends with `superseded`.
+///  4. Requests under way finish on the model they began on, until its `drain_timeout`.
+///
+/// Thread safety: everything here may be called from any thread.
+#pragma once
+
+#include "hotmic/model_manager.hpp"
+
+namespace hotmic {
+
+/// What to load, with what, and how.
+struct ModelPlan {
+    ModelSpec spec{};
+    std::shared_ptr<Provider> provider{};  ///< isolated already, where that is wanted
+    LifecycleOptions options{};
+    std::string reason{};  ///< why this provider and model, in words
+};
+
+enum class SwapStrategy : std::uint8_t {
+    automatic,  ///< beside where memory allows it, else replace
+    beside,     ///< the new model is made ready while the old one serves
+    replace,    ///< the old model is unloaded first: less memory, and nothing serves meanwhile
+};
+[[nodiscard]] std::string_view to_string(SwapStrategy strategy) noexcept;  ///< "auto", "beside", "replace"
+
+/// A load or swap that somebody asked for.
+struct Job {
+    enum class State : std::uint8_t { running, succeeded, failed, superseded };
+    std::string id{};     ///< "job-…"
+    std::string kind{};   ///< "load", "swap", "unload", "warmup"
+    std::string model{};  ///< the served name
+    State state = State::running;
+    std::string instance{};        ///< that was, or is being, made ready
+    std::string step{};            ///< what is being done, in words: "loading", "warming up", "draining the old model", …
+    std::optional<Error> error{};  ///< why it failed, and what serves now
+    std::chrono::system_clock::time_point began{};
+    double duration_ms = 0;  ///< so far, or in all
+};
+[[nodiscard]] std::string_view to_string(Job::State state) noexcept;
+
+/// The jobs of a server, newest last; ended ones are kept up to `capacity`.
+class JobBook {
+public:
+    explicit JobBook(std::size_t capacity = 256);
+    ~JobBook();
+
+    /// Notes a new job and gives it its id.
+    [[nodiscard]] Job open(std::string kind, std::string model);
+    /// Replaces what is known of a job; everybody who waits for it sees every version in order.
+    void update(const Job& job);
+    [[nodiscard]] std::optional<Job> find(std::string_view id) const;
+    [[nodiscard]] std::vector<Job> all() const;
+    /// Versions of one job after its first `seen` ones, oldest first; waits for one until `deadline` or `stop`. Empty
+    /// when there will be none, or none came.
+    [[nodiscard]] std::vector<Job> wait_versions(std::string_view id, std::size_t seen, Deadline deadline,
+                                                 std::stop_token stop = {}) const;
+
+private:
+    struct Impl;
+    std::unique_ptr<Impl> impl_;
+};
+
+class ServedModel {
+public:
+    /// `broker`, `journal` and `jobs` must outlive this. Loads nothing yet.
+    ServedModel(std::string name, ModelPlan plan, MemoryBroker& broker, Journal& journal, JobBook& jobs);
+    /// Cancels what is being prepared and unloads without waiting for requests.
+    ~ServedModel();
+    ServedModel(const ServedModel&) = delete;
+    ServedModel& operator=(const ServedModel&) = delete;
+
+    // As ModelManager's functions of the same names, of the manager that serves.
+    void start();
+    [[nodiscard]] Result<void> initialize(Deadline deadline);
+    [[nodiscard]] Result<Lease> acquire();
+    [[nodiscard]] Health health() const;
+    [[nodiscard]] std::optional<WarmupReport> warmup_report() const;
+    [[nodiscard]] std::optional<UnloadReport> last_unload() const;
+    [[nodiscard]] Result<UnloadReport> unload(Deadline deadline, std::optional<std::chrono::milliseconds> drain = {});
+    /// Also cancels a swap, and refuses later ones with shutting_down.
+    [[nodiscard]] Result<UnloadReport> shutdown(Deadline deadline, std::optional<std::chrono::milliseconds> drain = {});
+
+    /// Begins to replace the model by what `plan` says. Returns the job at once; it runs on a thread of its own.
+    Job swap(ModelPlan plan, SwapStrategy strategy);
+    /// The model that is being prepared by a swap, while there is one.
+    [[nodiscard]] std::optional<Health> successor() const;
+
+    [[nodiscard]] const std::string& name() const noexcept;
+    /// Of the model that serves (or was asked for last).
+    [[nodiscard]] ModelPlan plan() const;
+
+private:
+    class Impl;
+    std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace hotmic

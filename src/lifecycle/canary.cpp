@@ -1,0 +1,26 @@
+#include "lifecycle/canary.hpp"
+
+#include <format>
+
+namespace hotmic {
+
+std::optional<Error> Canary::judge(const Result<Transcript>& result, double inference_ms) {
+    constexpr int kEnough = 2;
+    if (!result && result.error().code == ErrorCode::cancelled) return std::nullopt;  // it made way for a request
+
+    const bool slow = result && steady_ms_ > 0 && inference_ms > latency_factor_ * steady_ms_;
+    if (result) last_ms_ = inference_ms;
+    if (result && !slow) {
+        failures_ = 0;
+        return std::nullopt;
+    }
+    if (++failures_ < kEnough) return std::nullopt;
+    const auto found = slow ? std::format("took {:.0f} ms, {:.1f} times the warm latency of {:.0f} ms", inference_ms,
+                                          inference_ms / steady_ms_, steady_ms_)
+                            : "failed: " + result.error().describe();
+    return Error{ErrorCode::unhealthy,
+                 std::format("{} canary inferences in a row were bad; the last {}", kEnough, found),
+                 "it is being loaded again; look at what else uses the machine"};
+}
+
+}  // namespace hotmic

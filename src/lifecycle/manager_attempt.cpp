@@ -1,0 +1,150 @@
+#include <algorithm>
+#include <format>
+
+#include "audio/clip.hpp"
+#include "lifecycle/manager_impl.hpp"
+#include "lifecycle/memory_info.hpp"
+
+namespace hotmic {
+
+using std::chrono::milliseconds;
+
+void ModelManager::Impl::run_attempt(Attempt& mine) {
+    auto made = make_ready(mine);
+    // What is left of a failed attempt is gone before its failure is told: memory is back, the worker reaped.
+    const Lock lock(mutex);
+    if (!made) {
+        const auto error = mine.stopped_as.value_or(std::move(made).error());
+        reservation = {};
+        if (mine.outcome) {
+            // The watch gave up on it and said so; or an unload cancelled it.
+        } else if (state == ModelState::unloading) {
+            mine.outcome = std::unexpected(*mine.stopped_as);
+        } else {
+            fail_attempt(mine, error);
+        }
+    }
+    mine.running = false;
+    watch_due = true;
+    changed.notify_all();
+    watch_wakes.notify_all();
+}
+
+Result<void> ModelManager::Impl::make_ready(Attempt& mine) {
+    const auto stop = mine.stop.get_token();
+    if (auto fit = preflight(mine); !fit) return fit;
+
+    const auto resident_before = resident_memory();
+    auto model = provider->load(spec, mine.progress, stop);
+    if (!model) return std::unexpected(std::move(model).error());
+    (*model)->on_lost([this, id = mine.id](const Error& error) { lost(id, error); });
+
+    // From here on a stop must reach the engine itself: opening a slot or an inference may be what hangs.
+    const auto fresh = std::make_shared<ModelInstance>(mine.id, *std::move(model));
+    std::optional<std::stop_callback<std::function<void()>>> terminate(std::in_place, stop,
+                                                                       [&fresh] { fresh->terminate(); });
+    SlotPool::Limits limits{.max_waiting = options.max_waiting,
+                            .queue_timeout = options.queue_timeout,
+                            .request_timeout = options.request_timeout,
+                            .cancel_grace = options.cancel_grace};
+    if (fresh->isolated()) limits.on_stuck = [this, id = mine.id](const Error& error) { lost(id, error); };
+    if (auto opened = fresh->open(limits, [&] { mine.progress.beat(); }); !opened) {
+        auto error = std::move(opened).error();
+        if (error.code == ErrorCode::model_lost) error.code = ErrorCode::worker_crashed;
+        return std::unexpected(std::move(error));
+    }
+
+    const auto resident_bytes = [&] {
+        if (fresh->isolated()) return fresh->resident_bytes();
+        const auto now = resident_memory();  // in-process: the growth since before the load
+        return now - std::min(now, resident_before);
+    };
+    auto warm = warm_up(mine, fresh, resident_bytes);
+    terminate.reset();
+    if (warm) {
+        const auto bytes = resident_bytes();
+        const Lock lock(mutex);
+        if (!mine.stopped_as && !mine.lost) {
+            publish_ready(mine, fresh, bytes);
+            return {};
+        }
+        warm = std::unexpected(mine.stopped_as ? *mine.stopped_as : *mine.lost);
+        if (!mine.stopped_as) warm.error().code = ErrorCode::worker_crashed;
+    }
+    fresh->close(milliseconds(0), options.cancel_grace, warm.error());
+    trim_heap();
+    return warm;
+}
+
+/// Everything that can be refused before gigabytes are read.
+Result<void> ModelManager::Impl::preflight(Attempt& mine) {
+    {
+        const auto file = fingerprint_of(spec.path);
+        const Lock lock(mutex);
+        mine.file = file;
+    }
+    if (const auto availability = provider->availability(); !availability.available) {
+        return fail(ErrorCode::provider_unavailable,
+                    std::format("provider {} cannot run here: {}", provider->name(), availability.reason),
+                    availability.remedy);
+    }
+    if (auto file = provider->inspect(spec); !file) return std::unexpected(std::move(file).error());
+    auto need = provider->estimate(spec);
+    if (!need) return std::unexpected(std::move(need).error());
+    auto claim = broker.reserve(need->total_bytes(), std::format("model {}", name));
+    if (!claim) return std::unexpected(std::move(claim).error());
+    const Lock lock(mutex);
+    reservation = *std::move(claim);
+    return {};
+}
+
+Result<void> ModelManager::Impl::warm_up(Attempt& mine, const std::shared_ptr<ModelInstance>& fresh,
+                                         const std::function<std::uint64_t()>& resident_bytes) {
+    const auto bytes = resident_bytes();
+    {
+        const Lock lock(mutex);
+        if (mine.stopped_as) return std::unexpected(*mine.stopped_as);
+        load_time_ms = to_ms(Clock::now() - mine.began);
+        info = fresh->info();
+        resident = bytes;
+        if (options.warmup.level == 0) return {};
+        mine.warmup_began = Clock::now();
+        transition(ModelState::warming_up, "loaded");
+    }
+    const auto on_progress = [&](const WarmupProgress& progress) {
+        const Lock lock(mutex);
+        mine.warmup = progress;
+    };
+    auto report = run_warmup(Lease(fresh), options.warmup, mine.stop.get_token(), on_progress, resident_bytes);
+    if (!report) return std::unexpected(std::move(report).error());
+    const Lock lock(mutex);
+    warmup_report = *std::move(report);
+    return {};
+}
+
+/// The mutex is held: a lease can be had from the moment the state says so.
+void ModelManager::Impl::publish_ready(Attempt& mine, const std::shared_ptr<ModelInstance>& fresh,
+                                       std::uint64_t bytes) {
+    const double steady_ms = warmup_report ? warmup_report->steady_ms : 0;
+    instance = fresh;
+    resident = bytes;
+    reservation.settle();
+    last_error.reset();
+    loaded_once = true;
+    recovery.succeeded();
+    canary = Canary(options.supervise.canary_latency_factor, steady_ms);
+    canary_at = Clock::now();
+    fresh->begin_serving(steady_ms / 1000 / audio::builtin_clip().seconds);
+    mine.outcome = Result<void>{};
+    transition(ModelState::ready, options.warmup.level == 0 ? "loaded, warmup is off" : "warm");
+}
+
+/// The model died, or must be given up. Called on the thread that noticed.
+void ModelManager::Impl::lost(const std::string& id, const Error& error) {
+    const Lock lock(mutex);
+    if (!attempt || attempt->id != id) return;
+    attempt->lost = error;
+    if (state == ModelState::ready) die(error);  // else the attempt or the unload under way sees it
+}
+
+}  // namespace hotmic

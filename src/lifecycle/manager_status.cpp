@@ -1,0 +1,120 @@
+#include <algorithm>
+#include <format>
+#include <utility>
+
+#include "lifecycle/manager_impl.hpp"
+
+namespace hotmic {
+namespace {
+
+double to_s(Clock::duration duration) {
+    return std::chrono::duration<double>(duration).count();
+}
+
+}  // namespace
+
+Health ModelManager::Impl::health() const {
+    const Lock lock(mutex);
+    const auto now = Clock::now();
+    Health health{.model = name, .provider = std::string(provider->name()), .state = state};
+    health.ready = state == ModelState::ready;
+    health.warmup_complete = warmup_report && warmup_report->complete && health.ready;
+    health.resting = state == ModelState::uninitialized && wakes_on_demand();
+    health.last_error = last_error;
+    health.info = info;
+    health.load_time_ms = load_time_ms;
+    health.warmup_time_ms = warmup_report ? warmup_report->duration_ms : 0;
+    health.state_age_ms = to_ms(now - state_since);
+    health.resident_bytes = resident;
+    health.deaths = recovery.deaths(now);
+    health.canary_ms = canary.last_ms();
+    health.canary_failures = canary.failures_in_a_row();
+    if (retry_at) health.retry_in_seconds = std::max(0.0, to_s(*retry_at - now));
+    if (attempt) {
+        health.instance = attempt->id;
+        health.attempt = attempt->number;
+        health.progress = attempt->progress.snapshot();
+        health.warmup_level = attempt->warmup.level;
+    }
+    if (instance) {
+        health.queue = instance->queue();
+        const auto served = instance->served();
+        health.requests = served.requests;
+        health.mean_inference_ms = served.mean_inference_ms;
+        health.first_request_ratio = served.first_request_ratio;
+    }
+    health.eta_seconds = eta(now);
+    if (!health.ready) health.reason = reason();
+    return health;
+}
+
+std::optional<WarmupReport> ModelManager::Impl::report() const {
+    const Lock lock(mutex);
+    return warmup_report;
+}
+
+std::optional<UnloadReport> ModelManager::Impl::last_unload() const {
+    const Lock lock(mutex);
+    return unloading && unloading->done ? std::optional(unloading->report) : std::nullopt;
+}
+
+std::optional<double> ModelManager::Impl::eta(Clock::time_point now) const {
+    if (state == ModelState::error && retry_at) return std::max(0.0, to_s(*retry_at - now));
+    if (!attempt) return std::nullopt;
+    if (state == ModelState::loading) {
+        const auto [done, total, beats] = attempt->progress.snapshot();
+        if (done == 0 || total == 0) return std::nullopt;
+        const double elapsed = to_s(now - attempt->began);
+        return elapsed * static_cast<double>(total - std::min(done, total)) / static_cast<double>(done);
+    }
+    if (state == ModelState::warming_up && attempt->warmup.remaining)
+        return static_cast<double>(attempt->warmup.remaining->count()) / 1000;
+    return std::nullopt;
+}
+
+std::string ModelManager::Impl::reason() const {
+    switch (state) {
+        case ModelState::uninitialized:
+            if (resting) return "the model was unloaded because nobody used it; the next request loads it";
+            if (wakes_on_demand()) return "the model is loaded when it is first asked for";
+            return loaded_once ? "the model has been unloaded" : "the model has not been asked for yet";
+        case ModelState::loading: {
+            const auto [done, total, beats] = attempt->progress.snapshot();
+            if (total == 0) return "the model is loading";
+            return std::format("the model is loading: {} of {} MB", done >> 20, total >> 20);
+        }
+        case ModelState::warming_up:
+            return std::format("the model is warming up: level {}, {} inferences done",
+                               std::max(1, attempt->warmup.level), attempt->warmup.inferences);
+        case ModelState::ready:
+            return {};
+        case ModelState::error:
+            return last_error->describe();
+        case ModelState::unloading:
+            return "the model is being unloaded";
+    }
+    std::unreachable();
+}
+
+Error ModelManager::Impl::not_ready() const {
+    if (stopped) return shutting_down();
+    const auto message = std::format("model {} is not ready: {}", name, reason());
+    switch (state) {
+        case ModelState::error:
+            return {ErrorCode::model_failed, message, {}, "model"};
+        case ModelState::unloading:
+            return {ErrorCode::model_unloaded, message, "load it again", "model"};
+        case ModelState::uninitialized:
+            if (loaded_once) return {ErrorCode::model_unloaded, message, "load it again", "model"};
+            [[fallthrough]];
+        default:
+            return {ErrorCode::model_not_loaded, message, "try again when it is ready", "model"};
+    }
+}
+
+std::unexpected<Error> ModelManager::Impl::timed_out() const {
+    return fail(ErrorCode::wait_timeout, std::format("model {} was not ready in time: {}", name, reason()),
+                "the load goes on; wait longer, or ask again");
+}
+
+}  // namespace hotmic

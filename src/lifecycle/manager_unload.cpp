@@ -1,0 +1,52 @@
+#include <spdlog/spdlog.h>
+
+#include <format>
+
+#include "lifecycle/manager_impl.hpp"
+#include "lifecycle/memory_info.hpp"
+
+namespace hotmic {
+
+using std::chrono::milliseconds;
+
+void ModelManager::Impl::run_unload(Unloading& mine, milliseconds drain) {
+    const auto began = Clock::now();
+    Lock lock(mutex);
+    if (const auto running = attempt; running && running->running) {
+        lock.unlock();
+        running->stop.request_stop();
+        lock.lock();
+    }
+    changed.wait(lock, [this] { return !(attempt && attempt->running) && corpse == nullptr && !clearing; });
+    const auto leaving = std::exchange(instance, nullptr);
+    lock.unlock();
+
+    UnloadReport report;
+    if (leaving) {
+        const auto resident_now = [&] { return leaving->isolated() ? leaving->resident_bytes() : resident_memory(); };
+        report.resident_before_bytes = resident_now();
+        const Error why{ErrorCode::model_unloaded,
+                        std::format("model {} was unloaded before the request was answered", name),
+                        "load it again, or send the request elsewhere"};
+        report.cancelled_requests = leaving->close(drain, options.cancel_grace, why).cancelled;
+        trim_heap();
+        report.process_gone = leaving->isolated();
+        report.resident_after_bytes = resident_now();
+    }
+    report.duration_ms = to_ms(Clock::now() - began);
+    spdlog::info("model unloaded model={} resident_before_mb={} resident_after_mb={} cancelled={} duration_ms={:.0f}",
+                 name, report.resident_before_bytes >> 20, report.resident_after_bytes >> 20, report.cancelled_requests,
+                 report.duration_ms);
+
+    lock.lock();
+    mine.report = report;
+    mine.done = true;
+    reservation = {};
+    info.reset();
+    resident = 0;
+    last_error.reset();
+    recovery.forgive();
+    transition(ModelState::uninitialized, "unloaded");
+}
+
+}  // namespace hotmic

@@ -1,0 +1,180 @@
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <format>
+
+#include "audio/clip.hpp"
+#include "lifecycle/manager_impl.hpp"
+
+namespace hotmic {
+
+using std::chrono::milliseconds;
+
+void ModelManager::Impl::watch_loop(const std::stop_token& stop) {
+    Lock lock(mutex);
+    while (!stop.stop_requested()) {
+        watch_due = false;
+        const auto now = Clock::now();
+        check_limits(now);
+        // Each does one thing and is looked at again, for the state may be another one afterwards.
+        if (tell_to_stop(lock) || clear_corpse(lock) || answer_waiters(lock, now) || retry(now) ||
+            look_at_file(lock, now) || rest_if_idle(now) || send_canary(lock, now))
+            continue;
+        watch_wakes.wait_until(lock, stop, next_check(), [this] { return watch_due; });
+    }
+}
+
+void ModelManager::Impl::check_limits(Clock::time_point now) {
+    if (!attempt || !attempt->running || attempt->outcome) return;
+    auto& mine = *attempt;
+    if (!mine.stopped_as) {
+        if (auto why = limit_passed(mine, state, options, now)) ask_to_stop(mine, *std::move(why));
+    } else if (now >= mine.stop_asked + options.cancel_grace && state != ModelState::unloading) {
+        // An in-process engine that does not look at its stop token: it cannot be ended, but nobody waits for it.
+        fail_attempt(mine, *mine.stopped_as);
+    }
+}
+
+bool ModelManager::Impl::tell_to_stop(Lock& lock) {
+    if (!std::exchange(stops_due, false) || !attempt) return false;
+    const auto stopping = attempt;
+    lock.unlock();
+    stopping->stop.request_stop();
+    lock.lock();
+    return true;
+}
+
+bool ModelManager::Impl::clear_corpse(Lock& lock) {
+    if (!corpse) return false;
+    clearing = true;
+    const auto dead = std::exchange(corpse, nullptr);
+    const auto why = *std::exchange(corpse_cause, std::nullopt);
+    lock.unlock();
+    dead->close(milliseconds(0), options.cancel_grace, why);
+    lock.lock();
+    clearing = false;
+    changed.notify_all();
+    return true;
+}
+
+bool ModelManager::Impl::retry(Clock::time_point now) {
+    if (!retry_at || now < *retry_at || (attempt && attempt->running)) return false;
+    begin_attempt(recovery.failures() == 0 ? "recovery" : std::format("retry {}", recovery.failures()));
+    return true;
+}
+
+/// A permanent failure is about a file: another file deserves another attempt. One that still grows does not yet.
+bool ModelManager::Impl::look_at_file(Lock& lock, Clock::time_point now) {
+    const auto interval = options.supervise.file_check_interval;
+    if (state != ModelState::error || retry_at || stopped || spec.path.empty() || !failed_file) return false;
+    if (now < file_seen_at + interval) return false;
+    lock.unlock();
+    const auto file = fingerprint_of(spec.path);
+    lock.lock();
+    file_seen_at = Clock::now();
+    const bool settled = file == std::exchange(seen_file, file);
+    if (state != ModelState::error || retry_at || stopped || !failed_file || (attempt && attempt->running)) return true;
+    if (!settled || file == *failed_file || !file.exists) return true;
+    recovery.forgive();
+    begin_attempt("the model file has changed");
+    return true;
+}
+
+bool ModelManager::Impl::rest_if_idle(Clock::time_point now) {
+    if (state != ModelState::ready || options.idle_unload == milliseconds(0)) return false;
+    const auto since = instance->idle_since();
+    if (!since || now < *since + options.idle_unload) return false;
+    resting = true;
+    begin_unload(options.drain_timeout, std::format("idle for {} ms", options.idle_unload.count()));
+    return true;
+}
+
+bool ModelManager::Impl::send_canary(Lock& lock, Clock::time_point now) {
+    const auto interval = options.supervise.canary_interval;
+    if (state != ModelState::ready || interval == milliseconds(0) || canary_flies) return false;
+    const auto idle = instance->idle_since();
+    if (!idle || now < std::max(*idle, canary_at) + interval) return false;
+    canary_flies = true;
+    const auto flown_by = instance;
+    lock.unlock();
+    auto audio = open_media(audio::builtin_clip().encoded);
+    flown_by->submit({.audio = *std::move(audio), .id = "canary", .background = true},
+                     [this, id = flown_by->id()](const Result<Transcript>& result, const RequestTimings& timings) {
+                         canary_returned(id, result, timings);
+                     });
+    lock.lock();
+    return true;
+}
+
+void ModelManager::Impl::canary_returned(const std::string& id, const Result<Transcript>& result,
+                                         const RequestTimings& timings) {
+    const double ms = to_ms(timings.inference);
+    const Lock lock(mutex);
+    canary_flies = false;
+    canary_at = Clock::now();
+    watch_due = true;
+    watch_wakes.notify_all();
+    if (state != ModelState::ready || attempt->id != id) return;
+    const auto failures = canary.failures_in_a_row();
+    const auto unhealthy = canary.judge(result, ms);
+    if (canary.failures_in_a_row() > failures) {
+        spdlog::warn("canary failed model={} instance={} in_a_row={} ms={:.0f} error=\"{}\"", name, id,
+                     canary.failures_in_a_row(), ms, result ? "slow" : result.error().message);
+    }
+    if (unhealthy) die(*unhealthy);
+}
+
+bool ModelManager::Impl::answer_waiters(Lock& lock, Clock::time_point now) {
+    if (waiters.empty()) return false;
+    if (state == ModelState::uninitialized && wakes_on_demand()) {
+        begin_attempt("a request");
+        return true;
+    }
+    const bool hopeless = stopped || (state == ModelState::error && !retry_at) || state == ModelState::uninitialized ||
+                          (state == ModelState::unloading && !resting);
+    std::vector<std::pair<Waiter, Result<Lease>>> answered;
+    std::erase_if(waiters, [&](Waiter& waiter) {
+        if (state == ModelState::ready)
+            answered.emplace_back(std::move(waiter), Lease(instance));
+        else if (hopeless)
+            answered.emplace_back(std::move(waiter), std::unexpected(not_ready()));
+        else if (now >= waiter.deadline)
+            answered.emplace_back(std::move(waiter), timed_out());
+        else
+            return false;
+        return true;
+    });
+    if (answered.empty()) return false;
+    lock.unlock();
+    for (auto& [waiter, lease] : answered) waiter.then(std::move(lease));
+    answered.clear();
+    lock.lock();
+    return true;
+}
+
+Clock::time_point ModelManager::Impl::next_check() const {
+    const auto now = Clock::now();
+    auto next = now + std::chrono::hours(1);
+    const auto at = [&](Clock::time_point time) { next = std::min(next, std::max(time, now + milliseconds(1))); };
+
+    for (const auto& waiter : waiters) at(waiter.deadline);
+    if (retry_at) at(*retry_at);
+    if (state == ModelState::error && !retry_at && failed_file && !spec.path.empty())
+        at(file_seen_at + options.supervise.file_check_interval);
+    if (state == ModelState::ready) {
+        // One that is in use now cannot be idle enough before the whole time has passed again.
+        const auto idle = instance->idle_since().value_or(now);
+        if (options.idle_unload > milliseconds(0)) at(idle + options.idle_unload);
+        if (options.supervise.canary_interval > milliseconds(0) && !canary_flies)
+            at(std::max(idle, canary_at) + options.supervise.canary_interval);
+    }
+    if (attempt && attempt->running && !attempt->outcome) {
+        if (!attempt->stopped_as)
+            at(next_look(*attempt, state, options, now));
+        else if (state != ModelState::unloading)
+            at(attempt->stop_asked + options.cancel_grace);
+    }
+    return next;
+}
+
+}  // namespace hotmic
