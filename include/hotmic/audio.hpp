@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "hotmic/error.hpp"
@@ -32,11 +33,17 @@ public:
 
     /// Fills `out` from the front with the next 16 kHz mono samples. Returns how many were written: fewer than
     /// `out.size()` only at the end, 0 when the end has been reached before.
-    /// Errors: audio_undecodable (damaged past this point), audio_too_long (a limit was passed).
+    /// After an error, or once the end has been reached, there is nothing more to read.
+    /// Errors: audio_undecodable (most of it is damaged, or a format that cannot be converted), audio_too_long (a limit
+    /// was passed), audio_invalid_samples (not finite numbers), io_error (the disk failed).
     [[nodiscard]] virtual Result<std::size_t> read(std::span<float> out) = 0;
 
     /// Total length in seconds where the container tells it; an estimate, used for progress only.
     [[nodiscard]] virtual std::optional<double> duration_hint() const { return std::nullopt; }
+
+    /// What was lost on the way, in words, e.g. "3 of 420 packets are damaged; 0.1 s are missing within, silent
+    /// instead"; empty if nothing was. Complete once the end has been read.
+    [[nodiscard]] virtual std::string damage() const { return {}; }
 };
 
 /// An AudioSource over samples that already are in memory. `samples` must outlive it.
@@ -46,19 +53,34 @@ public:
 
 /// What a decoder may be asked to swallow.
 struct DecodeLimits {
+    /// Longest audio in seconds. Refused at once where the file tells its length, else when so much has been read.
     double max_seconds = 4 * 3600.0;
 };
 
-/// Opens encoded media (anything libav demuxes: wav, flac, mp3, ogg/opus, m4a, webm, mp4 …; any rate, any channels)
-/// held in memory. Headers are parsed and the first audio is decoded here, so what cannot be decoded fails here and not
-/// later. `bytes` is kept alive by the source. Errors: audio_empty, audio_undecodable, audio_no_track, audio_too_long.
+/// Opens encoded media held in memory: wav, flac, mp3, ogg/opus, m4a, webm, mp4 and their like, with any codec people
+/// record with, at 1 to 768 kHz and up to 64 channels, which are mixed. Of several audio tracks the best is taken, as
+/// players do. Headers are parsed and the first audio is decoded here, so what cannot be decoded fails here and not
+/// later. `bytes` is kept alive by the source.
+///
+/// Media is not trusted. Nothing but the given bytes is opened (playlists that name other files are refused), no
+/// picture or subtitle decoder ever runs, and what a file says of itself costs no more than a few hundred MiB of
+/// memory.
+///
+/// Damaged media is decoded around its damage. What is missing between two intact packets becomes silence, so that
+/// times stay right (up to a minute at once, where the format has timestamps: mp3 and raw aac have none). A truncated
+/// file yields what it holds. `AudioSource::damage` says what was lost, and so does the log; only a WAV cannot know
+/// that its end is missing. A file that begins with 64 damaged packets, or in the end has more damaged packets than
+/// intact ones, is an error, and so is one that changes its format in a way that cannot be followed.
+///
+/// Errors: audio_empty (no bytes, or no samples), audio_undecodable (no media, and what it looks like instead; a codec
+/// or rate that is not supported; damage), audio_no_track, audio_too_long, audio_invalid_samples.
 [[nodiscard]] Result<std::unique_ptr<AudioSource>> open_media(std::shared_ptr<const std::vector<std::byte>> bytes,
                                                               const DecodeLimits& limits = {});
-/// The same for a file on disk, read as it is decoded. Also: io_error when it cannot be opened.
+/// The same for a file on disk, read as it is decoded. Also: io_error when it cannot be opened or read.
 [[nodiscard]] Result<std::unique_ptr<AudioSource>> open_media_file(const std::filesystem::path& path,
                                                                    const DecodeLimits& limits = {});
 
-/// Reads a source to its end into memory.
+/// Reads a source to its end into memory. Errors: as of `AudioSource::read`.
 [[nodiscard]] Result<std::vector<float>> read_all(AudioSource& source);
 
 }  // namespace hotmic

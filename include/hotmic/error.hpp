@@ -55,6 +55,7 @@ enum class ErrorCode : std::uint8_t {
     load_stalled,
     load_failed,
     load_cancelled,
+    superseded,  ///< a newer swap took its place
     worker_start_failed,
     worker_crashed,
     // Warming up.

@@ -90,13 +90,14 @@ private:
     std::unique_ptr<Impl> impl_;
 };
 
-/// Memory promised to loads that are under way or resident. Shared by all managers of a process, so that two loads
-/// never count the same gigabyte.
+/// What loads have to share: memory, promised to those that are under way, so that two never count the same gigabyte;
+/// and turns, so that no more of them run at once than are allowed. Shared by all managers of a process.
 class MemoryBroker {
 public:
-    /// `available` tells how many bytes could be had right now; by default the least of MemAvailable, what is left
-    /// under the cgroup's limit (v1 or v2), and RLIMIT_AS/DATA's rest.
-    explicit MemoryBroker(std::function<std::uint64_t()> available = {});
+    /// `parallel_loads` at once, at most; 0: any number. `available` tells how many bytes could be had right now; by
+    /// default the least of MemAvailable, what is left under the cgroup's limit (v1 or v2), and RLIMIT_AS/DATA's rest.
+    explicit MemoryBroker(std::function<std::uint64_t()> available = {}, int parallel_loads = 0);
+    explicit MemoryBroker(int parallel_loads) : MemoryBroker({}, parallel_loads) {}
     ~MemoryBroker();
 
     /// A claim on memory; returns it when destroyed.
@@ -115,6 +116,11 @@ public:
         MemoryBroker* broker_ = nullptr;
         std::uint64_t bytes_ = 0;
     };
+
+    /// Gives a turn back when the last copy is destroyed.
+    using Turn = std::shared_ptr<void>;
+    /// Waits until fewer than `parallel_loads` others have a turn; null when `stop` is requested before.
+    [[nodiscard]] Turn wait_turn(const std::stop_token& stop);
 
     /// Errors: insufficient_memory, with what is needed and what is available.
     [[nodiscard]] Result<Reservation> reserve(std::uint64_t bytes, std::string_view what);
@@ -300,8 +306,9 @@ public:
 
     /// Calls `then` once: with a lease as soon as one can be had, or with why there will be none; wait_timeout at
     /// `deadline`. A model that rests (`idle_unload`) or is loaded on demand is asked for by this. `then` runs on a
-    /// thread of the manager's and must not block.
-    void when_ready(Deadline deadline, std::function<void(Result<Lease>)> then);
+    /// thread of the manager's and must not block. `lost`: an instance whose requests end with model_lost; its death
+    /// may not have been noticed here yet, and it is not lent again.
+    void when_ready(Deadline deadline, std::function<void(Result<Lease>)> then, std::string lost = {});
 
     /// Gives everything back: cancels a load, or drains, cancels, terminates. Waits for that until `deadline`; Errors:
     /// unload_timeout (the unload goes on). Nothing loaded: an empty report at once. `drain` overrides `drain_timeout`.
@@ -315,6 +322,7 @@ public:
     [[nodiscard]] std::optional<UnloadReport> last_unload() const;
     [[nodiscard]] const std::string& name() const noexcept;
     [[nodiscard]] const ModelSpec& spec() const noexcept;
+    [[nodiscard]] const LifecycleOptions& options() const noexcept;
     [[nodiscard]] const Journal& journal() const noexcept;
 
 private:

@@ -22,6 +22,8 @@ struct ModelPlan {
     LifecycleOptions options{};
     std::string reason{};  ///< why this provider and model, in words
 };
+/// "/models/ggml-base.en.bin", or "pocketsphinx's own".
+[[nodiscard]] std::string describe_model(const ModelSpec& spec);
 
 enum class SwapStrategy : std::uint8_t {
     automatic,  ///< beside where memory allows it, else replace
@@ -34,11 +36,11 @@ enum class SwapStrategy : std::uint8_t {
 struct Job {
     enum class State : std::uint8_t { running, succeeded, failed, superseded };
     std::string id{};     ///< "job-…"
-    std::string kind{};   ///< "load", "swap", "unload", "warmup"
+    std::string kind{};   ///< "load", "swap", "unload", "warmup", "delete"
     std::string model{};  ///< the served name
     State state = State::running;
-    std::string instance{};        ///< that was, or is being, made ready
-    std::string step{};            ///< what is being done, in words: "loading", "warming up", "draining the old model", …
+    std::string instance{};  ///< that was, or is being, made ready
+    std::string step{};      ///< what is being done, in words: "loading", "warming up", "draining the old model", …
     std::optional<Error> error{};  ///< why it failed, and what serves now
     std::chrono::system_clock::time_point began{};
     double duration_ms = 0;  ///< so far, or in all
@@ -53,14 +55,12 @@ public:
 
     /// Notes a new job and gives it its id.
     [[nodiscard]] Job open(std::string kind, std::string model);
-    /// Replaces what is known of a job; everybody who waits for it sees every version in order.
+    /// Notes how a job stands now. What was noted before is kept beside it, as its versions.
     void update(const Job& job);
     [[nodiscard]] std::optional<Job> find(std::string_view id) const;
     [[nodiscard]] std::vector<Job> all() const;
-    /// Versions of one job after its first `seen` ones, oldest first; waits for one until `deadline` or `stop`. Empty
-    /// when there will be none, or none came.
-    [[nodiscard]] std::vector<Job> wait_versions(std::string_view id, std::size_t seen, Deadline deadline,
-                                                 std::stop_token stop = {}) const;
+    /// All versions of a job after the first `seen`, oldest first. After one that has ended there are no others.
+    [[nodiscard]] std::vector<Job> versions(std::string_view id, std::size_t seen) const;
 
 private:
     struct Impl;
@@ -78,8 +78,10 @@ public:
 
     // As ModelManager's functions of the same names, of the manager that serves.
     void start();
+    void forgive();
     [[nodiscard]] Result<void> initialize(Deadline deadline);
     [[nodiscard]] Result<Lease> acquire();
+    void when_ready(Deadline deadline, std::function<void(Result<Lease>)> then, std::string lost = {});
     [[nodiscard]] Health health() const;
     [[nodiscard]] std::optional<WarmupReport> warmup_report() const;
     [[nodiscard]] std::optional<UnloadReport> last_unload() const;
@@ -89,10 +91,18 @@ public:
 
     /// Begins to replace the model by what `plan` says. Returns the job at once; it runs on a thread of its own.
     Job swap(ModelPlan plan, SwapStrategy strategy);
+    /// Begins to load the model whatever stands in the way (see ModelManager::forgive).
+    Job load();
+    /// Begins to give the model back.
+    Job release();
+    /// Begins to make sure that the model is warm: loads it if need be; a READY one infers the warmup clip on every
+    /// slot again, in the background, and fails if that does.
+    Job warm();
     /// The model that is being prepared by a swap, while there is one.
     [[nodiscard]] std::optional<Health> successor() const;
 
     [[nodiscard]] const std::string& name() const noexcept;
+    [[nodiscard]] LifecycleOptions options() const;
     /// Of the model that serves (or was asked for last).
     [[nodiscard]] ModelPlan plan() const;
 

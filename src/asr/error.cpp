@@ -79,6 +79,7 @@ constexpr std::array kTable{
     ErrorSpec{load_failed, "load_failed", 503, kUnavailable, Class::model, false, "the engine refused the model"},
     ErrorSpec{load_cancelled, "load_cancelled", 503, kUnavailable, Class::model, false,
               "the load was cancelled by an unload or shutdown"},
+    ErrorSpec{superseded, "superseded", 409, kInvalid, Class::model, false, "a newer swap of the model took its place"},
     ErrorSpec{worker_start_failed, "worker_start_failed", 503, kUnavailable, Class::model, false,
               "the worker process could not be started"},
     ErrorSpec{worker_crashed, "worker_crashed", 503, kUnavailable, Class::model, false,

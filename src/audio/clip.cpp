@@ -2,10 +2,12 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cmath>
 #include <cstdint>
-
-#include "audio/libav.hpp"
+#include <format>
+#include <limits>
+#include <span>
 
 namespace hotmic::audio {
 namespace {
@@ -19,6 +21,29 @@ constexpr std::array kText{
 #embed "clip/hotmic-clip.txt"
 };
 #pragma GCC diagnostic pop
+
+/// The 44 bytes before the samples of a mono 16-bit WAV file.
+std::array<std::byte, 44> wav_header(std::size_t data_bytes) {
+    static_assert(std::endian::native == std::endian::little, "WAV is little-endian, and so are we");
+    constexpr std::uint32_t kUnknown = std::numeric_limits<std::uint32_t>::max();
+    struct Header {
+        std::array<char, 4> riff{'R', 'I', 'F', 'F'};
+        std::uint32_t riff_bytes = 0;
+        std::array<char, 8> format{'W', 'A', 'V', 'E', 'f', 'm', 't', ' '};
+        std::uint32_t format_bytes = 16;
+        std::uint16_t pcm = 1;
+        std::uint16_t channels = 1;
+        std::uint32_t rate = kSampleRate;
+        std::uint32_t bytes_per_second = kSampleRate * sizeof(std::int16_t);
+        std::uint16_t bytes_per_sample = sizeof(std::int16_t);
+        std::uint16_t bits_per_sample = 16;
+        std::array<char, 4> data{'d', 'a', 't', 'a'};
+        std::uint32_t data_bytes = 0;
+    } header;
+    header.riff_bytes = static_cast<std::uint32_t>(std::min<std::size_t>(data_bytes + 36, kUnknown));
+    header.data_bytes = header.riff_bytes == kUnknown ? kUnknown : header.riff_bytes - 36;
+    return std::bit_cast<std::array<std::byte, 44>>(header);
+}
 
 std::vector<float> decode(const Clip& clip) {
     auto source = open_media(clip.encoded);
@@ -43,6 +68,10 @@ const Clip& builtin_clip() {
 
 Result<std::vector<float>> clip_of_length(double seconds) {
     constexpr std::size_t kPause = kSampleRate / 4;
+    if (!(seconds >= 0 && seconds <= kLongestClipSeconds)) {  // also false for what is not a number
+        return fail(ErrorCode::invalid_request, std::format("there is no clip of {} s", seconds),
+                    std::format("ask for 0 to {} s", kLongestClipSeconds));
+    }
     auto source = open_media(builtin_clip().encoded);
     if (!source) return std::unexpected(std::move(source).error());
     const auto speech = read_all(**source);
@@ -65,31 +94,10 @@ std::shared_ptr<const std::vector<std::byte>> encode_wav(AudioView samples) {
         return static_cast<std::int16_t>(std::lround(std::clamp(sample, -1.0F, 1.0F) * 32767));
     });
 
-    // Only allocation can fail here, and then nothing else would work either.
-    AVFormatContext* muxer = nullptr;
-    avformat_alloc_output_context2(&muxer, nullptr, "wav", nullptr);
-    auto* track = avformat_new_stream(muxer, nullptr);
-    track->codecpar->codec_type = AVMEDIA_TYPE_AUDIO;
-    track->codecpar->codec_id = AV_CODEC_ID_PCM_S16LE;
-    track->codecpar->sample_rate = kSampleRate;
-    track->codecpar->bits_per_coded_sample = 16;
-    av_channel_layout_default(&track->codecpar->ch_layout, 1);
-    avio_open_dyn_buf(&muxer->pb);
-    (void)avformat_write_header(muxer, nullptr);
-    const LibavPtr<AVPacket> packet(av_packet_alloc());
-    packet->data = reinterpret_cast<std::uint8_t*>(pcm.data());
-    packet->size = static_cast<int>(pcm.size() * sizeof(std::int16_t));
-    packet->pts = packet->dts = 0;
-    packet->duration = static_cast<std::int64_t>(pcm.size());
-    if (packet->size > 0) av_write_frame(muxer, packet.get());
-    av_write_trailer(muxer);
-
-    std::uint8_t* bytes = nullptr;
-    const int size = avio_close_dyn_buf(muxer->pb, &bytes);
-    const auto view = std::as_bytes(std::span(bytes, static_cast<std::size_t>(size)));
-    auto encoded = std::make_shared<const std::vector<std::byte>>(view.begin(), view.end());
-    av_free(bytes);
-    avformat_free_context(muxer);
+    const auto data = std::as_bytes(std::span(pcm));
+    const auto header = wav_header(data.size());
+    auto encoded = std::make_shared<std::vector<std::byte>>(header.begin(), header.end());
+    encoded->insert(encoded->end(), data.begin(), data.end());
     return encoded;
 }
 

@@ -21,11 +21,16 @@ struct Clip {
 /// The clip in src/audio/clip, compiled in. Made by the script beside it with a speech synthesizer.
 [[nodiscard]] const Clip& builtin_clip();
 
-/// The clip's speech, repeated with short pauses or cut, to be `seconds` long. Never silence for long: silence warms
-/// nothing.
+/// The longest clip that can be asked for: audio for a warmup, not for filling memory.
+inline constexpr double kLongestClipSeconds = 3600;
+
+/// The clip's speech, repeated with short pauses or cut, to be `seconds` long (to the nearest sample; 0 gives no
+/// samples). Never silence for long: silence warms nothing.
+/// Errors: invalid_request if `seconds` is negative, not a number, or over `kLongestClipSeconds`.
 [[nodiscard]] Result<std::vector<float>> clip_of_length(double seconds);
 
-/// Samples as a 16-bit WAV file in memory, so that audio made here takes the same way in as audio received.
+/// Samples as a 16-bit WAV file in memory, so that audio made here takes the same way in as audio received. Samples
+/// outside [-1, 1] are clipped. What is over 4 GiB says, as recorders do, that its length is unknown.
 [[nodiscard]] std::shared_ptr<const std::vector<std::byte>> encode_wav(AudioView samples);
 
 }  // namespace hotmic::audio

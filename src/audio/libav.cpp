@@ -15,9 +15,10 @@ std::string libav_error(int code) {
     return text.data();
 }
 
-void capture_libav_log() {
+void prepare_libav() {
     static std::once_flag once;
     std::call_once(once, [] {
+        av_max_alloc(kMostBlockBytes);
         av_log_set_callback([](void*, int level, const char* format, va_list arguments) {
             if (level > AV_LOG_WARNING || !spdlog::should_log(spdlog::level::debug)) return;
             std::array<char, 512> line{};

@@ -1,15 +1,17 @@
-/// Owners for libav's objects, and its log lines in ours.
+/// Owners for libav's objects, its settings for the whole process, and its log lines in ours.
 #pragma once
 
 extern "C" {
 #include <libavcodec/avcodec.h>
 #include <libavformat/avformat.h>
+#include <libavutil/avstring.h>
 #include <libavutil/channel_layout.h>
 #include <libavutil/mem.h>
 #include <libavutil/opt.h>
 #include <libswresample/swresample.h>
 }
 
+#include <cstddef>
 #include <memory>
 #include <string>
 
@@ -33,7 +35,12 @@ using LibavPtr = std::unique_ptr<T, LibavDeleter>;
 /// libav's words for one of its error codes.
 [[nodiscard]] std::string libav_error(int code);
 
-/// Sends libav's log to ours at debug level. Idempotent, thread-safe.
-void capture_libav_log();
+/// No block that libav allocates is larger. Recordings need far less: the largest packets and cover pictures have some
+/// MiB, and an index of 64 MiB covers 16 hours. A longer table ends as an error of the demuxer that asked for it.
+inline constexpr std::size_t kMostBlockBytes = 64 << 20;
+
+/// Bounds libav's allocations and sends its log to ours at debug level. libav keeps both settings for the whole
+/// process, so they are made once, before anything is decoded. Idempotent, thread-safe.
+void prepare_libav();
 
 }  // namespace hotmic::audio

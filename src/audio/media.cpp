@@ -1,90 +1,48 @@
+#include <spdlog/spdlog.h>
+
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 #include <format>
 #include <utility>
 
 #include "audio/byte_stream.hpp"
+#include "audio/container.hpp"
 #include "audio/libav.hpp"
+#include "audio/losses.hpp"
+#include "audio/resampler.hpp"
 #include "hotmic/audio.hpp"
 
 namespace hotmic {
 namespace audio {
 namespace {
 
-constexpr int kIoBufferBytes = 64 << 10;
-/// Damaged packets in a row after which the rest is given up. Players tolerate a few; a file of nothing else is not
-/// media.
-constexpr int kMaxBadPackets = 64;
-
-int read_io(void* opaque, std::uint8_t* buffer, int size) {
-    const auto count = static_cast<ByteStream*>(opaque)->read({buffer, static_cast<std::size_t>(size)});
-    if (count < 0) return AVERROR(EIO);
-    return count == 0 ? AVERROR_EOF : static_cast<int>(count);
-}
-
-std::int64_t seek_io(void* opaque, std::int64_t offset, int whence) {
-    auto& stream = *static_cast<ByteStream*>(opaque);
-    switch (whence & ~AVSEEK_FORCE) {
-        case AVSEEK_SIZE:
-            return stream.size();
-        case SEEK_SET:
-            break;
-        case SEEK_CUR:
-            offset += stream.position();
-            break;
-        case SEEK_END:
-            offset += stream.size();
-            break;
-        default:
-            return AVERROR(EINVAL);
-    }
-    return stream.seek(offset) ? offset : AVERROR(EINVAL);
-}
-
-/// What people record to. Nothing that names other files or addresses (playlists, concat, SDP), and no pictures.
-constexpr const char* kContainers =
-    "wav,w64,aiff,au,caf,flac,mp3,ogg,aac,ac3,eac3,amr,amrnb,amrwb,gsm,tta,wv,ape,mpc,mpc8,asf,avi,flv,mpeg,mpegts,"
-    "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm";
-/// Rates outside are no recording of speech, and would make the resampler's tables or output enormous.
-constexpr int kLowestRate = 1000;
-constexpr int kHighestRate = 768'000;
-
-/// Playlists and the like may name other files and addresses. An upload opens nothing but itself.
-int refuse_to_open(AVFormatContext*, AVIOContext**, const char*, int, AVDictionary**) {
-    return AVERROR(EPERM);
-}
-
-std::unexpected<Error> undecodable(std::string why) {
-    return fail(ErrorCode::audio_undecodable, "the audio cannot be decoded: " + std::move(why),
-                "send wav, flac, mp3, ogg, opus, m4a, webm or mp4", "file");
-}
-
+/// Damaged packets after which a file is given up that has not had an intact one. Players tolerate a few.
+constexpr int kMostBadAtStart = 64;
+/// Silence for what is missing is made in parts, as a frame is.
+constexpr std::size_t kSilenceAtOnce = 10 * kSampleRate;
+/// Samples of one frame, at most. The longest that any codec makes is Monkey's Audio's, 1.2 million.
+constexpr std::int64_t kMostFrameSamples = 2 << 20;
 /// Decodes packet by packet; what has been decoded and not yet read waits in `pending_`.
 class MediaSource final : public AudioSource {
 public:
-    explicit MediaSource(std::unique_ptr<ByteStream> stream, const DecodeLimits& limits)
-        : limits_(limits), stream_(std::move(stream)), packet_(av_packet_alloc()), frame_(av_frame_alloc()) {}
+    MediaSource(std::unique_ptr<Container> container, const DecodeLimits& limits)
+        : limits_(limits),
+          container_(std::move(container)),
+          losses_(container_->track()->time_base),
+          decoder_(avcodec_alloc_context3(container_->codec())),
+          packet_(av_packet_alloc()),
+          frame_(av_frame_alloc()) {}
 
-    Result<void> open() {
-        if (stream_->size() == 0)
-            return fail(ErrorCode::audio_empty, "the audio has 0 bytes", "send a file with content", "file");
-        capture_libav_log();
-        if (auto found = open_container(); !found) return found;
+    /// Decodes the first audio, so that what cannot be decoded is refused now.
+    Result<void> start() {
         if (auto ready = open_decoder(); !ready) return ready;
         // A duration guessed from the bit rate may be far off; then the limit is kept while reading.
-        const bool told = format_->duration_estimation_method != AVFMT_DURATION_FROM_BITRATE;
+        const bool told = container_->format()->duration_estimation_method != AVFMT_DURATION_FROM_BITRATE;
         if (const auto seconds = duration_hint(); told && seconds && *seconds > limits_.max_seconds + 1) {
             return too_long(*seconds);
         }
-        // The first audio is decoded here, so that what cannot be decoded is refused now.
         if (auto filled = fill(); !filled) return filled;
-        if (pending_.empty()) {
-            if (bad_packets_ > 0) return undecodable("no packet of its audio track is intact");
-            return fail(ErrorCode::audio_empty, "the audio track has no samples",
-                        "send a recording that is longer than 0 s", "file");
-        }
-        return {};
+        return pending_.empty() ? nothing_decoded() : Result<void>{};
     }
 
     Result<std::size_t> read(std::span<float> out) override {
@@ -104,48 +62,20 @@ public:
     }
 
     [[nodiscard]] std::optional<double> duration_hint() const override {
-        if (format_->duration == AV_NOPTS_VALUE || format_->duration <= 0) return std::nullopt;
-        return static_cast<double>(format_->duration) / AV_TIME_BASE;
+        const auto duration = container_->format()->duration;
+        if (duration == AV_NOPTS_VALUE || duration <= 0) return std::nullopt;
+        return static_cast<double>(duration) / AV_TIME_BASE;
     }
+
+    [[nodiscard]] std::string damage() const override { return losses_.describe(); }
 
 private:
-    Result<void> open_container() {
-        auto* buffer = static_cast<std::uint8_t*>(av_malloc(kIoBufferBytes));
-        io_.reset(avio_alloc_context(buffer, kIoBufferBytes, 0, stream_.get(), read_io, nullptr, seek_io));
-        auto* context = avformat_alloc_context();
-        context->pb = io_.get();
-        context->flags |= AVFMT_FLAG_CUSTOM_IO;
-        context->io_open = refuse_to_open;
-        context->format_whitelist = av_strdup(kContainers);
-        context->protocol_whitelist = av_strdup("");
-        if (const int code = avformat_open_input(&context, nullptr, nullptr, nullptr);
-            code < 0) {  // frees it when it fails
-            return undecodable(std::format("no known media format ({})", libav_error(code)));
-        }
-        format_.reset(context);
-        if (const int code = avformat_find_stream_info(context, nullptr); code < 0) {
-            return undecodable(std::format("{}: {}", format_->iformat->name, libav_error(code)));
-        }
-        const AVCodec* codec = nullptr;
-        track_ = av_find_best_stream(context, AVMEDIA_TYPE_AUDIO, -1, -1, &codec, 0);
-        if (track_ == AVERROR_DECODER_NOT_FOUND) return undecodable("there is no decoder for its audio codec");
-        if (track_ < 0) {
-            return fail(ErrorCode::audio_no_track,
-                        std::format("the file ({}) has no audio track", format_->iformat->long_name),
-                        "send a file with sound", "file");
-        }
-        for (unsigned i = 0; i < format_->nb_streams; ++i) {
-            if (static_cast<int>(i) != track_) format_->streams[i]->discard = AVDISCARD_ALL;
-        }
-        decoder_.reset(avcodec_alloc_context3(codec));
-        return {};
-    }
-
     Result<void> open_decoder() {
-        const auto* track = format_->streams[track_];
+        const auto* track = container_->track();
         int code = avcodec_parameters_to_context(decoder_.get(), track->codecpar);
         decoder_->pkt_timebase = track->time_base;
         decoder_->thread_count = 1;
+        decoder_->max_samples = kMostFrameSamples;
         if (code >= 0) code = avcodec_open2(decoder_.get(), nullptr, nullptr);
         if (code < 0)
             return undecodable(std::format("{}: {}", avcodec_get_name(track->codecpar->codec_id), libav_error(code)));
@@ -157,21 +87,7 @@ private:
         pending_.clear();
         taken_ = 0;
         while (pending_.empty() && !ended_) {
-            const int code = avcodec_receive_frame(decoder_.get(), frame_.get());
-            if (code == 0) {
-                bad_in_a_row_ = 0;
-                if (auto converted = convert(frame_.get()); !converted) return converted;
-                av_frame_unref(frame_.get());
-            } else if (code == AVERROR_EOF) {
-                ended_ = true;
-                if (resampler_) {
-                    if (auto flushed = convert(nullptr); !flushed) return flushed;
-                }
-            } else if (code == AVERROR(EAGAIN)) {
-                feed_decoder();
-            } else if (!bad_packet()) {
-                ended_ = true;
-            }
+            if (auto stepped = step(); !stepped) return stepped;
         }
         produced_ += pending_.size();
         if (seconds_of(produced_) > limits_.max_seconds) return too_long(seconds_of(produced_));
@@ -180,83 +96,98 @@ private:
             return fail(ErrorCode::audio_invalid_samples, "the audio holds samples that are not finite numbers",
                         "export it again as 16-bit PCM", "file");
         }
-        return {};
+        return ended_ && !std::exchange(looked_back_, true) ? look_back() : Result<void>{};
     }
 
-    void feed_decoder() {
-        while (true) {
-            const int code = av_read_frame(format_.get(), packet_.get());
-            if (code < 0) {  // the end, or damage past which the container cannot be followed: what was decoded stands
-                avcodec_send_packet(decoder_.get(), nullptr);
-                return;
+    /// Takes one frame from the decoder, or gives it one packet.
+    Result<void> step() {
+        if (!has_frame_) {
+            const int code = avcodec_receive_frame(decoder_.get(), frame_.get());
+            if (code == AVERROR(EAGAIN)) return feed_decoder();
+            if (code == AVERROR_EOF) {
+                ended_ = true;
+                return resampler_.flush(pending_);
             }
-            const bool ours = packet_->stream_index == track_;
-            const int sent = ours ? avcodec_send_packet(decoder_.get(), packet_.get()) : 0;
+            if (code < 0) return bad_packet();
+            has_frame_ = true;
+            silence_ = losses_.frame(*frame_);
+        }
+        if (silence_ > 0) return put_silence();
+        auto added = resampler_.add(*frame_, pending_);
+        av_frame_unref(frame_.get());
+        has_frame_ = false;
+        return added;
+    }
+
+    /// Silence stands where something is missing, so that what follows keeps its time.
+    Result<void> put_silence() {
+        if (auto flushed = resampler_.flush(pending_); !flushed) return flushed;
+        const auto part = std::min(silence_, kSilenceAtOnce);
+        pending_.resize(pending_.size() + part);
+        silence_ -= part;
+        return {};
+    }
+
+    Result<void> feed_decoder() {
+        int code = 0;
+        do {
             av_packet_unref(packet_.get());
-            if (!ours) continue;
-            if (sent < 0 && !bad_packet()) avcodec_send_packet(decoder_.get(), nullptr);
-            return;
-        }
+            code = av_read_frame(container_->format(), packet_.get());
+        } while (code >= 0 && packet_->stream_index != container_->track()->index);
+        if (code < 0) return end_of_packets(code);
+        losses_.packet();
+        const int sent = avcodec_send_packet(decoder_.get(), packet_.get());
+        av_packet_unref(packet_.get());
+        return sent < 0 ? bad_packet() : Result<void>{};
     }
 
-    /// Counts a damaged packet; false when there have been too many.
-    bool bad_packet() {
-        ++bad_packets_;
-        return ++bad_in_a_row_ < kMaxBadPackets;
-    }
-
-    /// Resamples a frame (or, with null, what the resampler still holds) into `pending_`.
-    Result<void> convert(const AVFrame* frame) {
-        if (frame != nullptr) {
-            if (auto fit = fit_resampler(*frame); !fit) return fit;
+    /// The end, or damage past which the container cannot be followed: what was decoded stands.
+    Result<void> end_of_packets(int code) {
+        if (auto fine = container_->check(); !fine) return fine;
+        if (code == AVERROR_PATCHWELCOME) {
+            return undecodable(std::format("its format changes within, which {} files may not ({})",
+                                           container_->format()->iformat->name, libav_error(code)));
         }
-        const int in_count = frame != nullptr ? frame->nb_samples : 0;
-        const int capacity = swr_get_out_samples(resampler_.get(), in_count);
-        if (capacity < 0) return undecodable(libav_error(capacity));
-        const auto before = pending_.size();
-        pending_.resize(before + static_cast<std::size_t>(capacity));
-        auto* out = reinterpret_cast<std::uint8_t*>(pending_.data() + before);
-        auto** in = frame != nullptr ? const_cast<const std::uint8_t**>(frame->extended_data) : nullptr;
-        const int count = swr_convert(resampler_.get(), &out, capacity, in, in_count);
-        if (count < 0) return undecodable(libav_error(count));
-        pending_.resize(before + static_cast<std::size_t>(count));
+        if (code != AVERROR_EOF) losses_.stopped(libav_error(code));
+        avcodec_send_packet(decoder_.get(), nullptr);
         return {};
     }
 
-    /// Makes the resampler for this frame's format; formats may change within a stream.
-    Result<void> fit_resampler(const AVFrame& frame) {
-        if (resampler_ && frame.sample_rate == rate_ && frame.format == sample_format_ &&
-            frame.ch_layout.nb_channels == channels_) {
-            return {};
+    /// Decoding goes on after a damaged packet; only a file that begins with nothing else is given up.
+    Result<void> bad_packet() {
+        losses_.bad_packet();
+        return losses_.any_intact() || losses_.bad_packets() < kMostBadAtStart ? Result<void>{} : nothing_decoded();
+    }
+
+    [[nodiscard]] Result<void> nothing_decoded() const {
+        if (losses_.bad_packets() > 0) return undecodable("no packet of its audio track is intact");
+        if (const auto seconds = duration_hint(); seconds && container_->track()->nb_frames > 0) {
+            return undecodable(std::format("it tells of {:.1f} s of audio, but none is in it", *seconds));
         }
-        if (frame.sample_rate < kLowestRate || frame.sample_rate > kHighestRate) {
-            return undecodable(std::format("a sample rate of {} Hz", frame.sample_rate));
-        }
-        if (resampler_) {  // what the old one still holds comes first
-            if (auto flushed = convert(nullptr); !flushed) return flushed;
-        }
-        AVChannelLayout mono = AV_CHANNEL_LAYOUT_MONO;
-        AVChannelLayout layout{};
-        if (frame.ch_layout.order == AV_CHANNEL_ORDER_UNSPEC) {
-            av_channel_layout_default(&layout, frame.ch_layout.nb_channels);
-        } else {
-            av_channel_layout_copy(&layout, &frame.ch_layout);
-        }
-        SwrContext* made = nullptr;
-        int code = swr_alloc_set_opts2(&made, &mono, AV_SAMPLE_FMT_FLT, kSampleRate, &layout,
-                                       static_cast<AVSampleFormat>(frame.format), frame.sample_rate, 0, nullptr);
-        resampler_.reset(made);
-        av_channel_layout_uninit(&layout);
-        if (code >= 0) code = swr_init(resampler_.get());
-        if (code < 0) {
-            resampler_.reset();
-            return undecodable(std::format("{} channels at {} Hz cannot be converted ({})", frame.ch_layout.nb_channels,
-                                           frame.sample_rate, libav_error(code)));
-        }
-        rate_ = frame.sample_rate;
-        sample_format_ = frame.format;
-        channels_ = frame.ch_layout.nb_channels;
+        return fail(ErrorCode::audio_empty, "the audio track has no samples",
+                    "send a recording that is longer than 0 s", "file");
+    }
+
+    /// At the end: nothing may have been lost without a word.
+    Result<void> look_back() {
+        if (produced_ == 0) return {};  // start() says why
+        losses_.ended(seconds_of(produced_), told_seconds());
+        const auto lost = losses_.describe();
+        if (losses_.mostly()) return undecodable(lost);
+        if (!lost.empty()) spdlog::warn("audio: {}", lost);
         return {};
+    }
+
+    /// The track's length as the header tells it; nothing where libav has guessed it (as for WAV, always), or where
+    /// it is the length of a longer track beside this one.
+    [[nodiscard]] std::optional<double> told_seconds() const {
+        const auto* format = container_->format();
+        const bool told = format->duration_estimation_method == AVFMT_DURATION_FROM_STREAM;
+        const bool alone =
+            std::ranges::all_of(std::span(format->streams, format->nb_streams), [&](const AVStream* stream) {
+                return stream == container_->track() || (stream->disposition & AV_DISPOSITION_ATTACHED_PIC) != 0;
+            });
+        return told && alone ? duration_hint() : std::nullopt;
     }
 
     [[nodiscard]] std::unexpected<Error> too_long(double seconds) const {
@@ -266,29 +197,29 @@ private:
     }
 
     const DecodeLimits limits_;
-    std::unique_ptr<ByteStream> stream_;
-    LibavPtr<AVIOContext> io_;
-    LibavPtr<AVFormatContext> format_;
+    std::unique_ptr<Container> container_;
+    Losses losses_;
     LibavPtr<AVCodecContext> decoder_;
-    LibavPtr<SwrContext> resampler_;
     LibavPtr<AVPacket> packet_;
     LibavPtr<AVFrame> frame_;
-    int track_ = -1;
-    int rate_ = 0;
-    int sample_format_ = -1;
-    int channels_ = 0;
+    Resampler resampler_;
 
     std::vector<float> pending_;
     std::size_t taken_ = 0;
     std::size_t produced_ = 0;
-    int bad_packets_ = 0;
-    int bad_in_a_row_ = 0;
+    bool has_frame_ = false;   ///< `frame_` is decoded and not yet in `pending_`
+    std::size_t silence_ = 0;  ///< samples that belong before it
     bool ended_ = false;
+    bool looked_back_ = false;
 };
 
 Result<std::unique_ptr<AudioSource>> open_stream(std::unique_ptr<ByteStream> stream, const DecodeLimits& limits) {
-    auto source = std::make_unique<MediaSource>(std::move(stream), limits);
-    if (auto opened = source->open(); !opened) return std::unexpected(std::move(opened).error());
+    if (stream->size() == 0)
+        return fail(ErrorCode::audio_empty, "the audio has 0 bytes", "send a file with content", "file");
+    auto container = Container::open(std::move(stream));
+    if (!container) return std::unexpected(std::move(container).error());
+    auto source = std::make_unique<MediaSource>(*std::move(container), limits);
+    if (auto started = source->start(); !started) return std::unexpected(std::move(started).error());
     return source;
 }
 

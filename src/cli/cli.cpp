@@ -40,6 +40,7 @@ constexpr std::array kModelShortcuts{
     Shortcut{"--backend", "models.*.backend", nullptr, "NAME", "What to compute on: auto, cpu, gpu"},
     Shortcut{"--level", "models.*.warmup.level", nullptr, "0-3", "Warmup level"},
     Shortcut{"--in-process", "models.*.isolate", "false", "", "Run the engine in this process instead of a worker"},
+    Shortcut{"-M,--model-name", "default_model", nullptr, "NAME", "The model of the configuration that this is about"},
     Shortcut{"--log-level", "log.level", nullptr, "LEVEL", "trace, debug, info, warn, error, off"},
 };
 
@@ -108,6 +109,9 @@ public:
         add_providers();
         add_config();
         add_doctor();
+        add_models();
+        add_load_and_unload();
+        add_swap();
         add_version();
     }
 
@@ -237,6 +241,83 @@ private:
         add_shortcuts(doctor_command, flags_, kServeShortcuts);
     }
 
+    void add_models() {
+        auto& models_command = command("models", "List the models of a running server",
+                                       "  hotmic models\n"
+                                       "  hotmic models --server http://10.0.0.5:8090 --json\n",
+                                       [this] { return models(admin_, json_); });
+        add_json(models_command);
+        add_admin_flags(models_command);
+    }
+
+    void add_load_and_unload() {
+        auto& load_command = command("load", "Make a model of a running server ready",
+                                     "  hotmic load large\n"
+                                     "  hotmic load large --no-wait\n",
+                                     [this] { return load_model(admin_, swap_.job); });
+        auto& unload_command = command("unload", "Give the memory of a running server's model back",
+                                       "  hotmic unload large\n", [this] { return unload_model(admin_, swap_.job); });
+        for (auto* each : {&load_command, &unload_command}) {
+            add_job_flags(*each);
+            add_admin_flags(*each);
+        }
+    }
+
+    void add_swap() {
+        auto& swap_command =
+            command("swap", "Replace a model of a running server, without losing a request",
+                    "  hotmic swap default --path ggml-small.bin\n"
+                    "  hotmic swap default --set slots=4 --set warmup.level=3\n"
+                    "  hotmic swap large --path ggml-large-v3.bin --strategy replace\n"
+                    "The model is made ready beside the one that serves, then takes over. A swap that fails changes "
+                    "nothing.\n",
+                    [this] { return swap_model(admin_, swap_); });
+        add_job_flags(swap_command);
+        swap_command.add_option("--path", swap_.path, "Model file or folder, on the server's machine")
+            ->type_name("PATH");
+        swap_command.add_option("--provider", swap_.provider, "Engine: auto, or one that `hotmic providers` lists")
+            ->type_name("NAME");
+        swap_command
+            .add_option("--strategy", swap_.strategy,
+                        "auto, beside (the old one serves meanwhile), replace (needs less memory)")
+            ->check(CLI::IsMember({"auto", "beside", "replace"}))
+            ->type_name("HOW");
+        swap_command
+            .add_option_function<std::vector<std::string>>(
+                "--set",
+                [this](const std::vector<std::string>& settings) {
+                    for (const auto& setting : settings) {
+                        const auto equals = setting.find('=');
+                        if (equals == std::string::npos)
+                            throw CLI::ValidationError("--set", setting + " is not KEY=VALUE");
+                        swap_.settings.emplace_back(setting.substr(0, equals), setting.substr(equals + 1));
+                    }
+                },
+                "Any key of [models.*], e.g. --set slots=4; until the server is started anew")
+            ->type_name("KEY=VALUE")
+            ->allow_extra_args(false)
+            ->take_all();
+        add_admin_flags(swap_command);
+    }
+
+    void add_job_flags(CLI::App& command) {
+        command.add_option("name", swap_.job.model, "The model")->type_name("NAME")->required();
+        command.add_flag("--wait,!--no-wait", swap_.job.wait,
+                         "Tell each step and end when it is done (the default); --no-wait prints the job's id");
+    }
+
+    void add_admin_flags(CLI::App& command) {
+        command.add_option("--server", admin_.server, "Where the server listens")
+            ->envname("HOTMIC_SERVER_URL")
+            ->type_name("URL")
+            ->capture_default_str()
+            ->group("Server");
+        command.add_option("--admin-key", admin_.key, "Its server.admin_key, where it has one")
+            ->envname("HOTMIC_ADMIN_KEY")
+            ->type_name("KEY")
+            ->group("Server");
+    }
+
     void add_version() {
         auto& version_command = command("version", "Versions of hotmic, its engines and its libraries",
                                         "  hotmic version --json\n", [this] { return version(json_, providers_); });
@@ -251,6 +332,8 @@ private:
     ConfigFlags flags_{};
     TranscribeFlags transcribe_{};
     ConfigCommandFlags config_{};
+    AdminFlags admin_{};
+    SwapFlags swap_{};
     std::string path_{};
     std::string provider_ = "auto";
     bool json_ = false;

@@ -2,8 +2,10 @@
 #pragma once
 
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "cli/admin_client.hpp"
 #include "config/load.hpp"
 #include "hotmic/provider.hpp"
 
@@ -47,6 +49,23 @@ struct ConfigCommandFlags {
 int config_command(const ConfigFlags& flags, const ConfigCommandFlags& what);
 
 int doctor(const ConfigFlags& flags, bool json, const ProviderRegistry& providers);
+
+/// Those that talk to a running server.
+struct JobFlags {
+    std::string model;
+    bool wait = true;
+};
+struct SwapFlags {
+    JobFlags job{};
+    std::string path{};
+    std::string provider{};
+    std::string strategy{};                                       ///< empty: as the section says
+    std::vector<std::pair<std::string, std::string>> settings{};  ///< keys of the model, as spelled
+};
+int models(const AdminFlags& server, bool json);
+int load_model(const AdminFlags& server, const JobFlags& what);
+int unload_model(const AdminFlags& server, const JobFlags& what);
+int swap_model(const AdminFlags& server, const SwapFlags& what);
 
 int version(bool json, const ProviderRegistry& providers);
 

@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <format>
@@ -43,7 +44,7 @@ public:
         providers();
         media();
         if (loaded_) {
-            model();
+            models();
             port();
             open_files();
         }
@@ -91,33 +92,56 @@ private:
         good("media decoding", std::format("the built-in clip decodes to {:.1f} s", seconds_of(samples->size())));
     }
 
-    void model() {
-        const auto& wanted = loaded_->config.models.at(loaded_->model);
-        const MemoryBroker memory;
-        const auto available = memory.available();
+    void models() {
+        auto available = MemoryBroker().available();
+        bool any_worker = false;
+        for (const auto& [name, wanted] : loaded_->config.models) {
+            const auto choice = model(name, wanted, available);
+            if (!choice || !wanted.isolate || any_worker) continue;
+            any_worker = true;
+            worker_process(*choice);
+        }
+    }
+
+    /// Looks one model up; what it needs is taken from `available`, where it loads with the server.
+    std::optional<config::Choice> model(const std::string& name, const config::Model& wanted,
+                                        std::uint64_t& available) {
+        const bool several = loaded_->config.models.size() > 1;
+        const auto what = [&](const std::string& word) { return several ? std::format("{} {}", word, name) : word; };
         auto choice = config::choose(wanted, loaded_->config.models_dir, providers_, available);
-        if (!choice) return bad("model", choice.error());
+        if (!choice) {
+            bad(what("model"), choice.error());
+            return {};
+        }
         auto info = choice->provider->inspect(choice->spec);
-        if (!info) return bad("model", info.error());
-        good("model", choice->reason);
-        for (const auto& each : choice->passed_over) note("model passed over", each, "");
-        if (choice->spec.provider == "pocketsphinx") {
+        if (!info) {
+            bad(what("model"), info.error());
+            return {};
+        }
+        good(what("model"), choice->reason);
+        for (const auto& each : choice->passed_over) note(what("model") + " passed over", each, "");
+        if (choice->spec.provider == "pocketsphinx" && name == loaded_->model) {
             note("model quality", "PocketSphinx is the fallback: it mishears far more words than a Whisper model does",
                  std::format("put a Whisper model (ggml-base.en.bin or larger) into {}",
                              loaded_->config.models_dir.string()));
         }
-        if (auto needs = choice->provider->estimate(choice->spec); !needs) {
-            bad("memory", needs.error());
-        } else if (needs->total_bytes() > available) {
-            bad("memory", {ErrorCode::insufficient_memory,
-                           std::format("the model needs {}, {} are available",
-                                       config::human_bytes(needs->total_bytes()), config::human_bytes(available)),
-                           "choose a smaller model or fewer slots, or give it more memory"});
-        } else {
-            good("memory", std::format("the model needs {}, {} are available",
-                                       config::human_bytes(needs->total_bytes()), config::human_bytes(available)));
+        const auto needs = choice->provider->estimate(choice->spec);
+        if (!needs) {
+            bad(what("memory"), needs.error());
+            return std::move(*choice);
         }
-        if (wanted.isolate) worker_process(*choice);
+        const auto text = std::format("the model needs {}, {} are available", config::human_bytes(needs->total_bytes()),
+                                      config::human_bytes(available));
+        if (needs->total_bytes() > available) {
+            bad(what("memory"), {ErrorCode::insufficient_memory, text,
+                                 several ? "choose a smaller model or fewer slots, load it on demand, or give it more "
+                                           "memory"
+                                         : "choose a smaller model or fewer slots, or give it more memory"});
+        } else {
+            good(what("memory"), text);
+        }
+        if (wanted.load == "start") available -= std::min(available, needs->total_bytes());
+        return std::move(*choice);
     }
 
     /// Starts a worker and has it refuse a file that does not exist: it lives, listens and answers.

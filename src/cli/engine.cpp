@@ -1,11 +1,8 @@
 #include "cli/engine.hpp"
 
-#include <spdlog/spdlog.h>
-
 #include <format>
 
 #include "cli/terminal.hpp"
-#include "worker/isolated_provider.hpp"
 
 namespace hotmic::cli {
 namespace {
@@ -39,21 +36,24 @@ void draw(ProgressLine& line, const Health& health) {
     }
 }
 
+std::string describe(const Transition& step, const Narration& how) {
+    const double seconds = std::chrono::duration<double>(step.monotonic - how.began).count();
+    auto line = std::format("{:9.3f} s  {}{} → {}", seconds, step.model == how.unnamed ? "" : step.model + ": ",
+                            to_string(step.from), paint(stdout, colour_of(step.to), to_string(step.to)));
+    if (!step.cause.empty()) line += "  " + paint(stdout, Colour::dim, "(" + step.cause + ")");
+    return line;
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Engine>> make_engine(const config::Loaded& loaded, const ProviderRegistry& providers) {
-    const auto& model = loaded.config.models.at(loaded.model);
     auto engine = std::make_unique<Engine>();
-    auto choice = config::choose(model, loaded.config.models_dir, providers, engine->memory.available());
-    if (!choice) return std::unexpected(std::move(choice.error()));
-    engine->choice = std::move(*choice);
-    engine->options = model.lifecycle;
-    spdlog::info("model chosen provider={} path={} reason=\"{}\"", engine->choice.spec.provider,
-                 engine->choice.spec.path.string(), engine->choice.reason);
-    for (const auto& each : engine->choice.passed_over) spdlog::info("model passed over {}", each);
-    auto provider = model.isolate ? worker::isolate(engine->choice.provider) : engine->choice.provider;
-    engine->manager = std::make_unique<ModelManager>(loaded.model, engine->choice.spec, std::move(provider),
-                                                     engine->options, engine->memory, engine->journal);
+    auto plan = make_plan(loaded.model, loaded.config.models.at(loaded.model), loaded.config, providers,
+                          engine->memory.available());
+    if (!plan) return std::unexpected(std::move(plan.error()));
+    engine->plan = std::move(*plan);
+    engine->manager = std::make_unique<ModelManager>(loaded.model, engine->plan.spec, engine->plan.provider,
+                                                     engine->plan.options, engine->memory, engine->journal);
     return engine;
 }
 
@@ -70,21 +70,12 @@ Result<void> make_ready(ModelManager& manager) {
     }
 }
 
-std::string describe(const Transition& step, Clock::time_point began) {
-    const double seconds = std::chrono::duration<double>(step.monotonic - began).count();
-    auto line = std::format("{:9.3f} s  {} → {}", seconds, to_string(step.from),
-                            paint(stdout, colour_of(step.to), to_string(step.to)));
-    if (!step.cause.empty()) line += "  " + paint(stdout, Colour::dim, "(" + step.cause + ")");
-    return line;
-}
-
-void narrate(const Journal& journal, Clock::time_point began, const std::stop_token& stop,
-             const std::function<void(const Transition&)>& more) {
+void narrate(const Journal& journal, const Narration& how, const std::stop_token& stop) {
     std::uint64_t seen = 0;
     const auto tell = [&](const std::vector<Transition>& steps) {
         for (const auto& step : steps) {
-            say(describe(step, began));
-            if (more) more(step);
+            say(describe(step, how));
+            if (how.more) how.more(step);
             seen = step.sequence;
         }
     };

@@ -8,18 +8,23 @@
 
 #include "cli/commands.hpp"
 #include "cli/engine.hpp"
+#include "cli/live_config.hpp"
 #include "cli/terminal.hpp"
+#include "config/auto.hpp"
+#include "server/fallback.hpp"
 #include "server/server.hpp"
 
 namespace hotmic::cli {
 namespace {
 
-/// SIGTERM and SIGINT are the server's to take. Blocked here, before any thread exists, all threads inherit that.
-void block_stop_signals() {
+/// SIGTERM, SIGINT and SIGHUP are the server's to take. Blocked here, before any thread exists, all threads inherit
+/// that.
+void block_signals() {
     sigset_t signals;
     ::sigemptyset(&signals);
     ::sigaddset(&signals, SIGTERM);
     ::sigaddset(&signals, SIGINT);
+    ::sigaddset(&signals, SIGHUP);
     ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
 }
 
@@ -38,9 +43,12 @@ void raise_file_limit(std::uint32_t max_connections) {
 }
 
 /// What READY and ERROR have to say beyond the transition itself.
-void elaborate(const Transition& step, const ModelManager& manager) {
+void elaborate(const Transition& step, const server::ModelCatalog& catalog) {
+    const auto entry = catalog.find(step.model);
+    if (!entry) return;
+    const auto& model = *(*entry)->model;
     if (step.to == ModelState::ready) {
-        const auto report = manager.warmup_report();
+        const auto report = model.warmup_report();
         if (!report || report->steady_ms <= 0) return say("             ready, without a warmup");
         std::string text =
             std::format("             steady latency {} on the built-in clip", human_time(report->steady_ms));
@@ -50,7 +58,7 @@ void elaborate(const Transition& step, const ModelManager& manager) {
             text += std::format("; {} resident", config::human_bytes(report->resident_after_bytes));
         say(text);
     } else if (step.to == ModelState::error) {
-        const auto health = manager.health();
+        const auto health = model.health();
         if (!health.last_error) return;
         say("             " + paint(stdout, Colour::red, health.last_error->message));
         if (!health.last_error->remedy.empty()) say("             → " + health.last_error->remedy);
@@ -59,44 +67,61 @@ void elaborate(const Transition& step, const ModelManager& manager) {
     }
 }
 
+/// The default model first: it serves requests that name none.
+std::vector<server::CatalogEntry> make_entries(const config::Loaded& loaded,
+                                               const std::map<std::string, ModelPlan>& plans, const Shared& shared) {
+    std::vector<server::CatalogEntry> entries;
+    for (const auto& [name, plan] : plans) {
+        entries.push_back(make_entry(name, loaded.config.models.at(name), plan, shared));
+    }
+    std::ranges::stable_partition(entries, [&](const auto& entry) { return entry.name == loaded.model; });
+    return entries;
+}
+
 }  // namespace
 
 int serve(const ConfigFlags& flags, const ProviderRegistry& providers) {
     const auto began = Clock::now();
-    block_stop_signals();
+    block_signals();
     const auto loaded = load_config(flags, false);
     if (!loaded) return report(loaded.error());
     raise_file_limit(loaded->config.server.max_connections);
 
-    auto engine = make_engine(*loaded, providers);
-    if (!engine) return report(engine.error());
-    // The journal and the memory broker are the engine's and outlive the catalog, which owns the manager from here on.
-    auto& manager = *(*engine)->manager;
-    const auto& choice = (*engine)->choice;
-    std::vector<server::CatalogEntry> entries;
-    entries.push_back({.name = loaded->model,
-                       .aliases = loaded->config.models.at(loaded->model).aliases,
-                       .required = true,
-                       .manager = std::move((*engine)->manager)});
-    const server::ModelCatalog catalog(std::move(entries));
+    MemoryBroker memory(loaded->config.parallel_loads);
+    Journal journal;
+    JobBook jobs;
+    const Shared shared{memory, journal, jobs};
+    auto plans = make_plans(*loaded, providers, memory.available());
+    if (!plans) return report(plans.error());
+    server::ModelCatalog catalog(make_entries(*loaded, *plans, shared), jobs);
+    LiveConfig live(flags, *loaded, catalog, providers, shared);
 
     std::jthread teller;
-    const auto chosen_model = choice.spec.path.empty() ? choice.spec.provider + "'s own" : choice.spec.path.string();
-    server::Server server({.config = loaded->config,
-                           .chosen_because = choice.reason,
-                           .chosen_model = chosen_model,
-                           .on_listening =
-                               [&](const std::string& url) {
-                                   say("listening on " + url);
-                                   say(std::format("model {}: {} ({})", loaded->model, chosen_model, choice.reason));
-                                   teller = std::jthread([&](const std::stop_token& stop) {
-                                       narrate((*engine)->journal, began, stop,
-                                               [&](const Transition& step) { elaborate(step, manager); });
-                                   });
-                                   manager.start();
-                               }},
-                          catalog, (*engine)->journal, providers);
+    std::optional<server::Fallbacks> fallbacks;
+    server::Server server(
+        {.config = loaded->config,
+         .on_listening =
+             [&](const std::string& url) {
+                 say("listening on " + url);
+                 for (const auto& entry : catalog.entries()) {
+                     const auto plan = entry->model->plan();
+                     say(std::format("model {}: {} ({})", entry->name, describe_model(plan.spec), plan.reason));
+                 }
+                 teller = std::jthread([&](const std::stop_token& stop) {
+                     narrate(journal,
+                             {.began = began,
+                              .unnamed = plans->size() == 1 ? loaded->model : "",
+                              .more = [&](const Transition& step) { elaborate(step, catalog); }},
+                             stop);
+                 });
+                 fallbacks.emplace(catalog, journal);
+                 for (const auto& entry : catalog.entries()) {
+                     if (!entry->on_demand) entry->model->start();
+                 }
+             }},
+        catalog, journal, jobs, live, providers);
     const auto code = server.run();
+    fallbacks.reset();
     teller = {};  // tells the last steps, then ends
     if (!code) return report(code.error());
     say(std::format("{:9.3f} s  stopped", std::chrono::duration<double>(Clock::now() - began).count()));

@@ -7,6 +7,7 @@
 #include "cli/commands.hpp"
 #include "cli/engine.hpp"
 #include "cli/terminal.hpp"
+#include "config/auto.hpp"
 
 namespace hotmic::cli {
 namespace {
@@ -100,14 +101,16 @@ int warmup(const ConfigFlags& flags, bool json, const ProviderRegistry& provider
     auto& manager = *(*engine)->manager;
 
     WarmupJson all{.model = loaded->model,
-                   .provider = (*engine)->choice.spec.provider,
-                   .path = (*engine)->choice.spec.path.string(),
-                   .chosen_because = (*engine)->choice.reason};
+                   .provider = (*engine)->plan.spec.provider,
+                   .path = (*engine)->plan.spec.path.string(),
+                   .chosen_because = (*engine)->plan.reason};
     const auto patience = in(std::chrono::hours(24));
     {
         std::jthread narrator;
         if (!json) {
-            narrator = std::jthread([&](const std::stop_token& stop) { narrate((*engine)->journal, began, stop); });
+            narrator = std::jthread([&](const std::stop_token& stop) {
+                narrate((*engine)->journal, {.began = began, .unnamed = loaded->model}, stop);
+            });
         }
         if (auto ready = manager.initialize(patience); !ready) {
             narrator = {};

@@ -49,20 +49,20 @@ struct Model {
     bool flash_attention = true;
     int max_best_of = 5;
     int max_beam_size = 5;
-    bool isolate = true;           ///< run the engine in a worker process
-    bool required = true;          ///< the server is ready only while this model, or a fallback of it, is READY
-    std::string load = "start";    ///< start: when the server starts; demand: when it is first asked for
+    bool isolate = true;                  ///< run the engine in a worker process
+    bool required = true;                 ///< the server is ready only while this model, or a fallback of it, is READY
+    std::string load = "start";           ///< start: when the server starts; demand: when it is first asked for
     std::vector<std::string> fallback{};  ///< names of models that serve while this one cannot, in this order
     std::string swap = "auto";            ///< strategy when the section changes: auto, beside, replace
-    LifecycleOptions lifecycle{};  ///< load_timeout, stall_timeout, …, and [models.NAME.warmup|retry|supervise]
+    LifecycleOptions lifecycle{};         ///< load_timeout, stall_timeout, …, and [models.NAME.warmup|retry|supervise]
 };
 
 struct Config {
     std::filesystem::path models_dir{};  ///< empty: $XDG_DATA_HOME/hotmic/models
     Server server{};
     Log log{};
-    std::string default_model{};            ///< that serves a request which names none; empty: "default", or the only one
-    int parallel_loads = 1;                 ///< models loading or warming up at once
+    std::string default_model{};  ///< that serves a request which names none; empty: "default", or the only one
+    int parallel_loads = 1;       ///< models loading or warming up at once
     std::map<std::string, Model> models{};  ///< {"default": Model{}} when none is named
 };
 

@@ -6,7 +6,7 @@
 #include <array>
 #include <format>
 #include <ranges>
-#include <sstream>
+#include <set>
 #include <string_view>
 
 #include <toml++/toml.hpp>
@@ -21,10 +21,12 @@ namespace {
 namespace fs = std::filesystem;
 using From = Origin::From;
 
-/// HOTMIC_ variables that are not settings: the file's own, and those of the tests and the build.
+constexpr std::string_view kModels = "models.";
+
+/// HOTMIC_ variables that are not settings: the file's own, and those of admin commands, the tests and the build.
 bool is_no_setting(std::string_view variable) {
-    constexpr std::array<std::string_view, 4> others{"HOTMIC_CONFIG", "HOTMIC_BUILD", "HOTMIC_CACHE",
-                                                     "HOTMIC_DEBIAN_MIRROR"};
+    constexpr std::array<std::string_view, 6> others{"HOTMIC_CONFIG", "HOTMIC_SERVER_URL", "HOTMIC_ADMIN_KEY",
+                                                     "HOTMIC_BUILD",  "HOTMIC_CACHE",      "HOTMIC_DEBIAN_MIRROR"};
     return variable.starts_with("HOTMIC_TEST_") || std::ranges::contains(others, variable);
 }
 
@@ -93,15 +95,15 @@ public:
             if (!parsed) return std::unexpected(std::move(parsed.error()));
             document = std::move(*parsed);
         }
-        if (auto named = name_model(document); !named) return std::unexpected(std::move(named.error()));
-
-        for (const auto& key : keys()) loaded_.origins[path_of(key.path, loaded_.model)] = {};
+        if (auto named = name_models(document); !named) return std::unexpected(std::move(named.error()));
+        pick_default(document);
+        for (const auto& each : every_key()) loaded_.origins[each.path] = {};
         read_table(document, "");
         read_environment();
         read_flags();
         fill_in();
         if (problems_.empty()) problems_ = settle(loaded_);
-        if (!problems_.empty()) return std::unexpected(summary());
+        if (!problems_.empty()) return std::unexpected(in_one(std::move(problems_)));
         return std::move(loaded_);
     }
 
@@ -139,67 +141,131 @@ private:
         }
     }
 
-    /// The model's name decides what its keys and variables are called, so it is settled before any key is read.
-    Result<void> name_model(const toml::table& document) {
-        std::vector<std::string> names;
+    /// The names of models decide what keys and variables there are, so they are settled before any key is read.
+    Result<void> name_models(const toml::table& document) {
         std::string where;
-        if (const auto* models = document["models"].as_table()) {
-            for (const auto& [name, node] : *models) {
-                if (!node.is_table()) continue;  // reported as an unknown key later
-                names.emplace_back(name.str());
-                where = std::format("{}: ", loaded_.file->string());
+        if (const auto* sections = document["models"].as_table()) {
+            for (const auto& [name, node] : *sections) {
+                if (node.is_table()) models().try_emplace(std::string(name.str()));  // others are reported later
             }
+            where = std::format("{}: ", loaded_.file->string());
         }
-        for (const auto& flag : sources_.flags) {
-            constexpr std::string_view prefix = "models.";
-            if (!flag.key.starts_with(prefix)) continue;
-            const auto rest = std::string_view(flag.key).substr(prefix.size());
-            const auto name = rest.substr(0, rest.find('.'));
-            if (name == "*" || name == rest || std::ranges::contains(names, name)) continue;
-            if (names.empty() || !where.empty()) names.emplace_back(name);
+        // On top of a file that has models, a name that only a flag knows is more likely mistyped than meant.
+        if (models().empty()) {
+            for (const auto& flag : sources_.flags) {
+                const auto name = model_named_by(flag.key);
+                if (!name.empty() && name != "*") models().try_emplace(std::string(name));
+            }
+            where = "command line: ";
         }
-        if (names.size() > 1) {
-            std::string list;
-            for (const auto& name : names) list += (list.empty() ? "" : " and ") + std::format("[models.{}]", name);
+        for (const auto& name : std::views::keys(models())) {
+            if (is_plain_name(name)) continue;
             return fail(ErrorCode::config_invalid,
-                        std::format("{}{}: this version serves one model per server", where, list),
-                        "keep one of them, and run a second server on another port for the other", "models");
-        }
-        if (names.size() == 1) loaded_.model = names.front();
-        if (!is_plain_name(loaded_.model)) {
-            return fail(ErrorCode::config_invalid,
-                        std::format("{}\"{}\" cannot be the name of a model section", where, loaded_.model),
+                        std::format("{}\"{}\" cannot be the name of a model section", where, name),
                         "use letters, digits, _ and -; any further names may be aliases", "models");
         }
-        model();
+        if (models().empty()) models().try_emplace("default");
         return {};
     }
 
-    Model& model() { return loaded_.config.models[loaded_.model]; }
-
-    const Key* find_key(std::string_view path) const {
-        const auto found = std::ranges::find_if(
-            keys(), [&](const Key& key) { return path_of(key.path, loaded_.model) == path || key.path == path; });
-        return found == keys().end() ? nullptr : &*found;
+    /// "a" of "models.a.path"; empty for other keys.
+    static std::string_view model_named_by(std::string_view key) {
+        if (!key.starts_with(kModels)) return {};
+        const auto rest = key.substr(kModels.size());
+        const auto dot = rest.find('.');
+        return dot == std::string_view::npos ? std::string_view{} : rest.substr(0, dot);
     }
 
-    bool is_section(std::string_view path) const {
+    /// Which model flags like --model are about. Its key is read here, before all others, by the same rule.
+    void pick_default(const toml::table& document) {
+        std::string chosen = document["default_model"].value_or(std::string{});
+        std::string where = loaded_.file ? loaded_.file->string() : std::string{};
+        if (const auto found = sources_.environment.find("HOTMIC_DEFAULT_MODEL"); found != sources_.environment.end()) {
+            chosen = found->second;
+            where = "environment: HOTMIC_DEFAULT_MODEL";
+        }
+        for (const auto& flag : sources_.flags) {
+            if (flag.key != "default_model") continue;
+            chosen = flag.value;
+            where = "command line: " + flag.flag;
+        }
+        const auto names = std::views::keys(models()) | std::ranges::to<std::vector<std::string>>();
+        loaded_.model = names.front();
+        if (models().contains(chosen)) {
+            loaded_.model = chosen;
+        } else if (!chosen.empty()) {
+            const auto nearest = closest(chosen, names);
+            problems_.push_back(
+                {ErrorCode::config_invalid, std::format("{}: default_model: there is no model \"{}\"", where, chosen),
+                 nearest ? std::format("did you mean {}?", *nearest) : "there are: " + listed(names), "default_model"});
+        } else if (models().contains("default")) {
+            loaded_.model = "default";
+        } else if (names.size() > 1) {
+            problems_.push_back({ErrorCode::config_invalid,
+                                 std::format("there are the models {}, and none is the default", listed(names)),
+                                 std::format("set default_model to one of them, e.g. default_model = \"{}\", or name "
+                                             "one of them default",
+                                             names.front()),
+                                 "default_model"});
+        }
+    }
+
+    static std::string listed(const std::vector<std::string>& names) {
+        std::string text;
+        for (const auto& name : names) text += (text.empty() ? "" : ", ") + name;
+        return text;
+    }
+
+    std::map<std::string, Model>& models() { return loaded_.config.models; }
+
+    /// A key of one model, or of no model (then `model` is the default one and does not matter).
+    struct Target {
+        const Key* key = nullptr;
+        std::string model{};
+        std::string path{};
+    };
+
+    std::vector<Target> every_key() {
+        std::vector<Target> all;
+        for (const auto& key : keys()) {
+            if (!key.path.starts_with(kModels)) {
+                all.push_back({&key, loaded_.model, std::string(key.path)});
+                continue;
+            }
+            for (const auto& name : std::views::keys(models())) all.push_back({&key, name, path_of(key.path, name)});
+        }
+        return all;
+    }
+
+    /// Where "server.port", "models.large.path" or "models.*.path" leads; no key: nowhere.
+    Target find(std::string_view path) {
+        const auto named = model_named_by(path);
+        const auto model = named.empty() || named == "*" ? loaded_.model : std::string(named);
+        if ((named.empty() && path.starts_with(kModels)) || !models().contains(model)) return {};
+        const auto found =
+            std::ranges::find_if(keys(), [&](const Key& key) { return path_of(key.path, named) == path; });
+        if (found == keys().end()) return {};
+        return {&*found, model, path_of(found->path, model)};
+    }
+
+    bool is_section(std::string_view path) {
         const auto prefix = std::string(path) + ".";
-        return std::ranges::any_of(
-            keys(), [&](const Key& key) { return path_of(key.path, loaded_.model).starts_with(prefix); });
+        if (path == "models" || (path.starts_with(kModels) && !path.substr(kModels.size()).contains('.'))) return true;
+        return std::ranges::any_of(every_key(), [&](const Target& each) { return each.path.starts_with(prefix); });
     }
 
     void read_table(const toml::table& table, const std::string& prefix) {
         for (const auto& [name, node] : table) {
             const auto path = prefix.empty() ? std::string(name.str()) : std::format("{}.{}", prefix, name.str());
             const auto where = std::format("{}: {}", loaded_.file->string(), position(node));
-            if (const auto* key = find_key(path)) {
+            if (const auto target = find(path); target.key) {
                 const auto value = value_of(node);
                 if (!value) {
-                    problem(where, path, std::format("expected {}, found {}", expectation_of(*key), type_name(node)));
+                    problem(where, path,
+                            std::format("expected {}, found {}", expectation_of(*target.key), type_name(node)));
                     continue;
                 }
-                take(*key, path, *value,
+                take(target, *value,
                      {From::file, std::format("{}:{}", loaded_.file->string(), node.source().begin.line)}, where);
             } else if (!is_section(path)) {
                 unknown(where, path);
@@ -212,54 +278,60 @@ private:
     }
 
     void read_environment() {
-        std::map<std::string, const Key*> variables;
-        for (const auto& key : keys()) variables[variable_of(path_of(key.path, loaded_.model))] = &key;
+        // From the names there are to variables, never back: a variable does not tell where a name ends.
+        std::map<std::string, std::vector<Target>> variables;
+        for (auto& each : every_key()) variables[variable_of(each.path)].push_back(std::move(each));
         for (const auto& [name, text] : sources_.environment) {
             if (!name.starts_with("HOTMIC_") || is_no_setting(name)) continue;
             const auto found = variables.find(name);
             if (found == variables.end()) {
-                auto names = std::views::keys(variables) | std::ranges::to<std::vector<std::string>>();
-                names.emplace_back("HOTMIC_CONFIG");
-                const auto nearest = closest(name, names);
-                problems_.push_back({ErrorCode::config_invalid, std::format("environment: {} is not a setting", name),
-                                     nearest
-                                         ? std::format("did you mean {}?", *nearest)
-                                         : "`hotmic config --docs` lists the variables; unset those that are not ours",
-                                     name});
-                continue;
+                unknown_variable(name, std::views::keys(variables) | std::ranges::to<std::vector<std::string>>());
+            } else if (const auto& meant = found->second; meant.size() > 1) {
+                problems_.push_back(
+                    {ErrorCode::config_invalid,
+                     std::format("environment: {} could be {} or {}", name, meant[0].path, meant[1].path),
+                     "set the one that is meant in the file or with --set, or rename a model", name});
+            } else {
+                take_text(meant.front(), text, {From::environment, name}, "environment: " + name);
             }
-            take_text(*found->second, text, {From::environment, name}, "environment: " + name);
         }
+    }
+
+    void unknown_variable(const std::string& name, std::vector<std::string> names) {
+        names.emplace_back("HOTMIC_CONFIG");
+        const auto nearest = closest(name, names);
+        problems_.push_back({ErrorCode::config_invalid, std::format("environment: {} is not a setting", name),
+                             nearest ? std::format("did you mean {}?", *nearest)
+                                     : "`hotmic config --docs` lists the variables; unset those that are not ours",
+                             name});
     }
 
     void read_flags() {
         for (const auto& flag : sources_.flags) {
             const auto where = "command line: " + flag.flag;
-            const auto* key = find_key(flag.key);
-            if (!key) {
+            if (const auto target = find(flag.key); target.key) {
+                take_text(target, flag.value, {From::flag, flag.flag}, where);
+            } else {
                 unknown(where, flag.key);
-                continue;
             }
-            take_text(*key, flag.value, {From::flag, flag.flag}, where);
         }
     }
 
-    void take_text(const Key& key, std::string_view text, Origin origin, const std::string& where) {
-        const auto path = path_of(key.path, loaded_.model);
-        auto value = parse_text(key, text);
+    void take_text(const Target& target, std::string_view text, Origin origin, const std::string& where) {
+        auto value = parse_text(*target.key, text);
         if (!value) {
-            problem(where, path, value.error());
+            problem(where, target.path, value.error());
             return;
         }
-        take(key, path, *value, std::move(origin), where);
+        take(target, *value, std::move(origin), where);
     }
 
-    void take(const Key& key, const std::string& path, const Value& value, Origin origin, const std::string& where) {
-        if (auto done = assign(key, value, loaded_.config, model()); !done) {
-            problem(where, path, done.error());
+    void take(const Target& target, const Value& value, Origin origin, const std::string& where) {
+        if (auto done = assign(*target.key, value, loaded_.config, models().at(target.model)); !done) {
+            problem(where, target.path, done.error());
             return;
         }
-        loaded_.origins[path] = std::move(origin);
+        loaded_.origins[target.path] = std::move(origin);
     }
 
     void problem(const std::string& where, const std::string& path, const std::string& what) {
@@ -267,9 +339,8 @@ private:
     }
 
     void unknown(const std::string& where, const std::string& path) {
-        const auto known = keys() |
-                           std::views::transform([&](const Key& key) { return path_of(key.path, loaded_.model); }) |
-                           std::ranges::to<std::vector<std::string>>();
+        const auto known =
+            every_key() | std::views::transform(&Target::path) | std::ranges::to<std::vector<std::string>>();
         const auto nearest = closest(path, known);
         problems_.push_back(
             {ErrorCode::config_invalid, std::format("{}: there is no key {}", where, path),
@@ -282,10 +353,10 @@ private:
         const auto from_file = [&](const std::string& path) { return loaded_.origins[path].from == From::file; };
         const auto anchor = [&](fs::path& path) { path = (loaded_.file->parent_path() / path).lexically_normal(); };
         if (from_file("models_dir") && config.models_dir.is_relative()) anchor(config.models_dir);
-        auto& path = model().path;
-        if (from_file(std::format("models.{}.path", loaded_.model)) && !path.empty() && path.is_relative())
-            anchor(path);
-
+        for (auto& [name, model] : config.models) {
+            if (from_file(std::format("models.{}.path", name)) && !model.path.empty() && model.path.is_relative())
+                anchor(model.path);
+        }
         if (config.models_dir.empty()) {
             const auto variable = [&](const std::string& name) -> fs::path {
                 const auto found = sources_.environment.find(name);
@@ -296,16 +367,35 @@ private:
             const auto base = !data.empty() ? data : home.empty() ? fs::path("/var/lib") : home / ".local/share";
             config.models_dir = base / "hotmic" / "models";
         }
-        const auto aliases = loaded_.origins.find(std::format("models.{}.aliases", loaded_.model));
-        if (aliases->second.from == From::standard) std::erase(model().aliases, loaded_.model);
+        if (config.default_model.empty())
+            loaded_.origins["default_model"].where = models().size() > 1 ? "the one of that name" : "the only one";
+        config.default_model = loaded_.model;
+        share_aliases();
     }
 
-    Error summary() const {
-        if (problems_.size() == 1) return problems_.front();
-        Error all{ErrorCode::config_invalid, std::format("{} problems with the configuration:", problems_.size()), "",
-                  problems_.front().param};
-        for (const auto& each : problems_) all.message += "\n  " + each.describe();
-        return all;
+    /// "whisper-1" is the default model's, unless another one claims it or is called that.
+    void share_aliases() {
+        std::set<std::string> taken;
+        for (const auto& [name, model] : models()) {
+            taken.insert(name);
+            if (origin_of_aliases(name).from != From::standard) taken.insert_range(model.aliases);
+        }
+        for (auto& [name, model] : models()) {
+            auto& origin = origin_of_aliases(name);
+            if (origin.from != From::standard) continue;
+            if (name == loaded_.model) {
+                std::erase_if(model.aliases, [&](const auto& alias) { return taken.contains(alias); });
+                if (model.aliases.empty()) origin.where = "another model has the name whisper-1";
+                if (name == "whisper-1") origin.where = "it has the name whisper-1";
+            } else {
+                model.aliases.clear();
+                origin.where = "not the default model";
+            }
+        }
+    }
+
+    Origin& origin_of_aliases(const std::string& name) {
+        return loaded_.origins[std::format("models.{}.aliases", name)];
     }
 
     const Sources& sources_;

@@ -12,7 +12,7 @@ namespace hotmic::config {
 
 /// A key set on the command line.
 struct Setting {
-    std::string key;    ///< "server.port"; "models.*.path" is the one model there is
+    std::string key;    ///< "server.port"; "models.*.path" is the default model's
     std::string value;  ///< as the user spelled it
     std::string flag;   ///< the flag it came by, for messages: "--set", "--port"
 };
@@ -38,13 +38,14 @@ struct Origin {
 
 struct Loaded {
     Config config{};
-    std::string model = "default";                ///< name of the one model in `config.models`
+    std::string model = "default";                ///< name of the default model; one of `config.models`
     std::optional<std::filesystem::path> file{};  ///< that was read
-    std::map<std::string, Origin> origins{};      ///< by concrete path, for every key of the schema
+    std::map<std::string, Origin> origins{};      ///< by concrete path, for every key of the schema and every model
 };
 
-/// Reads, merges and validates. Errors: config_invalid with every problem found, each naming the key, where it was set,
-/// what was expected, and the nearest key where one is unknown; io_error when a file cannot be read.
+/// Reads, merges and validates. The models are those that the file has sections for; without any, those that flags
+/// name; without any, one named "default". Errors: config_invalid with every problem found, each naming the key, where
+/// it was set, what was expected, and the nearest key where one is unknown; io_error when a file cannot be read.
 [[nodiscard]] Result<Loaded> load(const Sources& sources);
 
 }  // namespace hotmic::config

@@ -1,6 +1,7 @@
 #include "config/print.hpp"
 
 #include <format>
+#include <ranges>
 #include <sstream>
 
 #include <toml++/toml.hpp>
@@ -16,7 +17,12 @@ Value shown(const Key& key, Value value) {
     if (auto* list = std::get_if<std::vector<std::string>>(&value)) {
         for (auto& item : *list) item = "********";
     }
+    if (auto* text = std::get_if<std::string>(&value); text && !text->empty()) *text = "********";
     return value;
+}
+
+bool is_of_model(std::string_view path) {
+    return path.starts_with("models.*");
 }
 
 /// The key's path below its section.
@@ -69,22 +75,30 @@ std::string describe(const Origin& origin) {
 
 std::string to_toml(const Loaded& loaded) {
     auto config = loaded.config;  // fields are reached through pointers that could write
-    auto& model = config.models.at(loaded.model);
     std::string text = loaded.file
                            ? std::format("# Read from {}.\n", loaded.file->string())
                            : "# No hotmic.toml was found: these are the defaults, the environment and the flags.\n";
-    for (const auto& section : sections()) {
-        if (!section.path.empty()) text += std::format("\n[{}]\n", path_of(section.path, loaded.model));
+    const auto write = [&](const Section& section, const std::string& name) {
+        auto& model = config.models.at(name);
+        if (!section.path.empty()) text += std::format("\n[{}]\n", path_of(section.path, name));
         for (const auto& key : keys()) {
             if (&section_of(key) != &section) continue;
-            const auto name = name_below(section, key);
+            const auto below = name_below(section, key);
             const auto value = shown(key, read(key, config, model));
-            const auto origin = describe(loaded.origins.at(path_of(key.path, loaded.model)));
+            const auto origin = describe(loaded.origins.at(path_of(key.path, name)));
             if (std::holds_alternative<std::monostate>(value)) {
-                text += std::format("# {} is not set\n", name);
+                text += std::format("# {} is not set\n", below);
             } else {
-                text += std::format("{:<48} # {}\n", std::format("{} = {}", name, to_toml(value)), origin);
+                text += std::format("{:<48} # {}\n", std::format("{} = {}", below, to_toml(value)), origin);
             }
+        }
+    };
+    for (const auto& section : sections()) {
+        if (!is_of_model(section.path)) write(section, loaded.model);
+    }
+    for (const auto& name : std::views::keys(loaded.config.models)) {
+        for (const auto& section : sections()) {
+            if (is_of_model(section.path)) write(section, name);
         }
     }
     return text;
@@ -92,13 +106,14 @@ std::string to_toml(const Loaded& loaded) {
 
 std::string to_json(const Loaded& loaded) {
     auto config = loaded.config;
-    auto& model = config.models.at(loaded.model);
     toml::table values;
     toml::table origins;
-    for (const auto& key : keys()) {
-        const auto path = path_of(key.path, loaded.model);
-        insert(values, path, shown(key, read(key, config, model)));
-        origins.insert_or_assign(path, describe(loaded.origins.at(path)));
+    for (auto& [name, model] : config.models) {
+        for (const auto& key : keys()) {
+            const auto path = path_of(key.path, name);
+            insert(values, path, shown(key, read(key, config, model)));
+            origins.insert_or_assign(path, describe(loaded.origins.at(path)));
+        }
     }
     toml::table document;
     if (loaded.file) document.insert("file", loaded.file->string());
@@ -130,8 +145,10 @@ std::string documentation() {
         "`hotmic config` prints what results, with where each value came from. Unknown keys, unknown `HOTMIC_` "
         "variables, values\n"
         "of the wrong type or range, and settings that contradict each other are errors: nothing is ignored. "
-        "(`HOTMIC_TEST_…`,\n"
-        "`HOTMIC_BUILD`, `HOTMIC_CACHE` and `HOTMIC_DEBIAN_MIRROR` belong to the tests and the build.)\n"
+        "(`HOTMIC_SERVER_URL`\n"
+        "and `HOTMIC_ADMIN_KEY` belong to the [admin commands](cli.md); `HOTMIC_TEST_…`, `HOTMIC_BUILD`, "
+        "`HOTMIC_CACHE` and\n"
+        "`HOTMIC_DEBIAN_MIRROR` to the tests and the build.)\n"
         "\n"
         "```toml\n"
         "[server]\n"
@@ -146,6 +163,55 @@ std::string documentation() {
         "level3.iterations = 10\n"
         "ready_if.rtf_p95_below = 0.5\n"
         "```\n"
+        "\n"
+        "## Several models\n"
+        "\n"
+        "Each `[models.NAME]` is a model with settings of its own, asked for by its name or one of its `aliases`. The "
+        "default model\n"
+        "serves requests that name none; `--model`, `--level` and the other short flags are about it, too, so "
+        "`--model-name NAME`\n"
+        "(short for `--set default_model=NAME`) turns them to another.\n"
+        "\n"
+        "```toml\n"
+        "default_model = \"small\"\n"
+        "\n"
+        "[models.small]\n"
+        "path = \"/models/ggml-small.bin\"\n"
+        "fallback = [\"sphinx\"]        # serves while small cannot\n"
+        "\n"
+        "[models.large]\n"
+        "path = \"/models/ggml-large-v3.bin\"\n"
+        "required = false             # its failure leaves the server ready\n"
+        "load = \"demand\"\n"
+        "idle_unload_ms = 600_000\n"
+        "\n"
+        "[models.sphinx]\n"
+        "provider = \"pocketsphinx\"\n"
+        "```\n"
+        "\n"
+        "Sections of the file say which models there are. Without any, flags do: `--set models.small.path=…` makes "
+        "`small`.\n"
+        "Variables reach the models that are there: with `[models.large-v3]`, `HOTMIC_MODELS_LARGE_V3_SLOTS` is its "
+        "`slots`.\n"
+        "A variable that could mean two keys is an error.\n"
+        "\n"
+        "The server is ready when every `required` model, or a fallback of it, is READY; one that loads on demand and "
+        "rests counts\n"
+        "as ready, one that has failed does not. A required model for which nothing can be chosen ends the start; "
+        "another one is\n"
+        "listed with the reason. Where the path is left open for several models, those with a path are given their "
+        "memory first.\n"
+        "\n"
+        "## While it runs\n"
+        "\n"
+        "SIGHUP (or `POST /admin/reload`) reads the configuration again. New models are added and loaded, missing ones "
+        "drained and\n"
+        "removed, those whose settings have changed swapped as their `swap` says, without losing a request; a "
+        "configuration with a\n"
+        "mistake changes nothing and is logged. Other changes, and a model's `aliases`, `required`, `load` and "
+        "`fallback`, need a\n"
+        "restart, and are logged as waiting for it. `hotmic swap` changes\n"
+        "a model until the next restart, without a file.\n"
         "\n"
         "Variables below are spelled for a model named `default`.\n";
     Config config;

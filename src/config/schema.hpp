@@ -28,6 +28,13 @@ struct Range {
     double max = std::numeric_limits<double>::infinity();
 };
 
+/// What it takes for a changed value to count while a server runs.
+enum class Effect : std::uint8_t {
+    restart,  ///< a new server
+    swap,     ///< the model is made ready anew
+    none,     ///< nothing: it is looked at when it matters
+};
+
 /// One row.
 struct Key {
     std::string_view path;  ///< "server.port"; in "models.*.path" the * stands for the model's name
@@ -36,6 +43,7 @@ struct Key {
     Range range{};
     std::span<const std::string_view> choices{};  ///< the only values there are, where that is so
     bool secret = false;                          ///< printed masked
+    Effect effect = path.starts_with("models.*") ? Effect::swap : Effect::restart;
 };
 
 /// A part of the file: [path] and the keys below it that no longer section claims.

@@ -2,21 +2,82 @@
 
 #include <algorithm>
 #include <format>
+#include <ranges>
 #include <set>
 
-#include "config/schema.hpp"
+#include "config/suggest.hpp"
 
 namespace hotmic::config {
 namespace {
 
 using From = Origin::From;
 
+/// Looking at values, and blaming keys for them.
 class Settling {
 public:
-    explicit Settling(Loaded& loaded) : loaded_(loaded), model_(loaded.config.models.at(loaded.model)) {}
+    explicit Settling(Loaded& loaded) : loaded_(loaded) {}
+
+protected:
+    /// `small` must not exceed `large`. A small one that is only a default gives way.
+    void fit(const std::string& small_key, milliseconds& small, const std::string& large_key, milliseconds large,
+             std::string_view why) {
+        if (small <= large) return;
+        if (!is_set(small_key)) {
+            small = large;
+            loaded_.origins[small_key].where = "lowered to " + large_key;
+            return;
+        }
+        const auto note = is_set(large_key) ? "" : " (the default)";
+        blame(small_key,
+              std::format("{} = {} is more than {} = {}{}: {}", small_key, small.count(), large_key, large.count(),
+                          note, why),
+              std::format("lower {} or raise {}", small_key, large_key));
+    }
+
+    [[nodiscard]] bool is_set(const std::string& path) { return loaded_.origins[path].from != From::standard; }
+    /// "models.default.sha256 (hotmic.toml:7)"
+    [[nodiscard]] std::string named(const std::string& path) {
+        const auto& origin = loaded_.origins[path];
+        return std::format("{} ({})", path, origin.from == From::standard ? "by default" : origin.where);
+    }
+    void blame(std::string key, std::string message, std::string remedy) {
+        problems_.push_back({ErrorCode::config_invalid, std::move(message), std::move(remedy), std::move(key)});
+    }
+
+    Loaded& loaded_;
+    std::vector<Error> problems_{};
+};
+
+class SettlingServer : Settling {
+public:
+    using Settling::Settling;
 
     std::vector<Error> run() {
-        server();
+        auto& server = loaded_.config.server;
+        if (server.host.empty())
+            blame("server.host", "server.host is empty", "use 127.0.0.1, or 0.0.0.0 for every interface");
+        if (std::ranges::contains(server.api_keys, std::string{})) {
+            blame("server.api_keys", "server.api_keys holds an empty key, which every client would present",
+                  "remove it, or use [] to need no key");
+        }
+        if (!server.admin_key.empty() && std::ranges::contains(server.api_keys, server.admin_key)) {
+            blame("server.admin_key",
+                  std::format("{} is also one of {}, so that every client may administer", named("server.admin_key"),
+                              named("server.api_keys")),
+                  "choose another admin key");
+        }
+        fit("server.drain_delay_ms", server.drain_delay, "server.shutdown_timeout_ms", server.shutdown_timeout,
+            "the drain alone would take all the time there is to stop");
+        return std::move(problems_);
+    }
+};
+
+class SettlingModel : Settling {
+public:
+    SettlingModel(Loaded& loaded, const std::string& name)
+        : Settling(loaded), name_(name), model_(loaded.config.models.at(name)) {}
+
+    std::vector<Error> run() {
         file();
         names();
         timeouts();
@@ -25,18 +86,6 @@ public:
     }
 
 private:
-    void server() {
-        auto& server = loaded_.config.server;
-        if (server.host.empty())
-            blame("server.host", "server.host is empty", "use 127.0.0.1, or 0.0.0.0 for every interface");
-        if (std::ranges::contains(server.api_keys, std::string{})) {
-            blame("server.api_keys", "server.api_keys holds an empty key, which every client would present",
-                  "remove it, or use [] to need no key");
-        }
-        fit("server.drain_delay_ms", server.drain_delay, "server.shutdown_timeout_ms", server.shutdown_timeout,
-            "the drain alone would take all the time there is to stop");
-    }
-
     void file() {
         auto& digest = model_.sha256;
         std::ranges::transform(digest, digest.begin(), [](char c) { return c >= 'A' && c <= 'F' ? c - 'A' + 'a' : c; });
@@ -61,7 +110,7 @@ private:
     }
 
     void names() {
-        std::set<std::string> seen{loaded_.model};
+        std::set<std::string> seen{name_};
         for (const auto& alias : model_.aliases) {
             if (alias.empty()) {
                 blame(of_model("aliases"), of_model("aliases") + " holds an empty name", "remove it");
@@ -117,45 +166,111 @@ private:
               std::format("set {} = {}, or remove {}", of_model("warmup.level"), level, of_model(name)));
     }
 
-    /// `small` must not exceed `large`. A small one that is only a default gives way.
-    void fit(const std::string& small_key, milliseconds& small, const std::string& large_key, milliseconds large,
-             std::string_view why) {
-        if (small <= large) return;
-        if (!is_set(small_key)) {
-            small = large;
-            loaded_.origins[small_key].where = "lowered to " + large_key;
-            return;
-        }
-        const auto note = is_set(large_key) ? "" : " (the default)";
-        blame(small_key,
-              std::format("{} = {} is more than {} = {}{}: {}", small_key, small.count(), large_key, large.count(),
-                          note, why),
-              std::format("lower {} or raise {}", small_key, large_key));
-    }
+    [[nodiscard]] std::string of_model(std::string_view key) const { return std::format("models.{}.{}", name_, key); }
+    [[nodiscard]] std::string set_by(std::string_view key) { return named(of_model(key)); }
 
-    [[nodiscard]] std::string of_model(std::string_view name) const {
-        return std::format("models.{}.{}", loaded_.model, name);
-    }
-    [[nodiscard]] bool is_set(const std::string& path) { return loaded_.origins[path].from != From::standard; }
-    /// "models.default.sha256 (hotmic.toml:7)"
-    [[nodiscard]] std::string set_by(std::string_view name) {
-        const auto path = of_model(name);
-        const auto& origin = loaded_.origins[path];
-        return std::format("{} ({})", path, origin.from == From::standard ? "by default" : origin.where);
-    }
-    void blame(std::string key, std::string message, std::string remedy) {
-        problems_.push_back({ErrorCode::config_invalid, std::move(message), std::move(remedy), std::move(key)});
-    }
-
-    Loaded& loaded_;
+    const std::string& name_;
     Model& model_;
-    std::vector<Error> problems_{};
+};
+
+/// What models say about each other.
+class SettlingNames : Settling {
+public:
+    using Settling::Settling;
+
+    std::vector<Error> run() {
+        aliases();
+        for (const auto& [name, model] : models()) fallback(name, model);
+        if (problems_.empty()) cycles();
+        return std::move(problems_);
+    }
+
+private:
+    /// A name leads to one model only.
+    void aliases() {
+        std::map<std::string, std::string> owners;
+        for (const auto& [name, model] : models()) {
+            for (const auto& alias : model.aliases) {
+                const auto key = std::format("models.{}.aliases", name);
+                if (alias != name && models().contains(alias)) {
+                    blame(key,
+                          std::format("{} holds \"{}\", which is the name of [models.{}]", named(key), alias, alias),
+                          "remove it, or rename that model");
+                }
+                const auto [owner, fresh] = owners.emplace(alias, key);
+                if (fresh || owner->second == key) continue;  // twice in one list has been told already
+                blame(key, std::format("{} and {} both hold \"{}\"", named(owner->second), named(key), alias),
+                      "keep it in one of them");
+            }
+        }
+    }
+
+    void fallback(const std::string& name, const Model& model) {
+        const auto key = std::format("models.{}.fallback", name);
+        std::set<std::string> seen;
+        for (const auto& other : model.fallback) {
+            if (other == name) {
+                blame(key, std::format("{} holds \"{}\", the model itself", named(key), other), "remove it");
+            } else if (!models().contains(other)) {
+                const auto names = std::views::keys(models()) | std::ranges::to<std::vector<std::string>>();
+                const auto nearest = closest(other, names);
+                blame(key, std::format("{} holds \"{}\", but there is no such model", named(key), other),
+                      nearest && *nearest != name ? std::format("did you mean {}?", *nearest)
+                                                  : std::format("add [models.{}], or remove it", other));
+            } else if (!seen.insert(other).second) {
+                blame(key, std::format("{} holds \"{}\" twice", named(key), other), "every name once is enough");
+            }
+        }
+    }
+
+    /// A model that stands in for itself, by way of others.
+    void cycles() {
+        std::set<std::string> done;
+        for (const auto& name : std::views::keys(models())) {
+            std::vector<std::string> way;
+            if (follow(name, way, done)) return;  // one at a time: others may be the same circle
+        }
+    }
+
+    bool follow(const std::string& name, std::vector<std::string>& way, std::set<std::string>& done) {
+        if (const auto begin = std::ranges::find(way, name); begin != way.end()) {
+            std::string circle;
+            for (const auto& each : std::ranges::subrange(begin, way.end())) circle += each + " → ";
+            const auto key = std::format("models.{}.fallback", way.back());
+            blame(key, std::format("{} leads in a circle: {}{}", named(key), circle, name),
+                  std::format("remove {} from it, or break the circle elsewhere", name));
+            return true;
+        }
+        if (!done.insert(name).second) return false;
+        way.push_back(name);
+        const bool found =
+            std::ranges::any_of(models().at(name).fallback, [&](const auto& next) { return follow(next, way, done); });
+        way.pop_back();
+        return found;
+    }
+
+    std::map<std::string, Model>& models() { return loaded_.config.models; }
 };
 
 }  // namespace
 
+Error in_one(std::vector<Error> problems) {
+    if (problems.size() == 1) return std::move(problems.front());
+    Error all{ErrorCode::config_invalid, std::format("{} problems with the configuration:", problems.size()), "",
+              problems.front().param};
+    for (const auto& each : problems) all.message += "\n  " + each.describe();
+    return all;
+}
+
+std::vector<Error> settle_model(Loaded& loaded, const std::string& name) {
+    return SettlingModel(loaded, name).run();
+}
+
 std::vector<Error> settle(Loaded& loaded) {
-    return Settling(loaded).run();
+    auto problems = SettlingServer(loaded).run();
+    for (const auto& name : std::views::keys(loaded.config.models)) problems.append_range(settle_model(loaded, name));
+    problems.append_range(SettlingNames(loaded).run());
+    return problems;
 }
 
 }  // namespace hotmic::config

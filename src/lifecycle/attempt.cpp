@@ -14,6 +14,7 @@ std::optional<Error> limit_passed(Attempt& attempt, ModelState phase, const Life
         attempt.beats = beats;
         attempt.beat_at = now;
     }
+    if (attempt.waiting) return std::nullopt;
     if (phase == ModelState::loading) {
         const auto so_far = std::format("{} of {} MB had been read", done >> 20, total >> 20);
         if (now >= attempt.began + options.load_timeout) {
@@ -41,7 +42,7 @@ std::optional<Error> limit_passed(Attempt& attempt, ModelState phase, const Life
 Clock::time_point next_look(const Attempt& attempt, ModelState phase, const LifecycleOptions& options,
                             Clock::time_point now) {
     if (phase == ModelState::warming_up) return *attempt.warmup_began + options.warmup.timeout;
-    if (phase != ModelState::loading) return Clock::time_point::max();
+    if (phase != ModelState::loading || attempt.waiting) return Clock::time_point::max();
     return std::min({attempt.began + options.load_timeout, attempt.beat_at + options.stall_timeout,
                      // Signs of life are noticed at this grain, so a stall is found at most this much late.
                      now + std::max(options.stall_timeout / 8, milliseconds(1))});

@@ -16,22 +16,28 @@ namespace hotmic {
 /// Shared by the thread that loads, the manager's watch, and everybody waiting for the outcome. Fields below the line
 /// are guarded by the manager's mutex.
 struct Attempt {
-    Attempt(std::string model_name, std::string instance_id, int attempt_number)
-        : model(std::move(model_name)), id(std::move(instance_id)), number(attempt_number), progress(id) {}
+    Attempt(std::string model_name, std::string instance_id, int attempt_number, bool recovers)
+        : model(std::move(model_name)),
+          id(std::move(instance_id)),
+          number(attempt_number),
+          recovery(recovers),
+          progress(id) {}
 
     const std::string model;
     const std::string id;  ///< the instance's
     const int number;      ///< in the current series, from 1
-    const Clock::time_point began = Clock::now();
+    const bool recovery;   ///< of a model that was READY: users miss it, so it does not wait for its turn
     LoadProgress progress;
     std::stop_source stop;
 
     // ──────────
-    bool running = true;                  ///< its thread has not ended
-    std::optional<Result<void>> outcome;  ///< set when READY or ERROR was published, or the load was cancelled
-    std::optional<Error> stopped_as;      ///< why it was asked to stop, when it was
-    std::optional<Error> lost;            ///< the engine died by itself before READY
-    FileFingerprint file;                 ///< of the model file when the attempt began
+    bool running = true;                     ///< its thread has not ended
+    bool waiting = false;                    ///< for its turn to load
+    Clock::time_point began = Clock::now();  ///< to load, not counting the wait
+    std::optional<Result<void>> outcome;     ///< set when READY or ERROR was published, or the load was cancelled
+    std::optional<Error> stopped_as;         ///< why it was asked to stop, when it was
+    std::optional<Error> lost;               ///< the engine died by itself before READY
+    FileFingerprint file;                    ///< of the model file when the attempt began
     Clock::time_point stop_asked{};
     std::uint64_t beats = 0;  ///< progress.beats as last seen, and when it last changed
     Clock::time_point beat_at = began;

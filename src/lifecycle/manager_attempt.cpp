@@ -32,6 +32,7 @@ void ModelManager::Impl::run_attempt(Attempt& mine) {
 
 Result<void> ModelManager::Impl::make_ready(Attempt& mine) {
     const auto stop = mine.stop.get_token();
+    const auto turn = await_turn(mine);
     if (auto fit = preflight(mine); !fit) return fit;
 
     const auto resident_before = resident_memory();
@@ -76,11 +77,28 @@ Result<void> ModelManager::Impl::make_ready(Attempt& mine) {
     return warm;
 }
 
+/// One load at a time, or as many as configured; what was READY before comes first.
+MemoryBroker::Turn ModelManager::Impl::await_turn(Attempt& mine) {
+    if (mine.recovery) return nullptr;
+    {
+        const Lock lock(mutex);
+        mine.waiting = true;
+    }
+    auto turn = broker.wait_turn(mine.stop.get_token());
+    const Lock lock(mutex);
+    mine.waiting = false;
+    mine.began = mine.beat_at = Clock::now();
+    watch_due = true;
+    watch_wakes.notify_all();
+    return turn;
+}
+
 /// Everything that can be refused before gigabytes are read.
 Result<void> ModelManager::Impl::preflight(Attempt& mine) {
     {
         const auto file = fingerprint_of(spec.path);
         const Lock lock(mutex);
+        if (mine.stopped_as) return std::unexpected(*mine.stopped_as);
         mine.file = file;
     }
     if (const auto availability = provider->availability(); !availability.available) {

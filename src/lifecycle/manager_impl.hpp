@@ -49,7 +49,7 @@ public:
     void forgive();
     Result<void> wait_for_ready(Deadline deadline);
     Result<Lease> acquire();
-    void when_ready(Deadline deadline, std::function<void(Result<Lease>)> then);
+    void when_ready(Deadline deadline, std::function<void(Result<Lease>)> then, std::string lost_instance);
     Result<UnloadReport> unload(Deadline deadline, std::optional<std::chrono::milliseconds> drain);
     Result<UnloadReport> shutdown(Deadline deadline, std::optional<std::chrono::milliseconds> drain);
     Health health() const;
@@ -66,13 +66,14 @@ private:
     struct Waiter {
         Deadline deadline;
         std::function<void(Result<Lease>)> then;
+        std::string lost;  // an instance that is of no use
     };
     using Lock = std::unique_lock<std::mutex>;
 
     // The state machine. The mutex is held.
     void transition(ModelState to, std::string cause);
     Result<void> ask(const FileFingerprint& file);
-    void begin_attempt(const std::string& cause);
+    void begin_attempt(const std::string& cause, bool recovers = false);
     void begin_unload(std::chrono::milliseconds drain, const std::string& cause);
     void ask_to_stop(Attempt& running, Error why);
     void fail_attempt(Attempt& failed, const Error& error);
@@ -83,6 +84,7 @@ private:
     // The attempt's thread.
     void run_attempt(Attempt& mine);
     Result<void> make_ready(Attempt& mine);
+    MemoryBroker::Turn await_turn(Attempt& mine);
     Result<void> preflight(Attempt& mine);
     Result<void> warm_up(Attempt& mine, const std::shared_ptr<ModelInstance>& fresh,
                          const std::function<std::uint64_t()>& resident_bytes);

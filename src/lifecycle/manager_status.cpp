@@ -79,6 +79,7 @@ std::string ModelManager::Impl::reason() const {
             if (wakes_on_demand()) return "the model is loaded when it is first asked for";
             return loaded_once ? "the model has been unloaded" : "the model has not been asked for yet";
         case ModelState::loading: {
+            if (attempt->waiting) return "the model waits for others to load";
             const auto [done, total, beats] = attempt->progress.snapshot();
             if (total == 0) return "the model is loading";
             return std::format("the model is loading: {} of {} MB", done >> 20, total >> 20);

@@ -59,7 +59,8 @@ bool ModelManager::Impl::clear_corpse(Lock& lock) {
 
 bool ModelManager::Impl::retry(Clock::time_point now) {
     if (!retry_at || now < *retry_at || (attempt && attempt->running)) return false;
-    begin_attempt(recovery.failures() == 0 ? "recovery" : std::format("retry {}", recovery.failures()));
+    const bool recovers = recovery.failures() == 0;
+    begin_attempt(recovers ? "recovery" : std::format("retry {}", recovery.failures()), recovers);
     return true;
 }
 
@@ -134,7 +135,7 @@ bool ModelManager::Impl::answer_waiters(Lock& lock, Clock::time_point now) {
                           (state == ModelState::unloading && !resting);
     std::vector<std::pair<Waiter, Result<Lease>>> answered;
     std::erase_if(waiters, [&](Waiter& waiter) {
-        if (state == ModelState::ready)
+        if (state == ModelState::ready && instance->id() != waiter.lost)
             answered.emplace_back(std::move(waiter), Lease(instance));
         else if (hopeless)
             answered.emplace_back(std::move(waiter), std::unexpected(not_ready()));

@@ -1,3 +1,4 @@
+#include <condition_variable>
 #include <format>
 #include <mutex>
 #include <utility>
@@ -9,14 +10,31 @@ namespace hotmic {
 
 struct MemoryBroker::Impl {
     std::function<std::uint64_t()> available;
+    int parallel_loads = 0;
     mutable std::mutex mutex;
+    std::condition_variable_any turn_ended;
     std::uint64_t reserved = 0;
+    int turns = 0;  // taken
 };
 
-MemoryBroker::MemoryBroker(std::function<std::uint64_t()> available) : impl_(std::make_unique<Impl>()) {
+MemoryBroker::MemoryBroker(std::function<std::uint64_t()> available, int parallel_loads)
+    : impl_(std::make_unique<Impl>()) {
+    impl_->parallel_loads = parallel_loads;
     impl_->available = available ? std::move(available) : [] { return available_memory(); };
 }
 MemoryBroker::~MemoryBroker() = default;
+
+MemoryBroker::Turn MemoryBroker::wait_turn(const std::stop_token& stop) {
+    std::unique_lock lock(impl_->mutex);
+    const auto free = [this] { return impl_->parallel_loads == 0 || impl_->turns < impl_->parallel_loads; };
+    if (!impl_->turn_ended.wait(lock, stop, free)) return nullptr;
+    ++impl_->turns;
+    return {this, [](MemoryBroker* broker) {
+                const std::scoped_lock ending(broker->impl_->mutex);
+                --broker->impl_->turns;
+                broker->impl_->turn_ended.notify_one();
+            }};
+}
 
 Result<MemoryBroker::Reservation> MemoryBroker::reserve(std::uint64_t bytes, std::string_view what) {
     const auto mb = [](std::uint64_t value) { return value >> 20; };

@@ -73,9 +73,10 @@ Result<Lease> ModelManager::Impl::acquire() {
     return Lease(instance);
 }
 
-void ModelManager::Impl::when_ready(Deadline deadline, std::function<void(Result<Lease>)> then) {
+void ModelManager::Impl::when_ready(Deadline deadline, std::function<void(Result<Lease>)> then,
+                                    std::string lost_instance) {
     const std::scoped_lock lock(mutex);
-    waiters.push_back({deadline, std::move(then)});
+    waiters.push_back({deadline, std::move(then), std::move(lost_instance)});
     watch_due = true;
     watch_wakes.notify_all();
 }
@@ -146,11 +147,12 @@ Result<void> ModelManager::Impl::ask(const FileFingerprint& file) {
     return {};
 }
 
-void ModelManager::Impl::begin_attempt(const std::string& cause) {
+void ModelManager::Impl::begin_attempt(const std::string& cause, bool recovers) {
     retry_at.reset();
     resting = false;
     if (attempt && attempt->thread.joinable()) attempt->thread.join();  // it has ended: `running` is false
-    attempt = std::make_shared<Attempt>(name, std::format("{}-{:08x}", name, random()), recovery.failures() + 1);
+    attempt =
+        std::make_shared<Attempt>(name, std::format("{}-{:08x}", name, random()), recovery.failures() + 1, recovers);
     transition(ModelState::loading, cause);
     loaded_once = false;
     info.reset();
@@ -235,8 +237,8 @@ Result<void> ModelManager::wait_for_ready(Deadline deadline) {
 Result<Lease> ModelManager::acquire() {
     return impl_->acquire();
 }
-void ModelManager::when_ready(Deadline deadline, std::function<void(Result<Lease>)> then) {
-    impl_->when_ready(deadline, std::move(then));
+void ModelManager::when_ready(Deadline deadline, std::function<void(Result<Lease>)> then, std::string lost) {
+    impl_->when_ready(deadline, std::move(then), std::move(lost));
 }
 Result<UnloadReport> ModelManager::unload(Deadline deadline, std::optional<milliseconds> drain) {
     return impl_->unload(deadline, drain);
@@ -258,6 +260,9 @@ const std::string& ModelManager::name() const noexcept {
 }
 const ModelSpec& ModelManager::spec() const noexcept {
     return impl_->spec;
+}
+const LifecycleOptions& ModelManager::options() const noexcept {
+    return impl_->options;
 }
 const Journal& ModelManager::journal() const noexcept {
     return impl_->journal;

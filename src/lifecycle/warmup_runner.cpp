@@ -283,6 +283,7 @@ private:
 
     Result<std::vector<Shape>> make_shapes() const {
         std::vector<Shape> shapes;
+        shapes.reserve(lease_.model().warmup_lengths.size() + 1);
         for (const double seconds : lease_.model().warmup_lengths) {
             auto shape = shape_of(seconds);
             if (!shape) return std::unexpected(std::move(shape).error());

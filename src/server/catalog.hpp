@@ -1,35 +1,64 @@
-/// Model names to managers: what `model` in a request may say.
+/// Model names to models: what `model` in a request may say, and which model then serves.
 #pragma once
 
+#include <atomic>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <vector>
 
-#include "hotmic/model_manager.hpp"
+#include "hotmic/served_model.hpp"
 
 namespace hotmic::server {
 
-/// One name a server answers to, with its aliases. Immutable once built, so it needs no lock.
+/// One name a server answers to, with its aliases.
 struct CatalogEntry {
     std::string name;
-    std::vector<std::string> aliases;
+    std::vector<std::string> aliases{};
     bool required = true;
-    std::unique_ptr<ModelManager> manager;
+    bool on_demand = false;               ///< not loaded at start
+    std::vector<std::string> fallback{};  ///< names of entries that serve while this one cannot, in this order
+    std::unique_ptr<ServedModel> model;
 };
+using EntryPtr = std::shared_ptr<const CatalogEntry>;
 
+/// Thread safety: everything here may be called from any thread.
 class ModelCatalog {
 public:
-    explicit ModelCatalog(std::vector<CatalogEntry> entries) : entries_(std::move(entries)) {}
+    /// `jobs` must outlive this. The first entry serves requests that name no model.
+    ModelCatalog(std::vector<CatalogEntry> entries, JobBook& jobs);
+    ~ModelCatalog();
+    ModelCatalog(const ModelCatalog&) = delete;
+    ModelCatalog& operator=(const ModelCatalog&) = delete;
 
-    [[nodiscard]] const std::vector<CatalogEntry>& entries() const noexcept { return entries_; }
+    [[nodiscard]] std::vector<EntryPtr> entries() const;
     /// By name or alias; an empty name is the first entry. Errors: model_not_found, naming those that exist.
-    [[nodiscard]] Result<ModelManager*> find(std::string_view name) const;
-    /// True when every required model is READY and there is at least one model.
+    [[nodiscard]] Result<EntryPtr> find(std::string_view name) const;
+    /// Who serves requests for `entry` now: itself, or while it cannot, its first fallback that is READY.
+    [[nodiscard]] EntryPtr serving(const EntryPtr& entry) const;
+    /// True when there is a model and every required one is served: is READY, rests, or a fallback of it is READY.
     [[nodiscard]] bool ready() const;
 
+    /// Errors: invalid_request if there is a model of that name or alias.
+    [[nodiscard]] Result<EntryPtr> add(CatalogEntry entry);
+    /// No request finds it any more; those under way are finished, then its memory is given back, all as a job. Errors:
+    /// model_not_found; invalid_request for the last model.
+    [[nodiscard]] Result<Job> remove(std::string_view name);
+
 private:
-    std::vector<CatalogEntry> entries_;
+    struct Removal {
+        EntryPtr entry;
+        std::shared_ptr<std::atomic<bool>> done;
+        std::jthread thread;
+    };
+    [[nodiscard]] EntryPtr lookup(std::string_view name) const;
+
+    JobBook& jobs_;
+    mutable std::mutex mutex_;
+    std::vector<EntryPtr> entries_;
+    std::vector<Removal> removals_;
 };
 
 }  // namespace hotmic::server

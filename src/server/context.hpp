@@ -7,17 +7,18 @@
 #include "server/admission.hpp"
 #include "server/catalog.hpp"
 #include "server/executor.hpp"
+#include "server/planner.hpp"
 #include "telemetry/metrics.hpp"
 
 namespace hotmic::server {
 
 struct Context {
     const config::Config& config;
-    const ModelCatalog& catalog;
+    ModelCatalog& catalog;
+    JobBook& jobs;
+    Planner& planner;
     const Journal& journal;
     const ProviderRegistry& providers;
-    const std::string& chosen_because;
-    const std::string& chosen_model;
     telemetry::Metrics& metrics;
     Executor& decoders;
     InFlight& in_flight;
@@ -36,5 +37,6 @@ struct Context {
 void register_openai(Context& context);
 void register_probes(Context& context);
 void register_health(Context& context);
+void register_admin(Context& context);
 
 }  // namespace hotmic::server

@@ -10,6 +10,7 @@
 #include "lifecycle/memory_info.hpp"
 #include "server/context.hpp"
 #include "server/responses.hpp"
+#include "server/transition_json.hpp"
 #include "text/json.hpp"
 
 namespace hotmic::server {
@@ -35,6 +36,7 @@ struct HealthBody {
     std::optional<double> progress;
     std::optional<double> eta_seconds;
     std::optional<double> retry_in_seconds;
+    std::optional<std::string> served_by;  // while that is not the model itself
 };
 
 struct ModelHealth {
@@ -70,17 +72,6 @@ struct Stats {
     int busy = 0;
     std::size_t waiting = 0;
     std::size_t max_waiting = 0;
-};
-
-struct Event {
-    std::uint64_t sequence = 0;
-    std::string time;
-    std::string model;
-    std::string instance;
-    std::string from;
-    std::string to;
-    std::string cause;
-    double phase_ms = 0;
 };
 
 struct UnloadBody {
@@ -152,14 +143,15 @@ double mb(std::uint64_t bytes) {
     return static_cast<double>(bytes) / kMb;
 }
 
-/// The one model this version serves.
-const ModelManager& the_model(const Context& context) {
-    return *context.catalog.entries().front().manager;
+/// The model that `?model=` names; without, the one that requests without a name get.
+Result<EntryPtr> asked_for(const Context& context, const drogon::HttpRequestPtr& request) {
+    return context.catalog.find(request->getParameter("model"));
 }
 
-wire::HealthBody health_body(const Context& context) {
-    const auto health = the_model(context).health();
+wire::HealthBody health_body(const Context& context, const EntryPtr& entry) {
+    const auto health = entry->model->health();
     const auto server = resident_memory();
+    const auto stand_in = context.catalog.serving(entry);
     wire::HealthBody body{.provider = health.provider,
                           .model = health.info ? health.info->name : health.model,
                           .model_ready = health.ready && !context.not_ready,
@@ -171,7 +163,13 @@ wire::HealthBody health_body(const Context& context) {
                           .server_rss_mb = mb(server),
                           .model_rss_mb = mb(health.resident_bytes),
                           .uptime_s = std::chrono::duration<double>(Clock::now() - context.began).count()};
-    body.status = body.model_ready ? "ok" : health.state == ModelState::error ? "error" : "loading";
+    body.status = body.model_ready                    ? "ok"
+                  : context.not_ready                 ? "stopping"
+                  : stand_in != entry                 ? "degraded"
+                  : health.resting                    ? "resting"
+                  : health.state == ModelState::error ? "error"
+                                                      : "loading";
+    if (stand_in != entry) body.served_by = stand_in->name;
     if (!body.model_ready) {
         body.reason = context.not_ready ? "the server is shutting down" : health.reason;
         if (health.last_error) body.error_code = to_string(health.last_error->code);
@@ -185,22 +183,11 @@ wire::HealthBody health_body(const Context& context) {
     return body;
 }
 
-wire::Event event_of(const Transition& transition) {
-    return {.sequence = transition.sequence,
-            .time = std::format("{:%FT%TZ}", std::chrono::floor<std::chrono::milliseconds>(transition.wall)),
-            .model = transition.model,
-            .instance = transition.instance,
-            .from = std::string(to_string(transition.from)),
-            .to = std::string(to_string(transition.to)),
-            .cause = transition.cause,
-            .phase_ms = std::chrono::duration<double, std::milli>(transition.phase).count()};
-}
-
-wire::ModelStatus model_status(const Context& context) {
-    const auto& manager = the_model(context);
-    const auto health = manager.health();
+wire::ModelStatus model_status(const Context& context, const EntryPtr& entry) {
+    const auto& model = *entry->model;
+    const auto health = model.health();
     wire::ModelStatus status;
-    status.model = manager.name();
+    status.model = entry->name;
     status.health = {.state = std::string(to_string(health.state)),
                      .ready = health.ready,
                      .model_loaded = health.info.has_value(),
@@ -232,8 +219,8 @@ wire::ModelStatus model_status(const Context& context) {
                     .busy = health.queue.busy,
                     .waiting = health.queue.waiting,
                     .max_waiting = health.queue.max_waiting};
-    status.warmup = manager.warmup_report();
-    if (const auto unload = manager.last_unload()) {
+    status.warmup = model.warmup_report();
+    if (const auto unload = model.last_unload()) {
         status.last_unload = {.resident_before_mb = mb(unload->resident_before_bytes),
                               .resident_after_mb = mb(unload->resident_after_bytes),
                               .process_gone = unload->process_gone,
@@ -243,7 +230,7 @@ wire::ModelStatus model_status(const Context& context) {
     constexpr std::uint64_t kLastEvents = 50;
     const auto last = context.journal.last_sequence();
     for (const auto& transition : context.journal.since(last - std::min(last, kLastEvents))) {
-        status.events.push_back(event_of(transition));
+        status.events.push_back(wire::event_of(transition));
     }
     return status;
 }
@@ -272,15 +259,15 @@ wire::CapabilitiesBody capabilities_body(const Context& context) {
                                   .devices = availability.devices,
                                   .capabilities = provider->capabilities()});
     }
-    body.recommendation = {std::string(the_model(context).health().provider), context.chosen_model,
-                           context.chosen_because};
+    const auto plan = context.catalog.entries().front()->model->plan();
+    body.recommendation = {plan.spec.provider, describe_model(plan.spec), plan.reason};
     return body;
 }
 
 std::string metrics_text(const Context& context) {
     for (const auto& entry : context.catalog.entries()) {
-        const auto health = entry.manager->health();
-        telemetry::Metrics::ModelGauges gauges{.model = entry.name,
+        const auto health = entry->model->health();
+        telemetry::Metrics::ModelGauges gauges{.model = entry->name,
                                                .state = to_string(health.state),
                                                .all_states = {},
                                                .load_seconds = health.load_time_ms / 1000,
@@ -305,22 +292,51 @@ void register_health(Context& context) {
         app.registerHandler(path, [make](const drogon::HttpRequestPtr&, Respond&& respond) { respond(make()); },
                             {drogon::Get, drogon::Head});
     };
-    get("/health", [&context] {
-        const auto body = health_body(context);
-        auto response = respond_json(to_json(body), body.model_ready ? 200 : 503);
-        if (!body.model_ready)
-            response->addHeader("Retry-After", std::to_string(retry_after(the_model(context).health())));
+    const auto get_of_model = [&](const char* path, auto make) {
+        app.registerHandler(path,
+                            [make, &context](const drogon::HttpRequestPtr& request, Respond&& respond) {
+                                const auto entry = asked_for(context, request);
+                                if (entry) return respond(make(*entry));
+                                context.metrics.error(to_string(entry.error().code));
+                                respond(respond_error(entry.error(), request));
+                            },
+                            {drogon::Get, drogon::Head});
+    };
+    get_of_model("/health", [&context](const EntryPtr& entry) {
+        const auto body = health_body(context, entry);
+        const bool serves = body.status == "ok" || body.status == "degraded" || body.status == "resting";
+        auto response = respond_json(to_json(body), serves ? 200 : 503);
+        if (!serves) response->addHeader("Retry-After", std::to_string(retry_after(entry->model->health())));
         return response;
     });
-    get("/model-status", [&context] { return respond_json(to_json(model_status(context))); });
+    get_of_model("/model-status",
+                 [&context](const EntryPtr& entry) { return respond_json(to_json(model_status(context, entry))); });
     get("/capabilities", [&context] { return respond_json(to_json(capabilities_body(context))); });
     get("/metrics",
         [&context] { return respond_text(metrics_text(context), "text/plain; version=0.0.4; charset=utf-8"); });
     get("/", [] {
-        return respond_json(to_json(
-            wire::Index{.endpoints = {"POST /v1/audio/transcriptions", "POST /v1/audio/translations", "GET /v1/models",
-                                      "GET /v1/models/{id}", "GET /livez", "GET /readyz", "GET /startupz",
-                                      "GET /health", "GET /model-status", "GET /capabilities", "GET /metrics"}}));
+        return respond_json(to_json(wire::Index{.endpoints = {"POST /v1/audio/transcriptions",
+                                                              "POST /v1/audio/translations",
+                                                              "GET /v1/models",
+                                                              "GET /v1/models/{id}",
+                                                              "GET /livez",
+                                                              "GET /readyz",
+                                                              "GET /startupz",
+                                                              "GET /health",
+                                                              "GET /model-status",
+                                                              "GET /capabilities",
+                                                              "GET /metrics",
+                                                              "GET /admin/models",
+                                                              "POST /admin/models/{name}/load",
+                                                              "POST /admin/models/{name}/unload",
+                                                              "POST /admin/models/{name}/warmup",
+                                                              "POST /admin/models/{name}/swap",
+                                                              "DELETE /admin/models/{name}",
+                                                              "GET /admin/jobs",
+                                                              "GET /admin/jobs/{id}",
+                                                              "GET /admin/jobs/{id}/events",
+                                                              "GET /admin/events",
+                                                              "POST /admin/reload"}}));
     });
 }
 

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <utility>
 
 #include "server/context.hpp"
 #include "server/form.hpp"
@@ -73,20 +74,19 @@ public:
         auto parsed = parse_form(form_, task_);
         if (!parsed) return refuse(parsed.error());
         wanted_ = *std::move(parsed);
-        const auto manager = context_.catalog.find(wanted_.model);
-        if (!manager) return refuse(manager.error());
-        manager_ = *manager;
-        auto lease = manager_->acquire();
-        if (!lease) return refuse(lease.error(), retry_after(manager_->health()));
-        lease_ = *std::move(lease);
+        auto asked = context_.catalog.find(wanted_.model);
+        if (!asked) return refuse(asked.error());
+        asked_ = *std::move(asked);
+        server_ = context_.catalog.serving(asked_);
+        auto lease = model().acquire();
+        const bool wakes = !lease && model().health().resting;
+        if (!lease && !wakes) return refuse(lease.error(), retry_after(model().health()));
 
         ticket_.emplace(context_.in_flight, request_);
         context_.metrics.in_flight(+1);
-        if (!context_.decoders.submit([self = shared_from_this()] { self->decode(); })) {
-            answer(
-                std::unexpected(Error{ErrorCode::queue_full, "too many uploads wait to be decoded", "try again later"}),
-                {});
-        }
+        if (wakes) return await_model();
+        lease_ = *std::move(lease);
+        begin();
     }
 
     /// Answers with an error, once: what still comes of the body is dropped.
@@ -105,9 +105,50 @@ public:
     }
 
 private:
+    /// Goes on as soon as the model is ready, which it is asked to become, for as long as it would wait for a slot.
+    void await_model(std::string lost = {}) {
+        if (patience_ends_ == Deadline{}) patience_ends_ = in(model().options().queue_timeout);
+        model().when_ready(
+            patience_ends_,
+            [self = shared_from_this()](Result<Lease> lease) {
+                if (self->ticket_->stop().stop_requested())
+                    return self->answer(fail(ErrorCode::cancelled, "the client went away"), {});
+                if (!lease && self->turn_to_fallback()) return self->await_model();
+                if (!lease) return self->answer(std::unexpected(std::move(lease).error()), {});
+                self->lease_ = *std::move(lease);
+                self->begin();
+            },
+            std::move(lost));
+    }
+
+    /// True when another model than the one that was waited for serves by now.
+    bool turn_to_fallback() {
+        const auto before = std::exchange(server_, context_.catalog.serving(asked_));
+        return server_ != before;
+    }
+
+    void begin() {
+        if (context_.decoders.submit([self = shared_from_this()] { self->decode(); })) return;
+        answer(fail(ErrorCode::queue_full, "too many uploads wait to be decoded", "try again later"), {});
+    }
+
+    /// A model that dies takes its requests with it, but not what they were about: each is tried once more, by a
+    /// fallback that is READY or the recovered model. Nothing of the first try has been answered, so the client notices
+    /// only the wait.
+    bool replay(const Result<Transcript>& result) {
+        if (result || result.error().code != ErrorCode::model_lost || std::exchange(replayed_, true)) return false;
+        spdlog::warn("replaying request={} instance={} cause=\"{}\"", request_id(request_), lease_.instance_id(),
+                     result.error().message);
+        context_.metrics.replayed(server_->name);
+        std::string lost = lease_.instance_id();
+        lease_ = Lease();
+        server_ = context_.catalog.serving(asked_);
+        await_model(std::move(lost));
+        return true;
+    }
+
     void decode() {
         auto source = open_media(form_.file, {.max_seconds = context_.config.server.max_audio_seconds});
-        form_.file.reset();  // the source holds it from here on
         if (!source) return answer(std::unexpected(std::move(source).error()), {});
         Request request{.audio = *std::move(source),
                         .options = wanted_.options,
@@ -115,32 +156,40 @@ private:
                         .id = request_id(request_)};
         lease_.submit(std::move(request),
                       [self = shared_from_this()](Result<Transcript> result, const RequestTimings& timings) {
-                          self->answer(std::move(result), timings);
+                          if (!self->replay(result)) self->answer(std::move(result), timings);
                       });
     }
 
     void answer(Result<Transcript> result, const RequestTimings& timings) {
         context_.metrics.in_flight(-1);
+        form_.file.reset();
         if (result) {
-            context_.metrics.recognition(manager_->name(), seconds(timings.queued), seconds(timings.inference),
+            context_.metrics.recognition(server_->name, seconds(timings.queued), seconds(timings.inference),
                                          timings.audio_seconds);
             spdlog::info(
                 "recognized request={} instance={} slot={} audio_s={:.2f} queued_ms={:.1f} inference_ms={:.1f}",
                 request_id(request_), lease_.instance_id(), timings.slot, timings.audio_seconds,
                 seconds(timings.queued) * 1000, seconds(timings.inference) * 1000);
-            auto body = render(*result, wanted_.format, wanted_.render);
-            respond_(respond_text(std::move(body), content_type_of(wanted_.format)));
+            auto response =
+                respond_text(render(*result, wanted_.format, wanted_.render), content_type_of(wanted_.format));
+            response->addHeader("x-hotmic-model", server_->name);
+            respond_(response);
         } else {
             const auto& error = result.error();
             const bool busy = error.code == ErrorCode::queue_full || error.code == ErrorCode::queue_timeout;
-            refuse(error, busy ? std::optional(busy_retry()) : std::nullopt);
+            const bool waits = spec_of(error.code).error_class == ErrorClass::model;
+            refuse(error, busy    ? std::optional(busy_retry())
+                          : waits ? std::optional(retry_after(model().health()))
+                                  : std::nullopt);
         }
         ticket_.reset();
     }
 
+    [[nodiscard]] ServedModel& model() const { return *server_->model; }
+
     /// Seconds until the queue has moved by about one place.
     [[nodiscard]] int busy_retry() const {
-        const auto queue = manager_->health().queue;
+        const auto queue = model().health().queue;
         const double wait =
             queue.mean_service_ms * static_cast<double>(queue.waiting + 1) / std::max(1, queue.slots) / 1000;
         return static_cast<int>(std::clamp(wait, 1.0, 600.0));
@@ -153,9 +202,12 @@ private:
     Form form_;
     bool in_file_ = false;
     bool refused_ = false;
+    bool replayed_ = false;
     std::size_t received_ = 0;
+    Deadline patience_ends_{};  // of waiting for a model; once it is waited for
     TranscriptionRequest wanted_;
-    ModelManager* manager_ = nullptr;
+    EntryPtr asked_;   // whom the client named
+    EntryPtr server_;  // who serves that now
     Lease lease_;
     std::optional<InFlight::Ticket> ticket_;
 };
@@ -185,9 +237,9 @@ void handle_audio(Context& context, const drogon::HttpRequestPtr& request, drogo
     if (announced_size(request) > context.config.server.max_body_bytes + kFormLines)
         return transcription->refuse_size();
     stream->setStreamReader(drogon::RequestStreamReader::newMultipartReader(
-        request, [transcription](drogon::MultipartHeader header) { transcription->begin_part(header); },
+        request, [transcription](const drogon::MultipartHeader& header) { transcription->begin_part(header); },
         [transcription](const char* data, std::size_t size) { transcription->take({data, size}); },
-        [transcription](std::exception_ptr problem) {
+        [transcription](const std::exception_ptr& problem) {
             if (!problem) return transcription->finish();
             transcription->refuse({ErrorCode::invalid_request, "the multipart body is malformed or ended early",
                                    "let an HTTP library build it, e.g. curl -F file=@speech.wav"});
@@ -195,7 +247,7 @@ void handle_audio(Context& context, const drogon::HttpRequestPtr& request, drogo
 }
 
 wire::Model describe(const CatalogEntry& entry, std::int64_t created) {
-    const auto health = entry.manager->health();
+    const auto health = entry.model->health();
     return {.id = entry.name,
             .created = created,
             .state = std::string(to_string(health.state)),
@@ -230,7 +282,7 @@ void register_openai(Context& context) {
                             }
                             wire::Models models;
                             for (const auto& entry : context.catalog.entries())
-                                models.data.push_back(describe(entry, created));
+                                models.data.push_back(describe(*entry, created));
                             respond(respond_json(to_json(models)));
                         },
                         {drogon::Get});
@@ -239,15 +291,12 @@ void register_openai(Context& context) {
         "/v1/models/(.+)",
         [&context, created](const drogon::HttpRequestPtr& request, Respond&& respond, const std::string& id) {
             auto known = authorize(request, context.config.server.api_keys);
-            auto manager = known ? context.catalog.find(id) : std::unexpected(known.error());
-            if (!manager) {
-                context.metrics.error(to_string(manager.error().code));
-                return respond(respond_error(manager.error(), request));
+            const auto entry = known ? context.catalog.find(id) : std::unexpected(known.error());
+            if (!entry) {
+                context.metrics.error(to_string(entry.error().code));
+                return respond(respond_error(entry.error(), request));
             }
-            const auto& entry = *std::ranges::find_if(context.catalog.entries(), [&](const CatalogEntry& candidate) {
-                return candidate.manager.get() == *manager;
-            });
-            respond(respond_json(to_json(describe(entry, created))));
+            respond(respond_json(to_json(describe(**entry, created))));
         },
         {drogon::Get});
 }

@@ -16,6 +16,7 @@ struct ProbeModel {
     std::string model;
     std::string state;
     bool ready = false;
+    std::optional<std::string> served_by;  // while that is another one
     std::string reason;
     double progress = 0;  // of reading the weights, 0..1
     std::optional<double> eta_seconds;
@@ -31,12 +32,14 @@ struct Probe {
 
 namespace {
 
-wire::ProbeModel describe(const CatalogEntry& entry) {
-    const auto health = entry.manager->health();
+wire::ProbeModel describe(const ModelCatalog& catalog, const EntryPtr& entry) {
+    const auto health = entry->model->health();
+    const auto server = catalog.serving(entry);
     const auto& [done, total, beats] = health.progress;
-    return {.model = entry.name,
+    return {.model = entry->name,
             .state = std::string(to_string(health.state)),
             .ready = health.ready,
+            .served_by = server == entry ? std::nullopt : std::optional(server->name),
             .reason = health.reason,
             .progress = total == 0 ? 0 : static_cast<double>(done) / static_cast<double>(total),
             .eta_seconds = health.eta_seconds};
@@ -52,6 +55,7 @@ drogon::HttpResponsePtr answer(const drogon::HttpRequestPtr& request, bool good,
         if (!probe.reason.empty()) text += probe.reason + "\n";
         for (const auto& model : probe.models) {
             text += std::format("{}: {}", model.model, model.state);
+            if (model.served_by) text += std::format(" - served by {}", *model.served_by);
             if (!model.reason.empty()) text += std::format(" - {}", model.reason);
             if (model.eta_seconds) text += std::format(" - about {:.1f} s to go", *model.eta_seconds);
             text += "\n";
@@ -64,7 +68,7 @@ drogon::HttpResponsePtr answer(const drogon::HttpRequestPtr& request, bool good,
 
 wire::Probe probe_of(const Context& context, bool good, std::string reason) {
     wire::Probe probe{.status = good ? "ok" : "not ready", .reason = std::move(reason), .models = {}};
-    for (const auto& entry : context.catalog.entries()) probe.models.push_back(describe(entry));
+    for (const auto& entry : context.catalog.entries()) probe.models.push_back(describe(context.catalog, entry));
     return probe;
 }
 
@@ -86,7 +90,7 @@ void register_probes(Context& context) {
                             if (!good) {
                                 int wait = 1;
                                 for (const auto& entry : context.catalog.entries()) {
-                                    if (entry.required) wait = std::max(wait, retry_after(entry.manager->health()));
+                                    if (entry->required) wait = std::max(wait, retry_after(entry->model->health()));
                                 }
                                 response->addHeader("Retry-After", std::to_string(wait));
                             }

@@ -13,6 +13,7 @@
 #include <thread>
 
 #include "server/context.hpp"
+#include "server/event_stream.hpp"
 #include "server/responses.hpp"
 
 namespace hotmic::server {
@@ -25,17 +26,18 @@ constexpr double kSweepSeconds = 0.1;
 /// Between the last answer and closing the sockets: time for it to leave them.
 constexpr double kFlushSeconds = 0.1;
 
-sigset_t ending_signals() {
+sigset_t signals_taken() {
     sigset_t signals;
     sigemptyset(&signals);
     sigaddset(&signals, SIGTERM);
     sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGHUP);
     return signals;
 }
 
-/// Waits up to `patience` for one of the ending signals; 0 when none came.
+/// Waits up to `patience` for a signal; 0 when none came.
 int await_signal(milliseconds patience) {
-    const auto signals = ending_signals();
+    const auto signals = signals_taken();
     const timespec wait{patience.count() / 1000, patience.count() % 1000 * 1'000'000};
     const int signal = sigtimedwait(&signals, nullptr, &wait);
     return signal > 0 ? signal : 0;
@@ -97,13 +99,13 @@ ErrorCode code_of_status(drogon::HttpStatusCode status) {
 }  // namespace
 
 struct Server::Impl {
-    Impl(Options opts, const ModelCatalog& models, const Journal& record, const ProviderRegistry& engines)
+    Impl(Options opts, ModelCatalog& models, const Journal& record, JobBook& book, Planner& plans,
+         const ProviderRegistry& engines)
         : options(std::move(opts)),
           catalog(models),
           metrics(all_error_names(), HOTMIC_VERSION),
           decoders(options.config.server.decode_threads, kDecodeQueue),
-          context{options.config,       catalog, record,   engines,  options.chosen_because,
-                  options.chosen_model, metrics, decoders, in_flight},
+          context{options.config, catalog, book, plans, record, engines, metrics, decoders, in_flight},
           uploads(std::filesystem::temp_directory_path() / std::format("hotmic-{}", getpid())) {}
 
     void configure(const std::string& address) {
@@ -129,6 +131,8 @@ struct Server::Impl {
         app.registerPreSendingAdvice(
             [this](const drogon::HttpRequestPtr& request, const drogon::HttpResponsePtr& response) {
                 response->addHeader("x-request-id", request_id(request));
+                // The library would close a stream with its first bytes where a client wants no further request.
+                if (response->contentTypeString() == kEventStreamType) response->setCloseConnection(false);
                 const double seconds = static_cast<double>(trantor::Date::now().microSecondsSinceEpoch() -
                                                            request->creationDate().microSecondsSinceEpoch()) /
                                        1e6;
@@ -142,6 +146,7 @@ struct Server::Impl {
         register_openai(context);
         register_probes(context);
         register_health(context);
+        register_admin(context);
         app.getLoop()->runEvery(kSweepSeconds, [this] {
             in_flight.sweep();
             context.note_ready();
@@ -186,7 +191,11 @@ struct Server::Impl {
     /// Runs beside the HTTP library; ends it.
     void supervise() {
         int signal = 0;
-        while (signal == 0) signal = await_signal(milliseconds(1000));
+        while (signal == 0) {
+            signal = await_signal(milliseconds(1000));
+            if (signal == SIGHUP) reload();
+            if (signal == SIGHUP) signal = 0;
+        }
         spdlog::info("shutting down signal={} drain_delay_ms={}", signal, options.config.server.drain_delay.count());
         const auto deadline = in(options.config.server.shutdown_timeout + options.config.server.drain_delay);
         context.not_ready = true;
@@ -203,8 +212,15 @@ struct Server::Impl {
         drogon::app().getLoop()->runAfter(kFlushSeconds, [] { drogon::app().quit(); });
     }
 
+    void reload() const {
+        const auto begun = context.planner.reload();
+        if (begun) return spdlog::info("configuration read again jobs={}", begun->size());
+        spdlog::error("configuration not taken over code={} message={:?}", to_string(begun.error().code),
+                      begun.error().describe());
+    }
+
     static void end_at_once_if(int signal) {
-        if (signal == 0) return;
+        if (signal == 0 || signal == SIGHUP) return;
         spdlog::warn("a second signal: ending at once signal={}", signal);
         std::_Exit(128 + signal);  // workers end by themselves when their channel closes
     }
@@ -214,14 +230,14 @@ struct Server::Impl {
         std::atomic<bool> good = true;
         std::vector<std::jthread> unloads;
         for (const auto& entry : catalog.entries()) {
-            unloads.emplace_back([&entry, &good, deadline] {
+            unloads.emplace_back([entry, &good, deadline] {
                 // Cancelling and terminating need a little of the time that is left.
                 const auto left =
                     std::chrono::duration_cast<milliseconds>(deadline - Clock::now()) - milliseconds(1000);
-                const auto report = entry.manager->shutdown(deadline, std::max(left, milliseconds(0)));
+                const auto report = entry->model->shutdown(deadline, std::max(left, milliseconds(0)));
                 if (report) return;
-                spdlog::error("unload failed model={} code={} message={:?}", entry.name, to_string(report.error().code),
-                              report.error().message);
+                spdlog::error("unload failed model={} code={} message={:?}", entry->name,
+                              to_string(report.error().code), report.error().message);
                 good = false;
             });
         }
@@ -230,7 +246,7 @@ struct Server::Impl {
     }
 
     Options options;
-    const ModelCatalog& catalog;
+    ModelCatalog& catalog;
     telemetry::Metrics metrics;
     InFlight in_flight;
     Executor decoders;
@@ -239,11 +255,11 @@ struct Server::Impl {
     std::atomic<int> exit_code{0};
 };
 
-Server::Server(Options options, const ModelCatalog& catalog, const Journal& journal,
+Server::Server(Options options, ModelCatalog& catalog, const Journal& journal, JobBook& jobs, Planner& planner,
                const ProviderRegistry& providers) {
-    const auto signals = ending_signals();
+    const auto signals = signals_taken();
     pthread_sigmask(SIG_BLOCK, &signals, nullptr);
-    impl_ = std::make_unique<Impl>(std::move(options), catalog, journal, providers);
+    impl_ = std::make_unique<Impl>(std::move(options), catalog, journal, jobs, planner, providers);
 }
 
 Server::~Server() {

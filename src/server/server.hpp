@@ -8,6 +8,7 @@
 #include "config/config.hpp"
 #include "hotmic/provider.hpp"
 #include "server/catalog.hpp"
+#include "server/planner.hpp"
 
 namespace hotmic::server {
 
@@ -16,23 +17,22 @@ class Server {
 public:
     struct Options {
         config::Config config;
-        std::string chosen_because{};  ///< why this provider and model, for /capabilities
-        std::string chosen_model{};    ///< and which
         /// Called once when requests are being answered, with "http://HOST:PORT". The place to start loading models.
         std::function<void(const std::string& url)> on_listening{};
     };
 
-    /// Everything must outlive the server. Blocks SIGTERM and SIGINT in this thread, so that every thread made later
-    /// inherits that: construct it before anything starts threads.
-    Server(Options options, const ModelCatalog& catalog, const Journal& journal, const ProviderRegistry& providers);
+    /// Everything must outlive the server. Blocks SIGTERM, SIGINT and SIGHUP in this thread, so that every thread made
+    /// later inherits that: construct it before anything starts threads.
+    Server(Options options, ModelCatalog& catalog, const Journal& journal, JobBook& jobs, Planner& planner,
+           const ProviderRegistry& providers);
     ~Server();
     Server(const Server&) = delete;
     Server& operator=(const Server&) = delete;
 
-    /// Serves until SIGTERM or SIGINT, then: not ready at once; still serving for `drain_delay`; new requests refused,
-    /// those in flight finished, every model unloaded, within `shutdown_timeout`. A second signal ends the process
-    /// without waiting, with exit code 128 + its number. Returns the exit code: 0, or 1 when `shutdown_timeout` was not
-    /// enough. Errors: address_in_use, io_error.
+    /// Serves until SIGTERM or SIGINT; SIGHUP reads the configuration again. At the end: not ready at once; still
+    /// serving for `drain_delay`; new requests refused, those in flight finished, every model unloaded, within
+    /// `shutdown_timeout`. A second signal ends the process without waiting, with exit code 128 + its number. Returns
+    /// the exit code: 0, or 1 when `shutdown_timeout` was not enough. Errors: address_in_use, io_error.
     [[nodiscard]] Result<int> run();
 
 private:

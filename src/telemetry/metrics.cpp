@@ -36,6 +36,8 @@ struct Metrics::Impl {
         counter(registry, "hotmic_errors_total", "Errors told to clients, by code");
     prometheus::Gauge& in_flight =
         gauge(registry, "hotmic_requests_in_flight", "Recognition requests accepted and not yet answered").Add({});
+    prometheus::Family<prometheus::Counter>& replays =
+        counter(registry, "hotmic_requests_replayed_total", "Requests tried again because their model was lost");
     prometheus::Family<prometheus::Histogram>& queued =
         histogram(registry, "hotmic_queue_wait_seconds", "Time a request waited for a slot");
     prometheus::Family<prometheus::Histogram>& inference =
@@ -87,6 +89,10 @@ void Metrics::recognition(std::string_view model, double queued_seconds, double 
     impl_->audio.Add(labels).Increment(audio_seconds);
 }
 
+void Metrics::replayed(std::string_view model) {
+    impl_->replays.Add({{"model", std::string(model)}}).Increment();
+}
+
 void Metrics::in_flight(int change) {
     impl_->in_flight.Increment(change);
 }
@@ -96,6 +102,7 @@ void Metrics::model(const ModelGauges& gauges) {
     for (const auto state : gauges.all_states) {
         impl_->state.Add({{"model", gauges.model}, {"state", std::string(state)}}).Set(state == gauges.state ? 1 : 0);
     }
+    impl_->replays.Add(labels);  // from the start, so that its first increase shows
     impl_->load.Add(labels).Set(gauges.load_seconds);
     impl_->warmup.Add(labels).Set(gauges.warmup_seconds);
     impl_->resident.Add(labels).Set(gauges.resident_bytes);

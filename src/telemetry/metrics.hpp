@@ -25,6 +25,8 @@ public:
     /// A recognition ended well.
     void recognition(std::string_view model, double queued_seconds, double inference_seconds, double audio_seconds);
     void in_flight(int change);
+    /// A request lost with its model is tried once more.
+    void replayed(std::string_view model);
 
     /// State of one model, as of now; written just before the metrics are read.
     struct ModelGauges {

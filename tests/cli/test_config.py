@@ -60,7 +60,8 @@ def test_the_file_is_found_in_the_documented_order(hotmic, home):
         ("[server]\nprot = 1\n", ["hotmic.toml: line 2, column", "there is no key server.prot", "did you mean server.port?"]),
         ('[server]\nport = "x"\n', ["expected an integer from 0 to 65535", 'found a string "x"', "line 2"]),
         ("[server\n", ["line 1"]),
-        ("[models.a]\n[models.b]\n", ["[models.a] and [models.b]", "one model per server"]),
+        ("[models.a]\n[models.b]\n", ["the models a, b", "set default_model"]),
+        ("[models.default]\nfallback = ['smal']\n[models.small]\n", ["models.default.fallback", "did you mean small?"]),
         ("[models.default.warmup]\nlevel3.iterations = 2\n", ["warmup.level3.iterations", "warmup.level"]),
         ("[models.default.warmup]\nbudget_ms = 9\ntimeout_ms = 8\n", ["warmup.budget_ms", "warmup.timeout_ms"]),
     ],
@@ -72,6 +73,19 @@ def test_what_is_wrong_is_named_with_its_place_and_remedy(hotmic, home, text, sa
         assert done.code == 7
         for each in says:
             assert each in done.err + done.out
+
+
+def test_every_model_is_printed_and_flags_are_about_the_default_one(hotmic, home):
+    (home / "hotmic.toml").write_text('default_model = "b"\n[models.a]\nload = "demand"\n[models.b]\n[server]\nadmin_key = "sesame"\n')
+    shown = hotmic("config", "--slots", "3", env={"HOTMIC_MODELS_A_SLOTS": "2"})
+    assert shown.code == 0, shown.err
+    read = tomllib.loads(shown.out)
+    assert (read["models"]["a"]["slots"], read["models"]["b"]["slots"]) == (2, 3)
+    assert read["models"]["a"]["load"] == "demand"
+    assert "sesame" not in shown.out
+    told = hotmic("config", "--json", "-M", "a", "--slots", "3").json()
+    assert told["model"] == "a"
+    assert told["config"]["models"]["a"]["slots"] == 3 and told["config"]["models"]["b"]["slots"] == 0
 
 
 def test_an_unknown_variable_is_refused(hotmic):

@@ -85,7 +85,7 @@ def test_text_of_several_files_is_told_apart(hotmic, home):
     "content, code, says",
     [
         (b"", 4, "0 bytes"),
-        (b"Dear diary, today I wrote text.\n" * 50, 4, "decoded"),
+        (b"Dear diary, today I wrote text.\n" * 50, 4, "it looks like text"),
         (None, 3, "no such file"),
     ],
 )

@@ -2,7 +2,7 @@
 
 import pytest
 
-COMMANDS = ["serve", "transcribe", "warmup", "inspect", "providers", "config", "doctor", "version"]
+COMMANDS = ["serve", "transcribe", "warmup", "inspect", "providers", "config", "doctor", "models", "load", "unload", "swap", "version"]
 
 
 def test_help_names_every_command_and_the_exit_codes(hotmic):

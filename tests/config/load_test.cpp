@@ -1,53 +1,17 @@
 #include "config/load.hpp"
 
 #include <gmock/gmock.h>
-#include <gtest/gtest.h>
 
-#include <fstream>
-
+#include "config/load_fixture.hpp"
 #include "config/schema.hpp"
 
 namespace hotmic::config {
 namespace {
 
-namespace fs = std::filesystem;
 using testing::HasSubstr;
 using From = Origin::From;
 
-class ConfigLoad : public testing::Test {
-protected:
-    void SetUp() override {
-        const auto* test = testing::UnitTest::GetInstance()->current_test_info();
-        folder_ =
-            fs::temp_directory_path() / (std::string("hotmic-config-") + test->name() + std::to_string(::getpid()));
-        fs::create_directories(folder_);
-    }
-    void TearDown() override { fs::remove_all(folder_); }
-
-    fs::path write(const std::string& text, const std::string& name = "hotmic.toml") {
-        std::ofstream(folder_ / name) << text;
-        return folder_ / name;
-    }
-    Result<Loaded> load_text(const std::string& text, std::vector<Setting> flags = {},
-                             std::map<std::string, std::string> environment = {}) {
-        Sources sources;
-        sources.file = write(text);
-        sources.file_asked_by = "--config";
-        sources.flags = std::move(flags);
-        sources.environment = std::move(environment);
-        return load(sources);
-    }
-    /// The message and remedy of the refusal that `text` must get.
-    std::string refusal(const std::string& text, std::vector<Setting> flags = {},
-                        std::map<std::string, std::string> env = {}) {
-        const auto loaded = load_text(text, std::move(flags), std::move(env));
-        if (loaded) return "(accepted)";
-        EXPECT_EQ(loaded.error().code, ErrorCode::config_invalid);
-        return loaded.error().describe();
-    }
-
-    fs::path folder_;
-};
+using ConfigLoad = ConfigTest;
 
 TEST_F(ConfigLoad, NothingGivenIsTheDefaultModelForOpenAiClients) {
     const auto loaded = load({.environment = {{"HOME", "/home/ada"}}});
@@ -113,6 +77,7 @@ TEST_F(ConfigLoad, EveryKeyCanBeSetByFileEnvironmentAndFlag) {
         EXPECT_EQ(read(key, config, model), *parsed) << key.path;
 
         const auto path = path_of(key.path, "default");
+        if (key.path == "default_model") continue;  // its values are names of models; it has tests of its own
         for (const auto& outcome : {load_text(path + " = " + toml + "\n"), load_text("", {{path, text, "--set"}}),
                                     load_text("", {}, {{variable_of(path), text}})}) {
             if (outcome) {
@@ -209,8 +174,8 @@ TEST_F(ConfigLoad, ContradictionsNameBothKeys) {
                   "load_timeout_ms"},
              Case{"[server]\ndrain_delay_ms = 9\nshutdown_timeout_ms = 3\n", "drain_delay_ms", "shutdown_timeout_ms"},
              Case{"[models.default]\nprovider = 'pocketsphinx'\nbackend = 'gpu'\n", "backend", "provider"},
-             Case{"[models.a]\n[models.b]\n", "[models.a]", "[models.b]"},
              Case{"[models.a]\naliases = ['a']\n", "models.a.aliases", "already names"},
+             Case{"[server]\nadmin_key = 'k'\napi_keys = ['j', 'k']\n", "server.admin_key", "server.api_keys"},
          }) {
         EXPECT_THAT(refusal(text), testing::AllOf(HasSubstr(one), HasSubstr(other))) << text;
     }

@@ -24,7 +24,7 @@ def test_every_command_works_as_it_is_written(ready, command):
 
 
 def test_the_table_of_endpoints_is_that_of_the_index(ready):
-    told = set(re.findall(r"`((?:GET|POST) /\S*?)`", DOCS.split("## Transcriptions")[0]))
+    told = set(re.findall(r"`((?:GET|POST|DELETE) /\S*?)`", DOCS.split("## Transcriptions")[0]))
     assert told == set(ready.request("/").json()["endpoints"]) | {"GET /"}
 
 

@@ -69,7 +69,7 @@ ErrorCode code_named(const std::string& name, ErrorCode standard) {
 
 [[noreturn]] void crash(const std::string& how) {
     if (how == "segv") {
-        std::signal(SIGSEGV, SIG_DFL);  // a sanitizer would make an exit of it
+        ::signal(SIGSEGV, SIG_DFL);  // a sanitizer would make an exit of it
         ::raise(SIGSEGV);
     }
     if (how == "kill") ::raise(SIGKILL);

@@ -51,20 +51,23 @@ std::uint16_t half(float value) {
 
 /// How a file says that its matrices are of `type`.
 std::int32_t file_type(ggml_type type) {
-    for (std::int32_t kind = GGML_FTYPE_MOSTLY_F16; kind <= GGML_FTYPE_MOSTLY_Q6_K; ++kind) {
-        if (kind == 5 || kind == 6) continue;  // types that ggml has no more, and asserts about
-        if (ggml_ftype_to_ggml_type(static_cast<ggml_ftype>(kind)) != type) continue;
-        return kind + (ggml_is_quantized(type) ? GGML_QNT_VERSION * GGML_QNT_VERSION_FACTOR : 0);
+    switch (type) {
+        case GGML_TYPE_F16:
+            return GGML_FTYPE_MOSTLY_F16;
+        case GGML_TYPE_Q5_0:
+            return GGML_FTYPE_MOSTLY_Q5_0 + GGML_QNT_VERSION * GGML_QNT_VERSION_FACTOR;
+        case GGML_TYPE_Q8_0:
+            return GGML_FTYPE_MOSTLY_Q8_0 + GGML_QNT_VERSION * GGML_QNT_VERSION_FACTOR;
+        default:
+            throw std::invalid_argument("no test model is made of such weights");
     }
-    throw std::invalid_argument("no model is made of such weights");
 }
 
 ggml_type type_named(const std::string& name) {
-    for (int type = 0; type < GGML_TYPE_COUNT; ++type) {
-        const char* known = ggml_type_name(static_cast<ggml_type>(type));
-        if (known != nullptr && name == known) return static_cast<ggml_type>(type);
+    for (const auto type : {GGML_TYPE_F16, GGML_TYPE_Q5_0, GGML_TYPE_Q8_0}) {
+        if (name == ggml_type_name(type)) return type;
     }
-    throw std::invalid_argument("no weights are called " + name);
+    throw std::invalid_argument("no test model has weights called " + name);
 }
 
 class Writer {
@@ -319,6 +322,24 @@ void overwrite(const fs::path& path, std::uint64_t position, std::int32_t value)
 }
 
 }  // namespace
+
+WhisperTestModel official_shape(const std::string& name) {
+    static const std::map<std::string, WhisperTestModel> shapes{
+        {"tiny.en", {}},
+        {"tiny", {.multilingual = true}},
+        {"tiny-de", {.multilingual = true, .language = "de"}},
+        {"base.en", {.n_audio_state = 512, .n_audio_layer = 6, .n_text_layer = 6}},
+        {"small.en", {.n_audio_state = 768, .n_audio_layer = 12, .n_text_layer = 12}},
+        {"medium.en", {.n_audio_state = 1024, .n_audio_layer = 24, .n_text_layer = 24}},
+        {"large-v3",
+         {.multilingual = true, .large_v3 = true, .n_audio_state = 1280, .n_audio_layer = 32, .n_text_layer = 32}}};
+    const auto type = name.find("-q");
+    const auto found = shapes.find(name.substr(0, type));
+    if (found == shapes.end()) throw std::invalid_argument("no test model is called " + name);
+    auto model = found->second;
+    if (type != std::string::npos) model.weights = name.substr(type + 1);
+    return model;
+}
 
 std::string text_of(const std::vector<std::string>& sentence) {
     std::string text;

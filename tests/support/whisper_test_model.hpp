@@ -23,8 +23,12 @@ struct WhisperTestModel {
     std::int32_t n_audio_state = 384;  ///< 384 is tiny, 512 base, …
     std::int32_t n_audio_layer = 4;
     std::int32_t n_text_layer = 4;
-    std::string weights = "f16";  ///< of the matrices: f16, or a quantisation by ggml's name, "q5_0", "q8_0", …
+    std::string weights = "f16";  ///< of the matrices, by ggml's name: f16, q5_0, q8_0
 };
+
+/// A model by its name: tiny.en, tiny, tiny-de, base.en, small.en, medium.en, large-v3; with -q5_0 or -q8_0 behind it
+/// quantised. Throws std::invalid_argument for any other.
+[[nodiscard]] WhisperTestModel official_shape(const std::string& name);
 
 /// "hello warm world"
 [[nodiscard]] std::string text_of(const std::vector<std::string>& sentence);

@@ -86,6 +86,18 @@ TEST_F(SupervisionTest, RequestsInFlightAndWaitingEndWithModelLost) {
     }
 }
 
+TEST_F(SupervisionTest, ALostInstanceIsNotLentAgain) {
+    auto& manager = make("fake:", provider_);
+    ASSERT_TRUE(manager.initialize(in(kLong)));
+    const auto first = manager.health().instance;
+    std::promise<Result<Lease>> told;
+    manager.when_ready(in(kLong), [&](Result<Lease> lease) { told.set_value(std::move(lease)); }, first);
+    ::kill(children().front(), SIGKILL);
+    const auto lease = told.get_future().get();
+    ASSERT_TRUE(lease);
+    EXPECT_NE(lease->instance_id(), first);
+}
+
 TEST_F(SupervisionTest, ACrashLoopEndsTheTryingUntilAnOperatorAsks) {
     options_.supervise.crash_loop_deaths = 3;
     auto& manager = make("fake:", provider_);

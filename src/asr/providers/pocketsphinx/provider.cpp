@@ -13,6 +13,9 @@ namespace {
 
 constexpr const char* kVersion = HOTMIC_POCKETSPHINX_VERSION;
 
+/// The program and its libraries, once a worker: measured (docs/providers.md).
+constexpr std::uint64_t kProcessBytes = 32'000'000;
+
 /// Measured with dictionaries of 1 700 to 135 000 words (docs/providers.md): every slot holds its own copy of the
 /// files, trees and tables that grow with the dictionary, and what a request needs while it runs.
 std::uint64_t slot_bytes(const ModelFiles& files) {
@@ -102,7 +105,8 @@ public:
     Result<ResourceEstimate> estimate(const ModelSpec& spec) const override {
         const auto files = model_of(spec);
         if (!files) return std::unexpected(files.error());
-        return ResourceEstimate{.weights_bytes = 0, .per_slot_bytes = slot_bytes(*files), .slots = slots_of(spec)};
+        return ResourceEstimate{
+            .weights_bytes = kProcessBytes, .per_slot_bytes = slot_bytes(*files), .slots = slots_of(spec)};
     }
 
     Result<std::unique_ptr<Model>> load(const ModelSpec& spec, LoadProgress& progress, std::stop_token stop) override {

@@ -1,0 +1,257 @@
+"""Trains the network on synthesized clips.
+
+usage: python3 -m numbers_model.train CLIPS CHECKPOINT STEPS [MINUTES]
+
+Goes on from CHECKPOINT where there is one. With MINUTES, the rate of learning falls to nothing by then rather than by STEPS.
+"""
+import math
+import os
+import queue
+import sys
+import threading
+import time
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from . import augment, features, network as n, synthesize, vocabulary as v
+from .features import RATE
+
+BATCH, POOL = 32, 4  # clips a step; steps whose clips are sorted by length together
+PEAK_RATE, WARM_UP = 2e-3, 300
+NOT_SPEECH, TWO_UTTERANCES, WITHOUT_TIMES, WITH_PROMPT = 0.1, 0.06, 0.15, 0.04
+SAMPLED = 40  # silent frames that stand for all that pad the sound
+ESPEAK = 0.55  # of the clips; the rest is flite's, of fewer voices but nearer to people
+WORDS_FIRST = 600  # so many steps are of short clips
+IGNORED = -100
+
+
+class Example:
+    """One clip made ready: its sound, what the decoder should say of it, and what the auxiliary losses want.
+
+    What is said is rows of the embedding, or floats: times, still to be moved to where in the window the clip is."""
+
+    def __init__(self, rng, clips, choose):
+        self.spans, self.phones, self.said = [], [], []  # spans: which of what is said is heard from when to when
+        self.prompt = []
+        self.without_times = rng.random() < WITHOUT_TIMES
+        self.nothing = not choose
+        if self.nothing:
+            self.sound = augment.nothing_said(rng, rng.uniform(0.4, 4))
+        else:
+            self._speak(rng, [clips[clip] for clip in choose])
+        if rng.random() < WITH_PROMPT:
+            self.prompt = [v.ROW[v.PREVIOUS]] + [v.word_row(rng.choice(v.WORDS)) for _ in range(rng.integers(1, 12))]
+
+    def _speak(self, rng, clips):
+        sounds, elapsed = [], 0.0
+        for sound, label in clips:
+            sound, starts, start, end = augment.speech(rng, sound, label["starts"])
+            self.said += [] if self.without_times else [elapsed + start]
+            for i, word in enumerate(label["words"]):
+                if starts:
+                    self.spans.append((len(self.said), elapsed + starts[i], elapsed + [*starts, end][i + 1]))
+                self.said.append(v.word_row(word))
+                self.phones += v.WORD_PHONES[v.WORDS.index(word)]
+            self.said += [] if self.without_times else [elapsed + end]
+            sounds.append(sound)
+            elapsed += len(sound) / RATE
+        self.sound = np.concatenate(sounds)
+
+    def rows(self, shift):
+        """What the decoder is given, what it should answer to each, and where in both the answer starts."""
+        if self.nothing:
+            said = [v.ROW[v.NOTHING] if self.without_times else v.time_row(0)]
+        else:
+            said = [v.time_row(item + shift) if isinstance(item, float) else item for item in self.said]
+            if not self.without_times:
+                said[0] = v.time_row(min(self.said[0] + shift, 1.0))  # later the engine allows no beginning
+        given = self.prompt + [v.ROW[v.START]] + ([v.ROW[v.NO_TIMESTAMPS]] if self.without_times else [])
+        return given + said, [IGNORED] * (len(given) - 1) + said + [v.ROW[v.END]], len(given) - 1
+
+
+class Batch:
+    def __init__(self, rng, examples):
+        self.shift = int(rng.integers(1, 900)) if rng.random() < 0.06 else 0  # where in the window the sound starts
+        samples = max(len(example.sound) for example in examples)
+        self.frames = min(math.ceil(samples / 320) + int(rng.integers(3, 8)), n.AUDIO_CTX - self.shift)
+        sound = np.zeros((len(examples), self.frames * 320), np.float32)
+        for i, example in enumerate(examples):
+            sound[i, :len(example.sound)] = example.sound[:sound.shape[1]]
+        self.mel = features.log_mel(torch.from_numpy(sound))
+        self._mask(rng)
+        self._context(rng)
+
+        rows = [example.rows(self.shift / 50) for example in examples]
+        longest = max(len(given) for given, _, _ in rows)
+        self.given = torch.full((len(examples), longest), v.ROW[v.END])
+        self.target = torch.full((len(examples), longest), IGNORED)
+        self.nothing = torch.tensor([example.nothing and not example.without_times for example in examples])
+        self.first = torch.tensor([first for _, _, first in rows])
+        self.attended, self.ordinals = [], torch.full((len(examples), self.frames), IGNORED)
+        self.words = torch.full((len(examples), self.frames), IGNORED)
+        for i, (example, (given, target, first)) in enumerate(zip(examples, rows)):
+            self.given[i, :len(given)] = torch.tensor(given)
+            self.target[i, :len(target)] = torch.tensor(target)
+            if example.nothing or example.spans:
+                self.words[i] = 0
+            for k, (at, start, end) in enumerate(example.spans):
+                low, high = int(start * 50), min(int(end * 50) + 1, self.frames)
+                self.ordinals[i, low:high] = min(k, 23)
+                self.words[i, low:high] = example.said[at]  # the words' rows start at one
+                self.attended.append((i, first + at, max(0, low - 3), high + 3))
+        self.phones = torch.tensor([phone for example in examples for phone in example.phones])
+        self.phone_counts = torch.tensor([len(example.phones) for example in examples])
+
+    def _mask(self, rng):
+        """Takes away bands and moments, so that the rest must do."""
+        floor = self.mel.amin((1, 2))
+        for i in range(len(self.mel)):
+            if rng.random() < 0.5:
+                low = rng.integers(0, n.MELS)
+                self.mel[i, low:low + rng.integers(1, 12)] = floor[i]
+            if rng.random() < 0.4:
+                at = rng.integers(0, self.mel.shape[2])
+                self.mel[i, :, at:at + rng.integers(1, 12)] = floor[i]
+
+    def _context(self, rng):
+        """How far the window goes on after the sound. All its silent frames are alike but for their positions, so a few
+        of them, each counted as often as there are others, stand for all."""
+        context = self.shift + self.frames
+        if rng.random() < 0.7:
+            context = n.AUDIO_CTX if rng.random() < 0.5 else int(rng.integers(context, n.AUDIO_CTX + 1))
+        groups = [np.arange(self.shift, self.shift + self.frames)]
+        weights = [np.zeros(self.frames)]
+        for low, high in ((0, self.shift), (self.shift + self.frames, context)):
+            count = min(SAMPLED, high - low)
+            if count:
+                edges = np.linspace(low, high, count + 1)
+                groups.append((edges[:-1] + rng.random(count) * np.diff(edges)).astype(int).clip(low, high - 1))
+                weights.append(np.full(count, math.log((high - low) / count)))
+        self.positions = torch.from_numpy(np.concatenate(groups))
+        self.weights = torch.from_numpy(np.concatenate(weights)).float()
+
+
+def batches(clips, seed, step):
+    """Endless batches. Those of a pool depend only on the seed and the pool's number."""
+    def of(espeak, seconds):
+        return [i for i, (sound, label) in enumerate(clips)
+                if label["voice"].startswith("espeak") == espeak and len(sound) < seconds * RATE]
+
+    short, whole = ((of(True, seconds), of(False, seconds)) for seconds in (1.2, 60))
+    while True:
+        rng = np.random.default_rng([seed, step // POOL])
+        espeak, flite = short if step < WORDS_FIRST else whole
+        examples = []
+        for _ in range(BATCH * POOL):
+            kind = rng.random()
+            count = 0 if kind < NOT_SPEECH else 2 if kind < NOT_SPEECH + TWO_UTTERANCES else 1
+            examples.append(Example(rng, clips, [int(rng.choice(espeak if rng.random() < ESPEAK else flite)) for _ in range(count)]))
+        examples.sort(key=lambda example: len(example.sound))
+        order = rng.permutation(POOL)
+        groups = [Batch(rng, examples[i * BATCH:(i + 1) * BATCH]) for i in order]
+        for batch in groups[step % POOL:]:
+            yield batch
+            step += 1
+
+
+def losses(net, batch):
+    still = batch.mel[:, :, -1:].expand(-1, -1, 6)
+    extended = len(batch.positions) > batch.frames
+    x = net.encoder.convolve(torch.cat([batch.mel, still], 2) if extended else batch.mel)
+    if extended:
+        padding = x[:, batch.frames:batch.frames + 1].expand(-1, len(batch.positions) - batch.frames, -1)
+        x = torch.cat([x[:, :batch.frames], padding], 1)
+    memory = net.encoder(x, batch.positions, batch.weights)
+    logits, seen = net.decoder(batch.given, memory, batch.weights)
+    logits = logits.float()
+
+    said = F.cross_entropy(logits.flatten(0, 1), batch.target.flatten(), ignore_index=IGNORED)
+    where = batch.nothing.nonzero()[:, 0]
+    if len(where):  # half of the answer to silence is "no speech", which the engine reads and never says
+        said = said + 0.5 * F.cross_entropy(logits[where, batch.first[where]], torch.full_like(where, v.ROW[v.NO_SPEECH]),
+                                            reduction="sum") / len(batch.target)
+    heard = memory[:, :batch.frames]
+    phones = net.phones(heard).float().log_softmax(-1).transpose(0, 1)
+    ctc = F.ctc_loss(phones, batch.phones, torch.full((len(batch.mel),), batch.frames), batch.phone_counts, reduction="sum",
+                     zero_infinity=True) / max(1, len(batch.phones))
+    word = F.cross_entropy(net.word(heard).float().flatten(0, 1), batch.words.flatten(), ignore_index=IGNORED)
+    ordinal = attended = torch.tensor(0.0)
+    if batch.attended:
+        ordinal = F.cross_entropy(net.ordinal(heard).float().flatten(0, 1), batch.ordinals.flatten(), ignore_index=IGNORED)
+        clip, at, low, high = torch.tensor(batch.attended).T
+        frame = torch.arange(batch.frames)
+        inside = ((frame >= low[:, None]) & (frame < high[:, None])).float()
+        attended = sum(-((layer[clip, 0, at, :batch.frames].float() * inside).sum(-1) + 1e-4).log().mean() for layer in seen[1:3]) / 2
+    return {"said": said, "ctc": ctc, "word": word, "ordinal": ordinal, "attended": attended}
+
+
+def weight_of(name, progress):
+    """Auxiliary losses help at first."""
+    return {"said": 1.0, "ctc": 0.4, "word": 0.6, "ordinal": 0.2, "attended": 0.2}[name] * (1.0 if name == "said" else max(0.25, 1 - progress))
+
+
+def main(folder, checkpoint, steps, minutes=None):
+    torch.manual_seed(1)
+    torch.set_num_threads(int(os.environ.get("THREADS", "2")))
+    net = n.Network()
+    decayed = [p for p in net.parameters() if p.ndim > 1]
+    others = [p for p in net.parameters() if p.ndim <= 1]
+    optimizer = torch.optim.AdamW([{"params": decayed, "weight_decay": 0.02}, {"params": others, "weight_decay": 0.0}],
+                                  lr=PEAK_RATE, betas=(0.9, 0.98))
+    step = 0
+    if os.path.exists(checkpoint):
+        saved = torch.load(checkpoint)
+        net.load_state_dict(saved["net"])
+        optimizer.load_state_dict(saved["optimizer"])
+        step = saved["step"]
+    clips = synthesize.load(folder, "train-")
+    print(f"{len(clips)} clips, {sum(len(sound) for sound, _ in clips) / RATE / 3600:.1f} h; from step {step}", flush=True)
+
+    ready = queue.Queue(8)
+
+    def fill():
+        for batch in batches(clips, 1, step):
+            ready.put(batch)
+
+    threading.Thread(target=fill, daemon=True).start()
+    started, report, first_step, sums = time.monotonic(), time.monotonic(), step, {}
+
+    def save(path):
+        torch.save({"net": net.state_dict(), "optimizer": optimizer.state_dict(), "step": step}, path + ".partial")
+        os.rename(path + ".partial", path)
+
+    while step < steps:
+        progress = step / steps
+        if minutes:
+            progress = max(progress, (time.monotonic() - started) / 60 / minutes)
+            if progress >= 1:
+                break
+        rate = PEAK_RATE * min((step + 1) / WARM_UP, 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * progress)))
+        for group in optimizer.param_groups:
+            group["lr"] = rate
+        batch = ready.get()
+        with torch.autocast("cpu", torch.bfloat16):
+            parts = losses(net, batch)
+        loss = sum(weight_of(name, progress) * part for name, part in parts.items())
+        optimizer.zero_grad()
+        loss.backward()
+        norm = torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
+        if torch.isfinite(norm):
+            optimizer.step()
+        step += 1
+        for name, part in parts.items():
+            sums.setdefault(name, []).append(part.item())
+        if step % 50 == 0:
+            print(f"{time.strftime('%H:%M:%S')} step {step} rate {rate:.5f} {(time.monotonic() - report) / 50:.2f} s/step "
+                  + " ".join(f"{name} {np.mean(values):.3f}" for name, values in sums.items()), flush=True)
+            sums, report = {}, time.monotonic()
+        if step % 250 == 0:
+            save(checkpoint)
+    save(checkpoint)
+    print(f"done: {step - first_step} steps in {(time.monotonic() - started) / 60:.1f} min", flush=True)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2], int(sys.argv[3]), *map(float, sys.argv[4:]))

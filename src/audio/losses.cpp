@@ -1,0 +1,60 @@
+#include "audio/losses.hpp"
+
+#include <algorithm>
+#include <format>
+#include <vector>
+
+#include "hotmic/audio.hpp"
+
+namespace hotmic::audio {
+namespace {
+
+/// Time missing between two frames that counts as lost, in seconds. Less is how coarse containers tell time (unless a
+/// packet was just lost); more is a clock that was set anew, as in streams joined from several.
+constexpr double kLeastGap = 0.1;
+constexpr double kMostGap = 60;
+/// A file that ends by more than this before the length it tells has lost something. Encoders pad by less.
+constexpr double kLeastMissing = 0.2;
+
+}  // namespace
+
+void Losses::bad_packet() {
+    ++bad_packets_;
+    packet_lost_ = true;
+}
+
+std::size_t Losses::frame(const AVFrame& frame) {
+    ++frames_;
+    const double least = std::exchange(packet_lost_, false) ? 1.0 / kSampleRate : kLeastGap;
+    const double length = static_cast<double>(frame.nb_samples) / std::max(1, frame.sample_rate);
+    if (frame.best_effort_timestamp == AV_NOPTS_VALUE) {  // the second frame of a packet, for one
+        if (next_time_) *next_time_ += length;
+        return 0;
+    }
+    const double time = static_cast<double>(frame.best_effort_timestamp) * seconds_per_tick_;
+    const double gap = time - next_time_.value_or(time);
+    next_time_ = time + length;
+    if (!(gap >= least && gap <= kMostGap)) return 0;
+    gap_seconds_ += gap;
+    return static_cast<std::size_t>(gap * kSampleRate);
+}
+
+void Losses::ended(double decoded, std::optional<double> told) {
+    if (told && *told - decoded > kLeastMissing) missing_seconds_ = *told - decoded;
+}
+
+std::string Losses::describe() const {
+    std::vector<std::string> losses;
+    if (bad_packets_ > 0) losses.push_back(std::format("{} of {} packets are damaged", bad_packets_, packets_));
+    if (gap_seconds_ > 0) losses.push_back(std::format("{:.1f} s are missing within, silent instead", gap_seconds_));
+    if (!stopped_by_.empty()) losses.push_back(std::format("the rest cannot be read ({})", stopped_by_));
+    if (missing_seconds_ > 0) {
+        losses.push_back(
+            std::format("the audio ends {:.1f} s before the length that the file tells", missing_seconds_));
+    }
+    std::string text;
+    for (const auto& loss : losses) text += (text.empty() ? "" : "; ") + loss;
+    return text;
+}
+
+}  // namespace hotmic::audio

@@ -1,0 +1,47 @@
+/// What is lost of damaged media: found out while it is decoded, and told in words.
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "audio/libav.hpp"
+
+namespace hotmic::audio {
+
+class Losses {
+public:
+    /// `time_base` is the unit of the track's timestamps.
+    explicit Losses(AVRational time_base) : seconds_per_tick_(av_q2d(time_base)) {}
+
+    void packet() { ++packets_; }
+    /// The last packet cannot be decoded (or what is left of it).
+    void bad_packet();
+    /// The container cannot be followed any further, and this is why.
+    void stopped(std::string why) { stopped_by_ = std::move(why); }
+    /// An intact frame. Returns the samples, at 16 kHz, that are missing before it by its timestamp.
+    [[nodiscard]] std::size_t frame(const AVFrame& frame);
+    /// The end, at which `decoded` seconds came of as many as the header told.
+    void ended(double decoded, std::optional<double> told);
+
+    [[nodiscard]] bool any_intact() const { return frames_ > 0; }
+    [[nodiscard]] int bad_packets() const { return bad_packets_; }
+    /// More was lost than was decoded.
+    [[nodiscard]] bool mostly() const { return bad_packets_ > frames_; }
+    /// For a person; empty if nothing is lost.
+    [[nodiscard]] std::string describe() const;
+
+private:
+    double seconds_per_tick_;
+    int packets_ = 0;
+    int bad_packets_ = 0;
+    int frames_ = 0;                   ///< intact ones; a packet may hold several
+    bool packet_lost_ = false;         ///< since the last intact frame
+    std::optional<double> next_time_;  ///< end of the last intact frame, in seconds of the container's clock
+    double gap_seconds_ = 0;
+    double missing_seconds_ = 0;  ///< at the end
+    std::string stopped_by_;
+};
+
+}  // namespace hotmic::audio

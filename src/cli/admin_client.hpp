@@ -1,0 +1,79 @@
+/// Talking to the admin API of a running server.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "config/schema.hpp"
+#include "hotmic/error.hpp"
+
+namespace hotmic::cli {
+
+/// Which server, and who asks.
+struct AdminFlags {
+    std::string server = "http://127.0.0.1:8090";
+    std::string key{};  ///< server.admin_key; empty: none is presented
+};
+
+/// The parts of a job that a person is told (GET /admin/jobs/{id}).
+struct RemoteJob {
+    struct Failure {
+        std::string code{};
+        std::string message{};
+        std::optional<std::string> remedy{};
+    };
+    std::string id{};
+    std::string state{};  ///< running, succeeded, failed, superseded
+    std::string step{};
+    std::optional<std::string> instance{};
+    std::optional<Failure> error{};
+    double duration_ms = 0;
+};
+
+/// The parts of a model that a person is told (GET /admin/models).
+struct RemoteModel {
+    std::string name{};
+    std::vector<std::string> aliases{};
+    bool required = true;
+    std::string state{};
+    bool ready = false;
+    std::optional<std::string> provider{};
+    std::optional<std::string> instance{};
+    std::optional<std::string> reason{};
+    std::uint64_t resident_bytes = 0;
+    std::uint64_t requests = 0;
+    std::optional<std::string> served_by{};
+    bool swapping = false;  ///< a successor is being made ready
+};
+
+/// One connection. Errors of every call: io_error where no hotmic answers; else the error that the server names, by its
+/// code.
+class AdminClient {
+public:
+    /// Errors: invalid_request when `server` is no URL. Connects to nothing yet.
+    [[nodiscard]] static Result<AdminClient> make(const AdminFlags& flags);
+    ~AdminClient();
+    AdminClient(AdminClient&&) noexcept;
+    AdminClient& operator=(AdminClient&&) noexcept;
+
+    /// The body of the answer, as it came.
+    [[nodiscard]] Result<std::string> models_json();
+    [[nodiscard]] Result<std::vector<RemoteModel>> models();
+    /// `action`: load, unload, warmup, swap. `body`: keys of the model for a swap.
+    [[nodiscard]] Result<RemoteJob> begin(const std::string& model, const std::string& action,
+                                          const std::map<std::string, config::Value>& body = {});
+    [[nodiscard]] Result<RemoteJob> job(const std::string& id);
+
+private:
+    struct Impl;
+    explicit AdminClient(std::unique_ptr<Impl> impl);
+    std::unique_ptr<Impl> impl_;
+};
+
+/// The error of a failed job, with the code that the server names.
+[[nodiscard]] Error error_of(const RemoteJob& job);
+
+}  // namespace hotmic::cli

@@ -1,0 +1,26 @@
+/// From a configuration to what is loaded: the choice of provider and model, isolated as configured.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+
+#include "config/load.hpp"
+#include "hotmic/served_model.hpp"
+
+namespace hotmic::cli {
+
+/// What one model section means on this machine. Reads headers only. Errors: those of config::choose.
+[[nodiscard]] Result<ModelPlan> make_plan(const std::string& name, const config::Model& section,
+                                          const config::Config& config, const ProviderRegistry& providers,
+                                          std::uint64_t available_memory);
+
+/// The same for every model. Where the choice of a file is left open, it sees the memory that those before it leave:
+/// models with a path come first, then the default model, then the others by name; models that load on demand are
+/// promised none. A model that is not required and for which nothing can be chosen gets a plan whose load fails with
+/// that reason. Errors: of a required model, those of config::choose; of any model, provider_unknown.
+[[nodiscard]] Result<std::map<std::string, ModelPlan>> make_plans(const config::Loaded& loaded,
+                                                                  const ProviderRegistry& providers,
+                                                                  std::uint64_t available_memory);
+
+}  // namespace hotmic::cli

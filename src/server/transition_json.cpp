@@ -1,0 +1,22 @@
+#include "server/transition_json.hpp"
+
+#include <format>
+
+namespace hotmic::server::wire {
+
+std::string time_of(std::chrono::system_clock::time_point when) {
+    return std::format("{:%FT%TZ}", std::chrono::floor<std::chrono::milliseconds>(when));
+}
+
+Event event_of(const Transition& transition) {
+    return {.sequence = transition.sequence,
+            .time = time_of(transition.wall),
+            .model = transition.model,
+            .instance = transition.instance,
+            .from = std::string(to_string(transition.from)),
+            .to = std::string(to_string(transition.to)),
+            .cause = transition.cause,
+            .phase_ms = std::chrono::duration<double, std::milli>(transition.phase).count()};
+}
+
+}  // namespace hotmic::server::wire
