@@ -24,6 +24,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <filesystem>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -148,7 +149,7 @@ struct SuperviseOptions {
     /// changes or an operator asks for it.
     int crash_loop_deaths = 5;
     std::chrono::milliseconds crash_loop_window{600'000};
-    /// An idle model proves itself by an inference this often; 0: never.
+    /// An idle model proves itself by an inference this often; 0: only after the engine has failed a request.
     std::chrono::milliseconds canary_interval{0};
     /// A canary slower than this many times the warm latency is a failed one.
     double canary_latency_factor = 5;
@@ -170,6 +171,8 @@ struct LifecycleOptions {
     /// A model without a request for this long is unloaded; the next request loads it again. 0: never.
     std::chrono::milliseconds idle_unload{0};
     WarmupOptions warmup{};
+    /// Where steady latencies are kept, for comparing warmups with earlier ones on this machine; empty: nowhere.
+    std::filesystem::path baseline_folder{};
     RetryPolicy retry{};
     SuperviseOptions supervise{};
 };
@@ -225,13 +228,21 @@ private:
     std::shared_ptr<ModelInstance> instance_;
 };
 
+/// What one slot is doing.
+struct SlotActivity {
+    std::string request{};    ///< its id ("-" where it has none); empty: the slot is free
+    double running_ms = 0;    ///< so far
+    bool background = false;  ///< a canary or a warmup, which makes way
+};
+
 /// How busy the slots are.
 struct QueueStatus {
     int slots = 0;
     int busy = 0;
     std::size_t waiting = 0;
     std::size_t max_waiting = 0;
-    double mean_service_ms = 0;  ///< moving mean of inference time, for estimating a wait
+    double mean_service_ms = 0;            ///< moving mean of inference time, for estimating a wait
+    std::vector<SlotActivity> activity{};  ///< by slot
 };
 
 /// What is served to probes and people. A consistent snapshot.
@@ -242,8 +253,10 @@ struct Health {
     ModelState state = ModelState::uninitialized;
     bool ready = false;
     bool warmup_complete = false;
-    bool resting = false;  ///< not loaded, and the next request loads it: idle_unload, load_on_demand
-    std::string reason{};  ///< why not ready, in words; empty when ready
+    bool resting = false;     ///< not loaded, and the next request loads it: idle_unload, load_on_demand
+    std::string reason{};     ///< why not ready, in words; empty when ready
+    std::string shortfall{};  ///< READY, but short of a target; see WarmupReport
+    std::string slower{};     ///< READY, but slower than usual; see WarmupReport
     std::optional<Error> last_error{};
     std::optional<ModelInfo> info{};  ///< once loaded
     LoadProgress::Snapshot progress{};

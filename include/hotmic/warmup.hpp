@@ -28,6 +28,7 @@ enum class Validate : std::uint8_t {
 struct ReadyIf {
     std::optional<double> rtf_p95_below{};  ///< real-time factor (inference time ÷ audio time) of the last level, p95
     std::optional<std::chrono::milliseconds> latency_p95_below{};
+    bool or_degraded = false;  ///< missed: READY all the same, with the figures told, instead of ERROR `too_slow`
     [[nodiscard]] bool any() const noexcept { return rtf_p95_below || latency_p95_below; }
     friend bool operator==(const ReadyIf&, const ReadyIf&) = default;
 };
@@ -76,6 +77,8 @@ struct WarmupReport {
     std::uint64_t resident_before_bytes = 0;  ///< loaded, not yet warm
     std::uint64_t resident_after_bytes = 0;
     std::string budget_note{};  ///< set when the budget ended a level early
+    std::string shortfall{};    ///< the target of `ready_if` that was missed, with its figures, where that is tolerated
+    std::string slower{};  ///< "2.3 × slower than usual here: …", compared with earlier warmups; empty when it is not
 };
 
 /// Has a series of equal requests' latencies settled?

@@ -11,7 +11,7 @@
 ///   small pieces, and over `kMostIndexBytes` nothing more is given.
 /// - what is packed: a header or a tag may be compressed, and so be thousands of times larger in memory. ID3 tags are
 ///   made to be skipped, and the compressed headers of old QuickTime are refused.
-/// Together they hold forged files to about 300 MiB, and the worst known, a Matroska of 32 packed tracks, to 1.2 GiB.
+/// Together they hold forged files to about 300 MiB, and the worst known, a Matroska of packed tracks, to 1.3 GiB.
 #pragma once
 
 #include <cstdint>

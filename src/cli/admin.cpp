@@ -19,21 +19,13 @@ namespace fs = std::filesystem;
 /// Between two looks at a job.
 constexpr std::chrono::milliseconds kLook{100};
 
-/// Serving: whose turn it is when no server answers, or a newer swap has taken over.
-constexpr int kServing = 6;
-
-int report_remote(const Error& error) {
-    const int code = report(error);
-    return error.code == ErrorCode::io_error ? kServing : code;
-}
-
 /// What else there is to say about a model.
 std::string remark(const RemoteModel& model) {
     std::string text;
     const auto add = [&](const std::string& more) { text += (text.empty() ? "" : "; ") + more; };
     if (model.served_by && !model.served_by->empty() && *model.served_by != model.name)
         add("served by " + *model.served_by);
-    if (model.swapping) add("a successor is being made ready");
+    if (model.successor) add("a successor is being made ready");
     if (model.reason && !model.reason->empty()) add(*model.reason);
     return text;
 }

@@ -29,23 +29,11 @@ struct JobJson {
     RemoteJob job{};
 };
 
-/// As RemoteModel, but with the successor that stands for `swapping`.
-struct ModelJson {
-    std::string name{};
-    std::vector<std::string> aliases{};
-    bool required = true;
-    std::string state{};
-    bool ready = false;
-    std::optional<std::string> provider{};
-    std::optional<std::string> instance{};
-    std::optional<std::string> reason{};
-    std::uint64_t resident_bytes = 0;
-    std::uint64_t requests = 0;
-    std::optional<std::string> served_by{};
-    std::optional<glz::raw_json> successor{};
-};
 struct ModelsJson {
-    std::vector<ModelJson> models{};
+    std::vector<RemoteModel> models{};
+};
+struct EventsJson {
+    std::vector<RemoteEvent> events{};
 };
 
 ErrorCode code_named(std::string_view name) {
@@ -84,6 +72,7 @@ struct AdminClient::Impl {
         request->setMethod(method);
         request->setPathEncode(false);
         request->setPath(prefix + path);
+        request->addHeader("Accept", "application/json");
         if (!key.empty()) request->addHeader("Authorization", "Bearer " + key);
         if (!body.empty()) {
             request->setContentTypeCode(drogon::CT_APPLICATION_JSON);
@@ -165,13 +154,13 @@ Result<std::string> AdminClient::models_json() {
 Result<std::vector<RemoteModel>> AdminClient::models() {
     auto told = impl_->parse<ModelsJson>(models_json());
     if (!told) return std::unexpected(std::move(told.error()));
-    std::vector<RemoteModel> models;
-    for (auto& each : told->models) {
-        models.push_back({std::move(each.name), std::move(each.aliases), each.required, std::move(each.state),
-                          each.ready, std::move(each.provider), std::move(each.instance), std::move(each.reason),
-                          each.resident_bytes, each.requests, std::move(each.served_by), each.successor.has_value()});
-    }
-    return models;
+    return std::move(told->models);
+}
+
+Result<std::vector<RemoteEvent>> AdminClient::events(std::uint64_t after) {
+    auto told = impl_->parse<EventsJson>(impl_->call(drogon::Get, std::format("/admin/events?after={}", after)));
+    if (!told) return std::unexpected(std::move(told.error()));
+    return std::move(told->events);
 }
 
 Result<RemoteJob> AdminClient::begin(const std::string& model, const std::string& action,

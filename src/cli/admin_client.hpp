@@ -46,7 +46,37 @@ struct RemoteModel {
     std::uint64_t resident_bytes = 0;
     std::uint64_t requests = 0;
     std::optional<std::string> served_by{};
-    bool swapping = false;  ///< a successor is being made ready
+    struct Successor {
+        std::string instance{};
+        std::string state{};
+    };
+    std::optional<Successor> successor{};  ///< while a swap prepares it
+    std::optional<std::string> warning{};
+    double progress = 0;  ///< of reading the weights, 0 to 1
+    int warmup_level = 0;
+    std::optional<double> eta_seconds{};
+    double load_time_ms = 0;
+    double warmup_time_ms = 0;
+    double mean_inference_ms = 0;
+    std::size_t waiting = 0;
+    struct Slot {
+        std::string request{};  ///< empty: free
+        double running_ms = 0;
+        bool background = false;
+    };
+    std::vector<Slot> activity{};  ///< by slot
+};
+
+/// One step of a model's life (GET /admin/events).
+struct RemoteEvent {
+    std::uint64_t sequence = 0;
+    std::string time{};
+    std::string model{};
+    std::string instance{};
+    std::string from{};
+    std::string to{};
+    std::string cause{};
+    double phase_ms = 0;
 };
 
 /// One connection. Errors of every call: io_error where no hotmic answers; else the error that the server names, by its
@@ -62,6 +92,8 @@ public:
     /// The body of the answer, as it came.
     [[nodiscard]] Result<std::string> models_json();
     [[nodiscard]] Result<std::vector<RemoteModel>> models();
+    /// Those after number `after`, oldest first.
+    [[nodiscard]] Result<std::vector<RemoteEvent>> events(std::uint64_t after);
     /// `action`: load, unload, warmup, swap. `body`: keys of the model for a swap.
     [[nodiscard]] Result<RemoteJob> begin(const std::string& model, const std::string& action,
                                           const std::map<std::string, config::Value>& body = {});

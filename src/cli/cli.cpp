@@ -110,6 +110,7 @@ public:
         add_config();
         add_doctor();
         add_models();
+        add_status();
         add_load_and_unload();
         add_swap();
         add_version();
@@ -250,6 +251,17 @@ private:
         add_admin_flags(models_command);
     }
 
+    void add_status() {
+        auto& status_command = command("status", "Show what a running server's models do",
+                                       "  hotmic status\n"
+                                       "  hotmic status --watch\n"
+                                       "  hotmic status --watch --server http://10.0.0.5:8090 >> events.log\n",
+                                       [this] { return status(admin_, watch_); });
+        status_command.add_flag("-w,--watch", watch_,
+                                "Go on until interrupted: drawn anew on a terminal, else an event a line");
+        add_admin_flags(status_command);
+    }
+
     void add_load_and_unload() {
         auto& load_command = command("load", "Make a model of a running server ready",
                                      "  hotmic load large\n"
@@ -333,6 +345,7 @@ private:
     TranscribeFlags transcribe_{};
     ConfigCommandFlags config_{};
     AdminFlags admin_{};
+    bool watch_ = false;
     SwapFlags swap_{};
     std::string path_{};
     std::string provider_ = "auto";

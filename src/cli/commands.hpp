@@ -26,6 +26,11 @@ int report(const Error& error);
 /// The same about one of several things.
 int report(const std::string& about, const Error& error);
 
+/// Exit code for whose turn it is when no server answers, or a newer swap has taken over: the one of serving.
+inline constexpr int kServing = 6;
+/// As `report`, for what came of asking a server: one that does not answer is `kServing`.
+int report_remote(const Error& error);
+
 int serve(const ConfigFlags& flags, const ProviderRegistry& providers);
 
 struct TranscribeFlags {
@@ -62,6 +67,8 @@ struct SwapFlags {
     std::string strategy{};                                       ///< empty: as the section says
     std::vector<std::pair<std::string, std::string>> settings{};  ///< keys of the model, as spelled
 };
+/// `watch`: until it is interrupted; drawn over and over on a terminal, else one line an event.
+int status(const AdminFlags& server, bool watch);
 int models(const AdminFlags& server, bool json);
 int load_model(const AdminFlags& server, const JobFlags& what);
 int unload_model(const AdminFlags& server, const JobFlags& what);

@@ -35,4 +35,9 @@ int report(const std::string& about, const Error& error) {
     return exit_code_of(error.code);
 }
 
+int report_remote(const Error& error) {
+    const int code = report(error);
+    return error.code == ErrorCode::io_error ? kServing : code;
+}
+
 }  // namespace hotmic::cli

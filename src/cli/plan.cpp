@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "config/auto.hpp"
+#include "lifecycle/baseline.hpp"
 #include "worker/isolated_provider.hpp"
 
 namespace hotmic::cli {
@@ -37,6 +38,7 @@ private:
 LifecycleOptions options_of(const config::Model& section) {
     auto options = section.lifecycle;
     options.load_on_demand = section.load == "demand";
+    options.baseline_folder = BaselineStore::default_folder();
     return options;
 }
 

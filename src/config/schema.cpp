@@ -94,6 +94,7 @@ constexpr std::array kKeys{
     Key{"models.*.warmup.timeout_ms", "A warmup that takes longer has failed.", IN_MODEL(lifecycle.warmup.timeout), kPositiveDuration},
     Key{"models.*.warmup.ready_if.rtf_p95_below", "Ready only if inference time ÷ audio time is below this (95th percentile of the last level).", IN_MODEL(lifecycle.warmup.ready_if.rtf_p95_below), {0.001, 1000}},
     Key{"models.*.warmup.ready_if.latency_p95_below_ms", "Ready only if latency is below this (95th percentile of the last level).", IN_MODEL(lifecycle.warmup.ready_if.latency_p95_below), kPositiveDuration},
+    Key{"models.*.warmup.ready_if.or_degraded", "A model that misses these targets is READY all the same; health says degraded, with the figures.", IN_MODEL(lifecycle.warmup.ready_if.or_degraded)},
 
     Key{"models.*.retry.max_attempts", "Attempts in a row, the first included. 1: never tries again.", IN_MODEL(lifecycle.retry.max_attempts), {1, 1000}},
     Key{"models.*.retry.initial_backoff_ms", "Wait before the second attempt; doubled before each further one.", IN_MODEL(lifecycle.retry.initial_backoff), kDuration},
@@ -103,7 +104,7 @@ constexpr std::array kKeys{
     Key{"models.*.supervise.heartbeat_timeout_ms", "A worker that answers nothing for this long is hung, and treated as dead. 0: it is never asked.", IN_MODEL(lifecycle.supervise.heartbeat_timeout), kDuration},
     Key{"models.*.supervise.crash_loop_deaths", "This many deaths within the window end the recovery, until the model file changes or an operator asks for the model.", IN_MODEL(lifecycle.supervise.crash_loop_deaths), {1, 1000}},
     Key{"models.*.supervise.crash_loop_window_ms", "The window of `crash_loop_deaths`.", IN_MODEL(lifecycle.supervise.crash_loop_window), kPositiveDuration},
-    Key{"models.*.supervise.canary_interval_ms", "An idle model proves itself by an inference this often. 0: never.", IN_MODEL(lifecycle.supervise.canary_interval), kDuration},
+    Key{"models.*.supervise.canary_interval_ms", "An idle model proves itself by an inference this often. 0: only after the engine has failed a request.", IN_MODEL(lifecycle.supervise.canary_interval), kDuration},
     Key{"models.*.supervise.canary_latency_factor", "A canary inference slower than this many times the warm latency counts as failed.", IN_MODEL(lifecycle.supervise.canary_latency_factor), {1, 1000}},
     Key{"models.*.supervise.file_check_interval_ms", "While a permanent error stands, the model file is looked at this often; a changed one is tried.", IN_MODEL(lifecycle.supervise.file_check_interval), kPositiveDuration},
 };

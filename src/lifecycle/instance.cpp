@@ -44,6 +44,8 @@ void ModelInstance::submit(Request request, Completion done) {
     pool_->submit(std::move(request), [self = shared_from_this(), background, done = std::move(done)](
                                           Result<Transcript> result, const RequestTimings& timings) {
         if (result && !background) self->count(timings);
+        if (!result && !background && result.error().code == ErrorCode::inference_failed && self->on_failure_)
+            self->on_failure_();
         done(std::move(result), timings);
         self->release(background);
     });

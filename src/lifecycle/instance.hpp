@@ -2,6 +2,7 @@
 #pragma once
 
 #include <condition_variable>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -25,6 +26,9 @@ public:
     /// Requests count as users' from here on. `steady_factor`: inference seconds per second of audio when warm; 0:
     /// unknown.
     void begin_serving(double steady_factor);
+    /// Is called whenever the engine fails a user's request (inference_failed), on a slot's thread. Set before the
+    /// first.
+    void on_failure(std::function<void()> told) { on_failure_ = std::move(told); }
 
     /// What users got since `begin_serving`.
     struct Served {
@@ -75,6 +79,7 @@ private:
     int background_ = 0;  // of those, requests that are no use of the model
     Clock::time_point last_used_ = Clock::now();
     bool serving_ = false;
+    std::function<void()> on_failure_;
     double steady_factor_ = 0;
     Served served_;
     std::unique_ptr<Model> model_;

@@ -1,7 +1,10 @@
+#include <spdlog/spdlog.h>
+
 #include <algorithm>
 #include <format>
 
 #include "audio/clip.hpp"
+#include "lifecycle/baseline.hpp"
 #include "lifecycle/manager_impl.hpp"
 #include "lifecycle/memory_info.hpp"
 
@@ -10,7 +13,15 @@ namespace hotmic {
 using std::chrono::milliseconds;
 
 void ModelManager::Impl::run_attempt(Attempt& mine) {
-    auto made = make_ready(mine);
+    auto made = [&]() -> Result<void> {
+        try {
+            return make_ready(mine);
+        } catch (const std::system_error& why) {
+            return std::unexpected(no_thread(why));
+        } catch (const std::bad_alloc&) {
+            return fail(ErrorCode::insufficient_memory, std::format("the server has no memory left to load {}", name));
+        }
+    }();
     // What is left of a failed attempt is gone before its failure is told: memory is back, the worker reaped.
     const Lock lock(mutex);
     if (!made) {
@@ -135,6 +146,13 @@ Result<void> ModelManager::Impl::warm_up(Attempt& mine, const std::shared_ptr<Mo
     };
     auto report = run_warmup(Lease(fresh), options.warmup, mine.stop.get_token(), on_progress, resident_bytes);
     if (!report) return std::unexpected(std::move(report).error());
+    if (!options.baseline_folder.empty()) {
+        const auto verdict = BaselineStore(options.baseline_folder).judge(baseline_key(fresh->info()), *report);
+        if (verdict) report->slower = verdict->note();
+    }
+    for (const auto& worry : {report->shortfall, report->slower}) {
+        if (!worry.empty()) spdlog::warn("warm, but model={} instance={} why={:?}", name, mine.id, worry);
+    }
     const Lock lock(mutex);
     warmup_report = *std::move(report);
     return {};
@@ -152,6 +170,8 @@ void ModelManager::Impl::publish_ready(Attempt& mine, const std::shared_ptr<Mode
     recovery.succeeded();
     canary = Canary(options.supervise.canary_latency_factor, steady_ms);
     canary_at = Clock::now();
+    suspected = false;
+    fresh->on_failure([this, id = mine.id] { suspect(id); });
     fresh->begin_serving(steady_ms / 1000 / audio::builtin_clip().seconds);
     mine.outcome = Result<void>{};
     transition(ModelState::ready, options.warmup.level == 0 ? "loaded, warmup is off" : "warm");

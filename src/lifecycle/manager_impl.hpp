@@ -17,6 +17,7 @@
 #include "lifecycle/canary.hpp"
 #include "lifecycle/instance.hpp"
 #include "lifecycle/recovery.hpp"
+#include "lifecycle/start_thread.hpp"
 
 namespace hotmic {
 
@@ -98,12 +99,14 @@ private:
     void watch_loop(const std::stop_token& stop);
     void check_limits(Clock::time_point now);
     bool tell_to_stop(Lock& lock);
+    bool unload_here(Lock& lock);
     bool clear_corpse(Lock& lock);
     bool retry(Clock::time_point now);
     bool look_at_file(Lock& lock, Clock::time_point now);
     bool rest_if_idle(Clock::time_point now);
     bool send_canary(Lock& lock, Clock::time_point now);
     bool answer_waiters(Lock& lock, Clock::time_point now);
+    void suspect(const std::string& id);
     void canary_returned(const std::string& id, const Result<Transcript>& result, const RequestTimings& timings);
     [[nodiscard]] Clock::time_point next_check() const;
 
@@ -119,10 +122,11 @@ private:
 
     ModelState state = ModelState::uninitialized;
     Clock::time_point state_since = Clock::now();
-    bool watch_due = false;  // something for the watch has happened since it last looked
-    bool stopped = false;    // shutdown: nothing is loaded any more
-    bool stops_due = false;  // an attempt was asked to stop and has not been told yet
-    bool clearing = false;   // the watch is closing a lost instance
+    bool watch_due = false;                               // something for the watch has happened since it last looked
+    bool stopped = false;                                 // shutdown: nothing is loaded any more
+    bool stops_due = false;                               // an attempt was asked to stop and has not been told yet
+    bool clearing = false;                                // the watch is closing a lost instance
+    std::optional<std::chrono::milliseconds> unload_due;  // an unload for which there was no thread: its drain timeout
     bool loaded_once = false;
     bool resting = false;  // unloaded for idleness
 
@@ -144,6 +148,7 @@ private:
 
     Canary canary;
     bool canary_flies = false;
+    bool suspected = false;  // an inference failed: a canary is to tell whether that was the request's fault
     Clock::time_point canary_at{};
 
     std::optional<ModelInfo> info;

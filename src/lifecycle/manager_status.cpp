@@ -45,6 +45,10 @@ Health ModelManager::Impl::health() const {
     }
     health.eta_seconds = eta(now);
     if (!health.ready) health.reason = reason();
+    if (health.ready && warmup_report) {
+        health.shortfall = warmup_report->shortfall;
+        health.slower = warmup_report->slower;
+    }
     return health;
 }
 

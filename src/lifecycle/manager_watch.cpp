@@ -17,7 +17,7 @@ void ModelManager::Impl::watch_loop(const std::stop_token& stop) {
         const auto now = Clock::now();
         check_limits(now);
         // Each does one thing and is looked at again, for the state may be another one afterwards.
-        if (tell_to_stop(lock) || clear_corpse(lock) || answer_waiters(lock, now) || retry(now) ||
+        if (tell_to_stop(lock) || clear_corpse(lock) || unload_here(lock) || answer_waiters(lock, now) || retry(now) ||
             look_at_file(lock, now) || rest_if_idle(now) || send_canary(lock, now))
             continue;
         watch_wakes.wait_until(lock, stop, next_check(), [this] { return watch_due; });
@@ -40,6 +40,16 @@ bool ModelManager::Impl::tell_to_stop(Lock& lock) {
     const auto stopping = attempt;
     lock.unlock();
     stopping->stop.request_stop();
+    lock.lock();
+    return true;
+}
+
+bool ModelManager::Impl::unload_here(Lock& lock) {
+    if (!unload_due) return false;
+    const auto drain = *std::exchange(unload_due, std::nullopt);
+    const auto mine = unloading;
+    lock.unlock();
+    run_unload(*mine, drain);
     lock.lock();
     return true;
 }
@@ -92,9 +102,12 @@ bool ModelManager::Impl::rest_if_idle(Clock::time_point now) {
 
 bool ModelManager::Impl::send_canary(Lock& lock, Clock::time_point now) {
     const auto interval = options.supervise.canary_interval;
-    if (state != ModelState::ready || interval == milliseconds(0) || canary_flies) return false;
-    const auto idle = instance->idle_since();
-    if (!idle || now < std::max(*idle, canary_at) + interval) return false;
+    if (state != ModelState::ready || canary_flies) return false;
+    if (!suspected && interval == milliseconds(0)) return false;
+    if (!suspected) {
+        const auto idle = instance->idle_since();
+        if (!idle || now < std::max(*idle, canary_at) + interval) return false;
+    }
     canary_flies = true;
     const auto flown_by = instance;
     lock.unlock();
@@ -105,6 +118,15 @@ bool ModelManager::Impl::send_canary(Lock& lock, Clock::time_point now) {
                      });
     lock.lock();
     return true;
+}
+
+/// A request may be to blame for its failure, or the model. What the model has done before can tell.
+void ModelManager::Impl::suspect(const std::string& id) {
+    const Lock lock(mutex);
+    if (state != ModelState::ready || attempt->id != id) return;
+    suspected = true;
+    watch_due = true;
+    watch_wakes.notify_all();
 }
 
 void ModelManager::Impl::canary_returned(const std::string& id, const Result<Transcript>& result,
@@ -118,6 +140,7 @@ void ModelManager::Impl::canary_returned(const std::string& id, const Result<Tra
     if (state != ModelState::ready || attempt->id != id) return;
     const auto failures = canary.failures_in_a_row();
     const auto unhealthy = canary.judge(result, ms);
+    suspected = canary.failures_in_a_row() > 0;
     if (canary.failures_in_a_row() > failures) {
         spdlog::warn("canary failed model={} instance={} in_a_row={} ms={:.0f} error=\"{}\"", name, id,
                      canary.failures_in_a_row(), ms, result ? "slow" : result.error().message);

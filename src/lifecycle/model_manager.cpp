@@ -158,7 +158,13 @@ void ModelManager::Impl::begin_attempt(const std::string& cause, bool recovers) 
     info.reset();
     warmup_report.reset();
     resident = 0;
-    attempt->thread = std::jthread([this, mine = attempt.get()] { run_attempt(*mine); });
+    auto thread = start_thread([this, mine = attempt.get()] { run_attempt(*mine); });
+    if (thread) {
+        attempt->thread = *std::move(thread);
+    } else {
+        attempt->running = false;
+        fail_attempt(*attempt, thread.error());
+    }
 }
 
 void ModelManager::Impl::begin_unload(milliseconds drain, const std::string& cause) {
@@ -169,7 +175,14 @@ void ModelManager::Impl::begin_unload(milliseconds drain, const std::string& cau
     if (attempt && attempt->running && !attempt->stopped_as) {
         attempt->stopped_as = Error{ErrorCode::load_cancelled, "the load was cancelled by an unload"};
     }
-    unloading->thread = std::jthread([this, mine = unloading.get(), drain] { run_unload(*mine, drain); });
+    auto thread = start_thread([this, mine = unloading.get(), drain] { run_unload(*mine, drain); });
+    if (thread) {
+        unloading->thread = *std::move(thread);
+    } else {
+        unload_due = drain;  // the watch has nothing better to do then
+        watch_due = true;
+        watch_wakes.notify_all();
+    }
 }
 
 /// The watch does the asking: stop callbacks kill processes, which is nothing to do under the mutex.

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "audio/clip.hpp"
+#include "lifecycle/start_thread.hpp"
 
 namespace hotmic {
 namespace {
@@ -133,14 +134,15 @@ public:
         {
             const std::scoped_lock lock(mutex);
             if (stopped) return end(std::move(job), fresh->began, std::unexpected(stopping()));
-            auto before = std::exchange(swap_, fresh);
-            unwanted = supersede(before);
-            fresh->thread = std::jthread([this, mine = fresh.get(), before = std::move(before)]() mutable {
+            auto thread = start_thread([this, mine = fresh.get(), before = swap_]() mutable {
                 // One at a time: what the one before took is given back before this one looks at the memory there is.
                 if (before && before->thread.joinable()) before->thread.join();
                 before.reset();
                 run_swap(*mine);
             });
+            if (!thread) return end(std::move(job), fresh->began, std::unexpected(thread.error()));
+            fresh->thread = *std::move(thread);
+            unwanted = supersede(std::exchange(swap_, fresh));
         }
         if (unwanted) (void)unwanted->shutdown(Clock::now(), milliseconds(0));
         return job;
@@ -154,15 +156,16 @@ public:
         const std::scoped_lock lock(mutex);
         std::erase_if(errands, [](const Errand& errand) { return errand.done->load(); });
         auto done = std::make_shared<std::atomic<bool>>(false);
-        std::jthread thread([this, job, done, work = std::move(work), asked = serving] {
-            const auto began = Clock::now();
+        const auto began = Clock::now();
+        auto thread = start_thread([this, job, done, began, work = std::move(work), asked = serving] {
             const auto result = work(*asked);
             auto ended = job;
             ended.instance = asked->health().instance;
             (void)end(std::move(ended), began, result);
             *done = true;
         });
-        errands.push_back({std::move(done), std::move(thread)});
+        if (!thread) return end(std::move(job), began, std::unexpected(thread.error()));
+        errands.push_back({std::move(done), *std::move(thread)});
         return job;
     }
 

@@ -147,8 +147,22 @@ bool SlotPool::wait_idle(Deadline deadline) {
 
 QueueStatus SlotPool::status() const {
     const std::scoped_lock lock(mutex_);
-    const auto busy = std::ranges::count_if(running_, [](const auto& job) { return job != nullptr; });
-    return {slots_, static_cast<int>(busy), waiting_.size(), limits_.max_waiting, mean_service_ms_};
+    QueueStatus status{.slots = slots_,
+                       .waiting = waiting_.size(),
+                       .max_waiting = limits_.max_waiting,
+                       .mean_service_ms = mean_service_ms_};
+    const auto now = Clock::now();
+    for (const auto& job : running_) {
+        SlotActivity activity;
+        if (job) {
+            ++status.busy;
+            activity = {job->request.id, std::chrono::duration<double, std::milli>(now - job->started).count(),
+                        job->request.background};
+            if (activity.request.empty()) activity.request = "-";
+        }
+        status.activity.push_back(std::move(activity));
+    }
+    return status;
 }
 
 std::shared_ptr<SlotPool::Job> SlotPool::take_for(int slot) {

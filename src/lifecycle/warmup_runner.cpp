@@ -121,7 +121,10 @@ public:
             report_.latency_p95_ms = level_report.p95_ms;
             report_.levels.push_back(std::move(level_report));
         }
-        if (auto fast = check_target(); !fast) return std::unexpected(std::move(fast).error());
+        if (auto fast = check_target(); !fast) {
+            if (!options_.ready_if.or_degraded) return std::unexpected(std::move(fast).error());
+            report_.shortfall = std::move(fast).error().message;
+        }
         report_.complete = true;
         report_.duration_ms = ms_since(start_);
         return std::move(report_);

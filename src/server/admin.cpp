@@ -46,6 +46,12 @@ struct Successor {
     std::optional<double> eta_seconds;
 };
 
+struct Slot {
+    std::string request;  // empty: free
+    double running_ms = 0;
+    bool background = false;
+};
+
 struct AdminModel {
     std::string name;
     std::vector<std::string> aliases;
@@ -60,19 +66,29 @@ struct AdminModel {
     std::optional<std::string> instance;
     std::optional<std::string> reason;
     std::optional<AdminError> last_error;
+    std::optional<std::string> warning;
+    double progress = 0;  // of reading the weights, 0 to 1
+    int warmup_level = 0;
     std::optional<double> eta_seconds;
     std::optional<double> retry_in_seconds;
+    double load_time_ms = 0;
+    double warmup_time_ms = 0;
+    double mean_inference_ms = 0;
     int deaths = 0;
     std::uint64_t resident_bytes = 0;
     std::uint64_t requests = 0;
     int slots = 0;
     int busy = 0;
     std::size_t waiting = 0;
+    std::vector<Slot> activity;            // by slot
     std::optional<std::string> served_by;  // while that is another one
     std::optional<Successor> successor;    // while a swap prepares it
 };
 struct AdminModels {
     std::vector<AdminModel> models;
+};
+struct AdminEvents {
+    std::vector<Event> events;
 };
 
 }  // namespace wire
@@ -122,16 +138,28 @@ wire::AdminModel describe(const ModelCatalog& catalog, const EntryPtr& entry) {
         .instance = unless_empty(health.instance),
         .reason = unless_empty(health.reason),
         .last_error = health.last_error.transform([](const Error& error) { return describe(error); }),
+        .warning = unless_empty(health.shortfall.empty() ? health.slower : health.shortfall),
+        .progress = health.progress.total_bytes == 0 ? 0
+                                                     : static_cast<double>(health.progress.done_bytes) /
+                                                           static_cast<double>(health.progress.total_bytes),
+        .warmup_level = health.warmup_level,
         .eta_seconds = health.eta_seconds,
         .retry_in_seconds = health.retry_in_seconds,
+        .load_time_ms = health.load_time_ms,
+        .warmup_time_ms = health.warmup_time_ms,
+        .mean_inference_ms = health.mean_inference_ms,
         .deaths = health.deaths,
         .resident_bytes = health.resident_bytes,
         .requests = health.requests,
         .slots = health.queue.slots,
         .busy = health.queue.busy,
         .waiting = health.queue.waiting,
+        .activity = {},
         .served_by = server == entry ? std::nullopt : std::optional(server->name),
         .successor = {}};
+    for (const auto& slot : health.queue.activity) {
+        model.activity.push_back({slot.request, slot.running_ms, slot.background});
+    }
     if (const auto next = entry->model->successor()) {
         model.successor = {.instance = next->instance,
                            .state = std::string(to_string(next->state)),
@@ -268,6 +296,11 @@ public:
     Result<drogon::HttpResponsePtr> events(const drogon::HttpRequestPtr& request) const {
         const auto& resumed = request->getHeader("last-event-id");
         const auto after = number_in(resumed.empty() ? request->getParameter("after") : resumed);
+        if (request->getHeader("accept").contains("application/json")) {
+            wire::AdminEvents body;
+            for (const auto& step : context_.journal.since(after)) body.events.push_back(wire::event_of(step));
+            return respond_json(to_json(body));
+        }
         return respond_events([&journal = context_.journal, seen = after](bool&) mutable {
             std::vector<ServerEvent> events;
             for (const auto& step : journal.since(seen)) {

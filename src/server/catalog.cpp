@@ -4,6 +4,8 @@
 #include <format>
 #include <utility>
 
+#include "lifecycle/start_thread.hpp"
+
 namespace hotmic::server {
 namespace {
 
@@ -82,7 +84,8 @@ Result<Job> ModelCatalog::remove(std::string_view name) {
         if (entries_.size() == 1) {
             return fail(ErrorCode::invalid_request, "this is the only model of the server", "unload it, or swap it");
         }
-        if (std::erase(entries_, entry) == 0) return fail(ErrorCode::model_not_found, "it is being deleted already");
+        if (!std::ranges::contains(entries_, entry))
+            return fail(ErrorCode::model_not_found, "it is being deleted already");
         // One that nobody uses any more; destroyed here, for a request's last reference may be on the model's own
         // thread.
         std::erase_if(removals_, [](const Removal& each) { return *each.done && each.entry.use_count() == 1; });
@@ -91,7 +94,7 @@ Result<Job> ModelCatalog::remove(std::string_view name) {
     job.step = "draining and unloading";
     jobs_.update(job);
     auto done = std::make_shared<std::atomic<bool>>(false);
-    std::jthread thread([this, entry = EntryPtr(entry), job, done]() mutable {
+    auto thread = start_thread([this, entry = EntryPtr(entry), job, done]() mutable {
         const auto began = Clock::now();
         const auto gone = entry->model->shutdown(in(std::chrono::hours(24)));
         job.duration_ms = std::chrono::duration<double, std::milli>(Clock::now() - began).count();
@@ -102,8 +105,10 @@ Result<Job> ModelCatalog::remove(std::string_view name) {
         entry.reset();
         *done = true;
     });
+    if (!thread) return std::unexpected(std::move(thread).error());
     const std::scoped_lock lock(mutex_);
-    removals_.push_back({entry, std::move(done), std::move(thread)});
+    std::erase(entries_, entry);
+    removals_.push_back({entry, std::move(done), *std::move(thread)});
     return job;
 }
 

@@ -37,6 +37,7 @@ struct HealthBody {
     std::optional<double> eta_seconds;
     std::optional<double> retry_in_seconds;
     std::optional<std::string> served_by;  // while that is not the model itself
+    std::optional<std::string> warning;    // READY, but slower than it was asked or used to be
 };
 
 struct ModelHealth {
@@ -163,12 +164,14 @@ wire::HealthBody health_body(const Context& context, const EntryPtr& entry) {
                           .server_rss_mb = mb(server),
                           .model_rss_mb = mb(health.resident_bytes),
                           .uptime_s = std::chrono::duration<double>(Clock::now() - context.began).count()};
-    body.status = body.model_ready                    ? "ok"
+    body.status = body.model_ready                    ? (health.shortfall.empty() ? "ok" : "degraded")
                   : context.not_ready                 ? "stopping"
                   : stand_in != entry                 ? "degraded"
                   : health.resting                    ? "resting"
                   : health.state == ModelState::error ? "error"
                                                       : "loading";
+    const auto& worry = health.shortfall.empty() ? health.slower : health.shortfall;
+    if (!worry.empty()) body.warning = worry;
     if (stand_in != entry) body.served_by = stand_in->name;
     if (!body.model_ready) {
         body.reason = context.not_ready ? "the server is shutting down" : health.reason;

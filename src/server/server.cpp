@@ -12,6 +12,7 @@
 #include <limits>
 #include <thread>
 
+#include "lifecycle/start_thread.hpp"
 #include "server/context.hpp"
 #include "server/event_stream.hpp"
 #include "server/responses.hpp"
@@ -230,7 +231,7 @@ struct Server::Impl {
         std::atomic<bool> good = true;
         std::vector<std::jthread> unloads;
         for (const auto& entry : catalog.entries()) {
-            unloads.emplace_back([entry, &good, deadline] {
+            const auto unload = [entry, &good, deadline] {
                 // Cancelling and terminating need a little of the time that is left.
                 const auto left =
                     std::chrono::duration_cast<milliseconds>(deadline - Clock::now()) - milliseconds(1000);
@@ -239,7 +240,12 @@ struct Server::Impl {
                 spdlog::error("unload failed model={} code={} message={:?}", entry->name,
                               to_string(report.error().code), report.error().message);
                 good = false;
-            });
+            };
+            auto thread = start_thread(unload);
+            if (thread)
+                unloads.push_back(*std::move(thread));
+            else
+                unload();
         }
         unloads.clear();
         return good;

@@ -153,3 +153,29 @@ def test_json_is_what_the_server_says(hotmic):
     with FakeAdmin({"GET /admin/models": (200, told)}) as server:
         assert hotmic("models", "--json", "--server", server.url).json()["more"]
         assert hotmic("models", "--server", server.url).code == 0
+
+
+def test_status_shows_models_slots_and_events(hotmic, home):
+    import hotmic_py
+    with hotmic_py.Server("--provider", "fake", "--model", "fake:slots=3", "--level", "0", home=home, name="hotmic-faults") as server:
+        server.wait_ready()
+        shown = hotmic("status", "--server", server.url)
+        assert shown.code == 0
+        for part in ("default  READY  fake", "slots □□□", "UNINITIALIZED → LOADING", "LOADING → READY"):
+            assert part in shown.out
+
+
+def test_status_watch_tells_events_as_they_happen(home):
+    import subprocess
+    import hotmic_py
+    with hotmic_py.Server("--provider", "fake", "--model", "fake:", "--level", "0", home=home, name="hotmic-faults") as server:
+        server.wait_ready()
+        with subprocess.Popen([hotmic_py.program("hotmic"), "status", "--watch", "--server", server.url], stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, env=hotmic_py.environment(home), text=True) as watch:
+            assert "UNINITIALIZED → LOADING" in watch.stdout.readline()
+            assert "LOADING → READY" in watch.stdout.readline()
+            server.request("/admin/models/default/unload", "POST", b"")
+            assert "READY → UNLOADING" in watch.stdout.readline()
+            assert "UNLOADING → UNINITIALIZED" in watch.stdout.readline()
+            server.stop()
+            assert watch.wait(hotmic_py.PATIENCE) == 6, "the server is gone"

@@ -146,6 +146,19 @@ TEST_F(KeepingReadyTest, CanariesDoNotKeepAModelFromResting) {
     EXPECT_THAT(await(unloading).cause, HasSubstr("idle"));
 }
 
+TEST_F(KeepingReadyTest, AFailedInferenceIsLookedIntoAndASickModelIsLoadedAgain) {
+    auto options = quick();
+    options.warmup.level = 0;
+    make("fake:fail=infer&after=1", options);
+    ASSERT_TRUE(manager_->initialize(in(kLong)));
+    EXPECT_TRUE(manager_->acquire()->transcribe(request()));
+    EXPECT_EQ(manager_->acquire()->transcribe(request()).error().code, ErrorCode::inference_failed);
+    EXPECT_THAT(await(error).cause, HasSubstr("unhealthy"));
+    const auto seen = journal_.last_sequence();
+    (void)await(ready, seen - 1);
+    EXPECT_EQ(record_->loads, 2);
+}
+
 TEST_F(KeepingReadyTest, TwoFailedCanariesEndAModelAndItIsLoadedAgain) {
     auto options = quick();
     options.supervise.canary_interval = 5ms;

@@ -430,10 +430,34 @@ TEST_F(ModelManagerTest, ARequestThatWaitsTooLongForASlotIsToldSo) {
     EXPECT_EQ(waited.error().code, ErrorCode::queue_timeout);
 }
 
+TEST_F(ModelManagerTest, WhatMissesItsTargetIsReadyAllTheSameWhereThatIsAllowedAndSaysSo) {
+    auto options = quick();
+    options.warmup.level = 2;
+    options.warmup.ready_if = {.rtf_p95_below = 1e-9, .or_degraded = true};
+    auto& manager = make("fake:infer_ms=1", options);
+    ASSERT_TRUE(manager.initialize(in(kLong)));
+    EXPECT_THAT(manager.health().shortfall, HasSubstr("ready_if asks for less than"));
+}
+
+TEST_F(ModelManagerTest, AWarmupSlowerThanThoseBeforeItSaysByHowMuch) {
+    const auto folder = std::filesystem::temp_directory_path() / std::format("hotmic-slower-{}", ::getpid());
+    auto options = quick();
+    options.warmup.level = 2;
+    options.baseline_folder = folder;
+    for (int run = 0; run < 3; ++run) {
+        ASSERT_TRUE(make("fake:infer_ms=2", options).initialize(in(kLong)));
+        EXPECT_EQ(manager_->health().slower, "") << "as fast as before";
+    }
+    ASSERT_TRUE(make("fake:infer_ms=60", options).initialize(in(kLong)));
+    EXPECT_THAT(manager_->health().slower, HasSubstr("slower than usual here"));
+    std::filesystem::remove_all(folder);
+}
+
 TEST_F(ModelManagerTest, AnInferencePastItsLimitIsEnded) {
     auto options = quick();
     options.request_timeout = 30ms;
-    auto& manager = make("fake:hang=infer&after=1", options);
+    options.warmup.level = 0;
+    auto& manager = make("fake:hang=infer", options);
     ASSERT_TRUE(manager.initialize(in(kLong)));
     const auto result = manager.acquire()->transcribe(request());
     ASSERT_FALSE(result);

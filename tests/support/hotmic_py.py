@@ -20,7 +20,7 @@ SOURCE = Path(__file__).resolve().parents[2]
 CLIP = SOURCE / "src/audio/clip/hotmic-clip.flac"
 CLIP_TEXT = (SOURCE / "src/audio/clip/hotmic-clip.txt").read_text().strip()
 SPEECH = SOURCE.parent / "shared/speech"
-PATIENCE = 180  # seconds; sanitizers are slow, a hang is forever
+PATIENCE = int(os.environ.get("HOTMIC_TEST_PATIENCE", "180"))  # seconds; sanitizers are slow, a hang is forever
 
 
 def program(name="hotmic"):
@@ -159,10 +159,17 @@ class Server:
         return self.request(path, "POST", b"".join(parts), {"Content-Type": f"multipart/form-data; boundary={boundary}"})
 
     def workers(self):
-        """Process ids of the worker processes."""
+        """Process ids of the worker processes. Every process is asked for its parent: the lists of children, one a thread, are no
+        snapshot, for a child whose thread ends meanwhile moves to another list."""
         found = []
-        for task in Path(f"/proc/{self.process.pid}/task").iterdir():
-            found += map(int, (task / "children").read_text().split())
+        for process in Path("/proc").iterdir():
+            if process.name.isdigit():
+                try:
+                    parent = int((process / "stat").read_text().rpartition(")")[2].split()[1])
+                except (OSError, IndexError):
+                    continue  # it has ended
+                if parent == self.process.pid:
+                    found.append(int(process.name))
         self._known_workers.update(found)
         return found
 

@@ -131,8 +131,8 @@ TEST_F(SupervisionTest, AWorkerThatHangsIsTreatedAsDead) {
 
 TEST_F(SupervisionTest, ABusyEngineIsNotAHungWorker) {
     const auto provider =
-        isolate(testing::make_fake_provider(), {.executable = kTestWorker, .heartbeat_timeout = 100ms});
-    auto& manager = make("fake:infer_ms=600", provider);
+        isolate(testing::make_fake_provider(), {.executable = kTestWorker, .heartbeat_timeout = 1000ms});
+    auto& manager = make("fake:infer_ms=2500", provider);
     ASSERT_TRUE(manager.initialize(in(kLong)));
     EXPECT_TRUE(manager.acquire()->transcribe(request()));
     EXPECT_EQ(manager.health().deaths, 0);

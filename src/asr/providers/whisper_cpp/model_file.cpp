@@ -335,7 +335,10 @@ Result<ModelFile> read_model_file(const std::filesystem::path& path) {
     if (error || !in)
         return fail(ErrorCode::model_file_unreadable, std::format("{} cannot be read", name), "check its permissions",
                     "path");
-    return read_model_file(in, size, name);
+    auto file = read_model_file(in, size, name);
+    if (!file && in.bad())
+        return fail(ErrorCode::io_error, std::format("reading {} failed", name), "check the disk (dmesg)", "path");
+    return file;
 }
 
 }  // namespace hotmic::whisper_cpp

@@ -59,7 +59,7 @@ struct ModelFile {
 /// model_not_recognized, model_unsupported, model_truncated, model_corrupt. `name` is used in messages.
 [[nodiscard]] Result<ModelFile> read_model_file(std::istream& in, std::uint64_t size_bytes, const std::string& name);
 
-/// The same for a path. Also: model_file_missing, model_file_unreadable.
+/// The same for a path. Also: model_file_missing, model_file_unreadable, io_error (the disk failed).
 [[nodiscard]] Result<ModelFile> read_model_file(const std::filesystem::path& path);
 
 }  // namespace hotmic::whisper_cpp

@@ -86,7 +86,7 @@ Result<void> WeightReader::verdict() {
     if (stopped_ || stop_.stop_requested()) return fail(ErrorCode::load_cancelled, "the load was cancelled");
     constexpr const char* kLeaveAlone = "let nothing write to the file, then load again";
     if (stream_.bad()) {
-        return fail(ErrorCode::model_file_unreadable,
+        return fail(ErrorCode::io_error,
                     std::format("reading {} failed after {} of {} bytes", name_, read_, file_.size_bytes),
                     "check the disk (dmesg)", "path");
     }

@@ -30,7 +30,7 @@ public:
     /// The engine's interface to this object, which must outlive the load.
     [[nodiscard]] whisper_model_loader loader();
 
-    /// Errors: load_cancelled (stop was requested), model_file_unreadable (the disk failed), model_truncated and
+    /// Errors: load_cancelled (stop was requested), io_error (the disk failed), model_truncated and
     /// model_corrupt (the file became shorter, longer or another since it was checked).
     [[nodiscard]] Result<void> verdict();
 
