@@ -18,19 +18,33 @@ struct AdminFlags {
     std::string key{};  ///< server.admin_key; empty: none is presented
 };
 
+struct RemoteFailure {
+    std::string code{};
+    std::string message{};
+    std::optional<std::string> remedy{};
+};
+
 /// The parts of a job that a person is told (GET /admin/jobs/{id}).
 struct RemoteJob {
-    struct Failure {
-        std::string code{};
-        std::string message{};
-        std::optional<std::string> remedy{};
-    };
     std::string id{};
     std::string state{};  ///< running, succeeded, failed, superseded
     std::string step{};
     std::optional<std::string> instance{};
-    std::optional<Failure> error{};
+    std::optional<RemoteFailure> error{};
     double duration_ms = 0;
+};
+
+/// What a slot does.
+struct RemoteSlot {
+    std::string request{};  ///< empty: free
+    double running_ms = 0;
+    bool background = false;
+};
+
+/// What a swap prepares.
+struct RemoteSuccessor {
+    std::string instance{};
+    std::string state{};
 };
 
 /// The parts of a model that a person is told (GET /admin/models).
@@ -46,11 +60,7 @@ struct RemoteModel {
     std::uint64_t resident_bytes = 0;
     std::uint64_t requests = 0;
     std::optional<std::string> served_by{};
-    struct Successor {
-        std::string instance{};
-        std::string state{};
-    };
-    std::optional<Successor> successor{};  ///< while a swap prepares it
+    std::optional<RemoteSuccessor> successor{};  ///< while a swap prepares it
     std::optional<std::string> warning{};
     double progress = 0;  ///< of reading the weights, 0 to 1
     int warmup_level = 0;
@@ -59,12 +69,7 @@ struct RemoteModel {
     double warmup_time_ms = 0;
     double mean_inference_ms = 0;
     std::size_t waiting = 0;
-    struct Slot {
-        std::string request{};  ///< empty: free
-        double running_ms = 0;
-        bool background = false;
-    };
-    std::vector<Slot> activity{};  ///< by slot
+    std::vector<RemoteSlot> activity{};  ///< by slot
 };
 
 /// One step of a model's life (GET /admin/events).

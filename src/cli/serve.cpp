@@ -71,6 +71,7 @@ void elaborate(const Transition& step, const server::ModelCatalog& catalog) {
 std::vector<server::CatalogEntry> make_entries(const config::Loaded& loaded,
                                                const std::map<std::string, ModelPlan>& plans, const Shared& shared) {
     std::vector<server::CatalogEntry> entries;
+    entries.reserve(plans.size());
     for (const auto& [name, plan] : plans) {
         entries.push_back(make_entry(name, loaded.config.models.at(name), plan, shared));
     }

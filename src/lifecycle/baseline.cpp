@@ -23,16 +23,20 @@
 namespace hotmic {
 namespace fs = std::filesystem;
 
-namespace {
+namespace wire {
 
 constexpr int kVersion = 1;
 
 /// A file's content. The key is in it, because its name is only a hash of the key.
-struct Content {
+struct BaselineFile {
     int version = kVersion;
     BaselineKey key;
     std::vector<double> steady_ms;
 };
+
+}  // namespace wire
+
+namespace {
 
 /// A file larger than this is none of ours.
 constexpr std::uintmax_t kLargest = 64 << 10;
@@ -52,11 +56,11 @@ bool usable(double steady_ms) {
 }
 
 /// The file's content, or why it is of no use.
-Result<Content> parse(const std::string& text, const BaselineKey& key) {
+Result<wire::BaselineFile> parse(const std::string& text, const BaselineKey& key) {
     const auto bad = [](std::string why) { return fail(ErrorCode::io_error, std::move(why)); };
-    Content content;
+    wire::BaselineFile content;
     if (const auto error = glz::read_json(content, text)) return bad(glz::format_error(error, text));
-    if (content.version != kVersion) return bad(std::format("it is of version {}", content.version));
+    if (content.version != wire::kVersion) return bad(std::format("it is of version {}", content.version));
     if (content.key != key) return bad("it belongs to another model, machine or backend");
     if (!std::ranges::all_of(content.steady_ms, usable)) return bad("it holds a latency that is none");
     if (content.steady_ms.empty()) return bad("it holds no latency");
@@ -168,7 +172,7 @@ Result<void> BaselineStore::record(const BaselineKey& key, double steady_ms) con
     if (kept.size() > kKept) kept.erase(kept.begin(), kept.end() - kKept);
     std::error_code error;
     fs::create_directories(folder_, error);  // what goes wrong shows when the file is made
-    return write_whole(file_of(key), to_json(Content{.key = key, .steady_ms = std::move(kept)}));
+    return write_whole(file_of(key), to_json(wire::BaselineFile{.key = key, .steady_ms = std::move(kept)}));
 }
 
 std::optional<BaselineVerdict> BaselineStore::judge(const BaselineKey& key, const WarmupReport& report) const {

@@ -16,10 +16,10 @@ ModelManager::Impl::Impl(std::string model_name, ModelSpec model_spec, std::shar
     : name(std::move(model_name)),
       spec(std::move(model_spec)),
       provider(std::move(engine)),
-      options(opts),
+      options(std::move(opts)),
       broker(memory),
       journal(record),
-      recovery(opts.retry, opts.supervise, std::random_device{}()),
+      recovery(options.retry, options.supervise, std::random_device{}()),
       watch([this](const std::stop_token& stop) { watch_loop(stop); }) {}
 
 ModelManager::Impl::~Impl() {
@@ -231,7 +231,8 @@ bool ModelManager::Impl::wakes_on_demand() const {
 
 ModelManager::ModelManager(std::string name, ModelSpec spec, std::shared_ptr<Provider> provider,
                            LifecycleOptions options, MemoryBroker& broker, Journal& journal)
-    : impl_(std::make_unique<Impl>(std::move(name), std::move(spec), std::move(provider), options, broker, journal)) {}
+    : impl_(std::make_unique<Impl>(std::move(name), std::move(spec), std::move(provider), std::move(options), broker,
+                                   journal)) {}
 
 ModelManager::~ModelManager() = default;
 

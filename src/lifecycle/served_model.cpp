@@ -99,11 +99,12 @@ public:
     }
 
     /// A swap may commit between looking up the manager and asking it: then the new one is asked.
-    Result<Lease> acquire() {
+    [[nodiscard]] Result<Lease> acquire() const {
         while (true) {
             const auto asked = manager();
             auto lease = asked->acquire();
-            if (lease || manager() == asked) return lease;
+            if (lease) return lease;
+            if (manager() == asked) return std::unexpected(told(std::move(lease).error()));
         }
     }
 
@@ -113,6 +114,7 @@ public:
             deadline,
             [this, asked = asked.get(), deadline, then = std::move(then)](Result<Lease> lease) mutable {
                 if (!lease && manager().get() != asked) return when_ready(deadline, std::move(then), {});
+                if (!lease) lease = std::unexpected(told(std::move(lease).error()));
                 then(std::move(lease));
             },
             std::move(lost));
@@ -196,6 +198,14 @@ private:
 
     [[nodiscard]] static Error stopping() {
         return {ErrorCode::shutting_down, "the server is shutting down", "send the request to another instance"};
+    }
+
+    /// What a manager says that was shut down because a newer swap came: not that the server is.
+    [[nodiscard]] Error told(Error error) const {
+        const std::scoped_lock lock(mutex);
+        if (stopped || error.code != ErrorCode::shutting_down) return error;
+        return {ErrorCode::model_not_loaded, std::format("model {} is being replaced", name),
+                "try again when it is ready", "model"};
     }
 
     /// The mutex is held. Returns the manager that is now to be shut down.

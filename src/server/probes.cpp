@@ -45,7 +45,7 @@ wire::ProbeModel describe(const ModelCatalog& catalog, const EntryPtr& entry) {
             .eta_seconds = health.eta_seconds};
 }
 
-drogon::HttpResponsePtr answer(const drogon::HttpRequestPtr& request, bool good, wire::Probe probe) {
+drogon::HttpResponsePtr answer(const drogon::HttpRequestPtr& request, bool good, const wire::Probe& probe) {
     const int status = good ? 200 : 503;
     drogon::HttpResponsePtr response;
     if (request->getHeader("accept").contains("application/json")) {

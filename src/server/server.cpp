@@ -227,7 +227,7 @@ struct Server::Impl {
     }
 
     /// Unloads every model; false when that takes longer than there is time.
-    bool drain(Deadline deadline) {
+    [[nodiscard]] bool drain(Deadline deadline) const {
         std::atomic<bool> good = true;
         std::vector<std::jthread> unloads;
         for (const auto& entry : catalog.entries()) {

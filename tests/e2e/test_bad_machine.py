@@ -18,6 +18,8 @@ import hotmic_py
 from hotmic_py import Server, program
 
 BAD_MACHINE = program("hotmic").parent / "libhotmic_bad_machine.so"
+SANITIZED = any(name in str(BAD_MACHINE) for name in ("asan", "tsan"))
+without_sanitizer = pytest.mark.skipif(SANITIZED, reason="NOT TESTED: the sanitizer itself needs what is taken away here")
 QUICK = ("--set", "models.*.warmup.validate=runs", "--set", "models.*.retry.initial_backoff_ms=50", "--set", "models.*.retry.max_attempts=1000",
          "--set", "models.*.retry.max_backoff_ms=100", "--set", "models.*.supervise.crash_loop_deaths=1000")
 FAKE = ("--provider", "fake", "--level", "1", *QUICK)
@@ -70,7 +72,7 @@ def machine(tmp_path):
         aside.rename(rules)
 
     become.env = {"LD_PRELOAD": BAD_MACHINE, "BAD_MACHINE_RULES": rules}
-    if "asan" in str(BAD_MACHINE) or "tsan" in str(BAD_MACHINE):
+    if SANITIZED:
         pytest.skip("NOT TESTED: a sanitizer wants to be the first library that is loaded")
     return become
 
@@ -168,6 +170,7 @@ def test_a_clock_that_jumps_ends_and_delays_nothing(tmp_path, machine, seconds):
 
 
 # --- descriptors and processes ----------------------------------------------------------------------------------------------
+@without_sanitizer
 def test_without_descriptors_it_says_so_and_recovers_with_them(tmp_path):
     with Server(*FAKE, "--model", "fake:text=hello", home=tmp_path, name="hotmic-faults") as server:
         is_well(server)
@@ -181,6 +184,7 @@ def test_without_descriptors_it_says_so_and_recovers_with_them(tmp_path):
         is_well(server)
 
 
+@without_sanitizer
 def test_without_process_slots_it_says_so_and_recovers_with_them(tmp_path):
     if os.geteuid() != 0:
         pytest.skip("NOT TESTED: limiting the processes of a user of its own needs root")
@@ -281,6 +285,7 @@ def cgroup():
     pytest.skip("NOT TESTED: no memory cgroup can be made here")
 
 
+@without_sanitizer
 def test_the_kernel_takes_the_worker_and_not_the_server(tmp_path, cgroup):
     set_limit, folder = cgroup
     with Server(*FAKE, "--model", "fake:text=hello&touch_mb=100", home=tmp_path, name="hotmic-faults") as server:

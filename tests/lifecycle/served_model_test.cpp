@@ -179,7 +179,11 @@ TEST_F(ServedModelTest, ASupersededReplacementLeavesTheRestoringToTheOneAfterIt)
     auto& model = make_ready("fake:text=old");
     const auto first = model.swap(plan("fake:hang=load"), SwapStrategy::replace);
     reached(first, "loading and warming up");
-    const auto second = model.swap(plan("fake:fail=load"), SwapStrategy::beside);
+    const auto second = model.swap(plan("fake:fail=load&load_ms=50"), SwapStrategy::beside);
+    for (bool over = false; !over; over = jobs_.find(second.id)->state != running) {
+        const auto lease = model.acquire();
+        ASSERT_TRUE(lease || lease.error().code != ErrorCode::shutting_down) << "the server does not stop";
+    }
     EXPECT_EQ(ended(first).state, superseded);
     EXPECT_EQ(ended(second).state, failed);
     EXPECT_EQ(heard(), "old");
