@@ -14,10 +14,13 @@ namespace {
 
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wc++26-extensions"  // #embed is C++26; every compiler we support takes it
-constexpr std::array<unsigned char, HOTMIC_CLIP_BYTES> kEncoded{
+#ifdef __clang__
+#pragma GCC diagnostic ignored "-Wc23-extensions"
+#endif
+constexpr unsigned char kEncoded[HOTMIC_CLIP_BYTES] = {
 #embed "clip/hotmic-clip.flac"
 };
-constexpr std::array kText{
+constexpr char kText[] = {
 #embed "clip/hotmic-clip.txt"
 };
 #pragma GCC diagnostic pop
@@ -58,7 +61,7 @@ const Clip& builtin_clip() {
         const auto bytes = std::as_bytes(std::span(kEncoded));
         Clip made{.encoded = std::make_shared<const std::vector<std::byte>>(bytes.begin(), bytes.end()),
                   .language = "en"};
-        static const std::string text(kText.begin(), std::ranges::find(kText, '\n'));
+        static const std::string text(std::begin(kText), std::ranges::find(kText, '\n'));
         made.text = text;
         made.seconds = seconds_of(decode(made).size());
         return made;

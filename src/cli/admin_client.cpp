@@ -10,10 +10,7 @@
 #include <glaze/glaze.hpp>
 
 namespace hotmic::cli {
-namespace {
-
-constexpr double kTimeoutSeconds = 30;
-constexpr glz::opts kTolerant{.error_on_unknown_keys = false};
+namespace wire {
 
 /// OpenAI's error object.
 struct ErrorJson {
@@ -32,9 +29,22 @@ struct JobJson {
 struct ModelsJson {
     std::vector<RemoteModel> models{};
 };
+
 struct EventsJson {
     std::vector<RemoteEvent> events{};
 };
+
+}  // namespace wire
+
+namespace {
+
+using wire::ErrorJson;
+using wire::EventsJson;
+using wire::JobJson;
+using wire::ModelsJson;
+
+constexpr double kTimeoutSeconds = 30;
+constexpr glz::opts kTolerant{.error_on_unknown_keys = false};
 
 ErrorCode code_named(std::string_view name) {
     const auto row = std::ranges::find(error_table(), name, &ErrorSpec::name);

@@ -21,7 +21,7 @@
 #include "worker/isolated_provider.hpp"
 
 namespace hotmic::cli {
-namespace {
+namespace wire {
 
 struct Finding {
     std::string what;
@@ -29,6 +29,18 @@ struct Finding {
     std::string detail;
     std::string remedy{};
 };
+
+struct DoctorJson {
+    bool healthy = false;
+    std::vector<Finding> findings;
+};
+
+}  // namespace wire
+
+namespace {
+
+using wire::DoctorJson;
+using wire::Finding;
 
 constexpr auto kGood = "good";
 constexpr auto kNote = "could be better";
@@ -224,11 +236,6 @@ private:
     std::optional<config::Loaded> loaded_{};
     std::vector<Finding> findings_{};
     int exit_code_ = 0;
-};
-
-struct DoctorJson {
-    bool healthy = false;
-    std::vector<Finding> findings;
 };
 
 }  // namespace

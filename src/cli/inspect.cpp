@@ -7,9 +7,9 @@
 #include "config/auto.hpp"
 
 namespace hotmic::cli {
-namespace {
+namespace wire {
 
-struct ErrorJson {
+struct InspectError {
     std::string code;
     std::string message;
     std::string remedy;
@@ -21,8 +21,15 @@ struct InspectJson {
     std::string provider{};
     std::optional<ModelFileInfo> model{};
     std::optional<std::uint64_t> memory_needed_bytes{};
-    std::optional<ErrorJson> error{};
+    std::optional<InspectError> error{};
 };
+
+}  // namespace wire
+
+namespace {
+
+using wire::InspectError;
+using wire::InspectJson;
 
 std::string list(const std::vector<std::string>& words) {
     constexpr std::size_t shown = 12;
@@ -81,7 +88,7 @@ int inspect(const std::string& path, const std::string& provider, bool json, con
             problem = info.error();
         }
     }
-    if (problem) found.error = ErrorJson{std::string(to_string(problem->code)), problem->message, problem->remedy};
+    if (problem) found.error = InspectError{std::string(to_string(problem->code)), problem->message, problem->remedy};
     if (json) {
         std::println("{}", glz::write<glz::opts{.prettify = true}>(found).value_or("{}"));
     } else if (!problem) {

@@ -6,13 +6,19 @@
 #include "cli/terminal.hpp"
 
 namespace hotmic::cli {
-namespace {
+namespace wire {
 
 struct ProviderJson {
     std::string name;
     Availability availability;
     Capabilities capabilities;
 };
+
+}  // namespace wire
+
+namespace {
+
+using wire::ProviderJson;
 
 std::string abilities(const Capabilities& can) {
     std::string text;

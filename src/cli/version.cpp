@@ -15,7 +15,7 @@ extern "C" {
 }
 
 namespace hotmic::cli {
-namespace {
+namespace wire {
 
 struct VersionJson {
     std::string version = HOTMIC_VERSION;
@@ -25,6 +25,12 @@ struct VersionJson {
     std::map<std::string, std::string> providers{};
     std::map<std::string, std::string> libraries{};
 };
+
+}  // namespace wire
+
+namespace {
+
+using wire::VersionJson;
 
 }  // namespace
 

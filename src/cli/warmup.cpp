@@ -10,7 +10,7 @@
 #include "config/auto.hpp"
 
 namespace hotmic::cli {
-namespace {
+namespace wire {
 
 /// One request after READY, as the first user would send it.
 struct FirstRequest {
@@ -30,6 +30,13 @@ struct WarmupJson {
     FirstRequest first_request{};
     UnloadReport unload{};
 };
+
+}  // namespace wire
+
+namespace {
+
+using wire::FirstRequest;
+using wire::WarmupJson;
 
 Result<FirstRequest> first_request(ModelManager& manager, double steady_ms) {
     auto lease = manager.acquire();

@@ -219,7 +219,7 @@ TEST_F(ModelManagerTest, LevelThreeCoversEverySlotAndReportsConvergence) {
     auto options = quick();
     options.warmup.level = 3;
     options.warmup.level3_iterations = 2;
-    auto& manager = make("fake:infer_ms=5&slots=3", options);
+    auto& manager = make("fake:infer_ms=60&slots=3", options);
     ASSERT_TRUE(manager.initialize(in(kLong)));
     EXPECT_EQ(record_->most_running, 3) << "all slots at once";
     const auto report = manager.warmup_report();

@@ -57,6 +57,7 @@ void start_engine() {
 std::vector<Device> devices() {
     start_engine();
     std::vector<Device> found;
+    found.reserve(ggml_backend_dev_count());
     for (std::size_t i = 0; i < ggml_backend_dev_count(); ++i) found.push_back(describe(ggml_backend_dev_get(i)));
     std::ranges::stable_sort(found, {}, &Device::gpu);
     return found;
@@ -83,7 +84,7 @@ Result<BackendChoice> choose_backend(const std::string& wanted) {
                              std::format("{} ({})", gpus[index].name, gpus[index].description)};
     };
     const auto variant = cpu_variant();
-    const BackendChoice cpu{false, 0, variant.empty() ? "CPU" : std::format("CPU ({})", variant)};
+    BackendChoice cpu{false, 0, variant.empty() ? "CPU" : std::format("CPU ({})", variant)};
     if (wanted == "cpu" || wanted == "CPU") return cpu;
     if (wanted == "auto" || wanted.empty()) return gpus.empty() ? cpu : gpu(0);
     if (wanted == "gpu" && !gpus.empty()) return gpu(0);

@@ -203,7 +203,8 @@ private:
             if (!cursor_.read(length))
                 return truncated(std::format("within its vocabulary (token {} of {})", i, count));
             if (length > kLongestToken) return corrupt(std::format("token {} is {} bytes long", i, length));
-            if ((total += length) > kLargestVocabulary) return corrupt("a vocabulary larger than any");
+            total += length;
+            if (total > kLargestVocabulary) return corrupt("a vocabulary larger than any");
             if (!cursor_.keep(length))
                 return truncated(std::format("within its vocabulary (token {} of {})", i, count));
         }
@@ -213,7 +214,8 @@ private:
     Result<void> tensors() {
         const auto& h = file_.header;
         // Outside the blocks 11; 15 in each of the encoder's, 24 in each of the decoder's.
-        const auto expected = static_cast<std::uint64_t>(11 + 15 * h.n_audio_layer + 24 * h.n_text_layer);
+        const auto expected =
+            11 + 15 * static_cast<std::uint64_t>(h.n_audio_layer) + 24 * static_cast<std::uint64_t>(h.n_text_layer);
         if (cursor_.left() == 0) return truncated("after its vocabulary, without a single weight");
         std::set<std::string, std::less<>> seen;
         while (cursor_.left() > 0) {

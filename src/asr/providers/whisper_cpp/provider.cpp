@@ -31,6 +31,7 @@ std::vector<std::string> languages_of(const ModelHeader& header) {
     std::vector<std::string> codes;
     // The vocabulary holds 99 languages, and one more from 51866 on.
     const int count = std::min(header.n_vocab - 51766, whisper_lang_max_id() + 1);
+    codes.reserve(static_cast<std::size_t>(std::max(count, 0)));
     for (int id = 0; id < count; ++id) codes.emplace_back(whisper_lang_str(id));
     return codes;
 }
