@@ -274,6 +274,7 @@ private:
         std::vector<Result<void>> results(static_cast<std::size_t>(slots()));
         {
             std::vector<std::jthread> threads;
+            threads.reserve(results.size());
             for (int slot = 0; slot < slots(); ++slot) {
                 threads.emplace_back([&, slot] { results[static_cast<std::size_t>(slot)] = work(slot); });
             }
