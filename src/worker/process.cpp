@@ -231,7 +231,9 @@ void WorkerProcess::read_loop() {
 void WorkerProcess::feel_pulse(Time now) {
     if (heartbeat_timeout_ == std::chrono::milliseconds(0) || !control_open_ || now < next_ping_) return;
     next_ping_ = now + heartbeat_timeout_ / kPings;
-    if (pings_unanswered_ < kPings) {
+    // A process only just started has libraries to load before it can say anything.
+    const auto patience = has_spoken_ ? heartbeat_timeout_ : std::max(heartbeat_timeout_, kStartAllowance);
+    if (pings_unanswered_ < kPings * (patience / heartbeat_timeout_)) {
         ++pings_unanswered_;
         (void)send(Kind::ping, encode(Empty{}), -1, false);
         return;
@@ -240,7 +242,7 @@ void WorkerProcess::feel_pulse(Time now) {
         const std::scoped_lock lock(mutex_);
         hung_ = !ended_ && !expected_ && condemned_.empty();
     }
-    condemn(std::format("answered nothing for {} ms", heartbeat_timeout_.count()));
+    condemn(std::format("answered nothing for {} ms", patience.count()));
 }
 
 /// Milliseconds until something is to be done though nothing came.
@@ -256,6 +258,7 @@ int WorkerProcess::poll_timeout(Time now) const {
 void WorkerProcess::read_control() {
     const auto frame = receive_control(control_.get());
     pings_unanswered_ = 0;
+    has_spoken_ = true;
     if (!frame) {
         control_open_ = false;
         if (frame.error() == Broken::nonsense)

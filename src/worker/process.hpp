@@ -27,13 +27,14 @@ public:
     };
 
     /// `heartbeat_timeout`: a worker whose event loop is silent for this long although it is asked is condemned; 0: it
-    /// is never asked. Errors: worker_start_failed.
+    /// is never asked. Its first word may take `kStartAllowance`. Errors: worker_start_failed.
     [[nodiscard]] static Result<std::unique_ptr<WorkerProcess>> spawn(const std::filesystem::path& executable,
                                                                       std::string instance, Callbacks callbacks,
                                                                       std::chrono::milliseconds heartbeat_timeout = {});
     /// How long a worker may live on after one of its channels has closed, which is nearly always the first sign of its
     /// end.
     static constexpr std::chrono::milliseconds kAfterlife{2000};
+    static constexpr std::chrono::milliseconds kStartAllowance{10'000};
 
     /// Lets the worker end by itself for a moment, then kills it; reaps it either way.
     ~WorkerProcess();
@@ -85,6 +86,7 @@ private:
     std::optional<Time> must_end_by_;  // the reader's; since the control channel closed
     const std::chrono::milliseconds heartbeat_timeout_;
     int pings_unanswered_ = 0;  // the reader's
+    bool has_spoken_ = false;   // the reader's
     Time next_ping_{};          // the reader's
     const std::string instance_;
     const Callbacks callbacks_;

@@ -15,10 +15,9 @@ from pathlib import Path
 import pytest
 
 import hotmic_py
-from hotmic_py import Server, program
+from hotmic_py import SANITIZED, Server, program
 
 BAD_MACHINE = program("hotmic").parent / "libhotmic_bad_machine.so"
-SANITIZED = any(name in str(BAD_MACHINE) for name in ("asan", "tsan"))
 without_sanitizer = pytest.mark.skipif(SANITIZED, reason="NOT TESTED: the sanitizer itself needs what is taken away here")
 QUICK = ("--set", "models.*.warmup.validate=runs", "--set", "models.*.retry.initial_backoff_ms=50", "--set", "models.*.retry.max_attempts=1000",
          "--set", "models.*.retry.max_backoff_ms=100", "--set", "models.*.supervise.crash_loop_deaths=1000")

@@ -14,7 +14,7 @@ import urllib.error
 from pathlib import Path
 
 import hotmic_py
-from hotmic_py import CLIP, Server
+from hotmic_py import CLIP, SANITIZED, Server
 
 SECONDS = float(os.environ.get("HOTMIC_SOAK_SECONDS", "60"))
 SEED = int(os.environ.get("HOTMIC_SOAK_SEED", "1"))
@@ -145,7 +145,7 @@ def descriptors(server):
 def test_nothing_is_lost(tmp_path):
     (tmp_path / "hotmic.toml").write_text(CONFIG)
     with Server("--log-level", "error", home=tmp_path, name="hotmic-faults") as server:
-        server.wait_ready()
+        settled(server)
         soak = Soak(server)
         for _ in range(50):
             assert server.transcribe().status == 200
@@ -182,6 +182,7 @@ def test_nothing_is_lost(tmp_path):
             time.sleep(0.05)  # the fallback is being let go
         assert len(server.workers()) == 1
         assert descriptors(server) <= files + 4
-        assert resident_mb(server) < before + 100
+        # A sanitizer keeps what is freed for a while, and looks for leaks itself.
+        assert SANITIZED or resident_mb(server) < before + 100
         assert server.stop() == 0
         assert server.workers_left() == []

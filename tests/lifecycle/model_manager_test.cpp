@@ -444,10 +444,9 @@ TEST_F(ModelManagerTest, AWarmupSlowerThanThoseBeforeItSaysByHowMuch) {
     auto options = quick();
     options.warmup.level = 2;
     options.baseline_folder = folder;
-    for (int run = 0; run < 3; ++run) {
-        ASSERT_TRUE(make("fake:infer_ms=2", options).initialize(in(kLong)));
-        EXPECT_EQ(manager_->health().slower, "") << "as fast as before";
-    }
+    ASSERT_TRUE(make("fake:infer_ms=2", options).initialize(in(kLong)));
+    EXPECT_EQ(manager_->health().slower, "") << "nothing to compare with";
+    for (int run = 0; run < 2; ++run) ASSERT_TRUE(make("fake:infer_ms=2", options).initialize(in(kLong)));
     ASSERT_TRUE(make("fake:infer_ms=60", options).initialize(in(kLong)));
     EXPECT_THAT(manager_->health().slower, HasSubstr("slower than usual here"));
     std::filesystem::remove_all(folder);

@@ -33,6 +33,9 @@ def program(name="hotmic"):
     return found[-1]
 
 
+SANITIZED = any(name in program().parts for name in ("asan", "tsan"))  # by the folder of its preset
+
+
 def environment(home, **extra):
     """The caller's environment without anything that configures hotmic, and with a home of its own."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("HOTMIC_", "XDG_")) and k != "NO_COLOR"}
