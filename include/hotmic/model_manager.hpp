@@ -186,6 +186,11 @@ struct Request {
     std::string id{};           ///< appears in log lines
     std::optional<int> slot{};  ///< only this slot may take it (warmup covers every slot with it)
     bool background = false;    ///< makes way for any other request, and counts as no use of the model
+    /// When its answer is wanted: of those that wait for a slot, the earliest goes first. By default `kPatience` after
+    /// it was submitted, and after each window of a long recording again, so that neither files nor streams starve.
+    std::optional<Clock::time_point> wanted_by{};
+
+    static constexpr std::chrono::milliseconds kPatience{3'000};
 };
 
 /// How one request went, for logs and metrics.

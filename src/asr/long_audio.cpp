@@ -49,65 +49,75 @@ std::size_t best_pause(AudioView audio, std::size_t from) {
     return from + best * kStep + kPause / 2;
 }
 
-Result<Transcript> transcribe_source(Recognizer& recognizer, AudioSource& source, const TranscribeOptions& options,
-                                     const SegmentSink& sink, std::stop_token stop,
-                                     const LongAudioOptions& long_audio) {
-    const auto window = static_cast<std::size_t>(long_audio.window_seconds * kSampleRate);
+LongTranscription::LongTranscription(AudioSource& source, TranscribeOptions options, SegmentSink sink,
+                                     LongAudioOptions limits)
+    : source_(source), options_(std::move(options)), sink_(std::move(sink)), limits_(std::move(limits)) {}
+
+Result<bool> LongTranscription::step(Recognizer& recognizer, const std::stop_token& stop) {
+    const auto window = static_cast<std::size_t>(limits_.window_seconds * kSampleRate);
     const auto search =
-        static_cast<std::size_t>(std::min(long_audio.search_seconds, long_audio.window_seconds / 2) * kSampleRate);
+        static_cast<std::size_t>(std::min(limits_.search_seconds, limits_.window_seconds / 2) * kSampleRate);
 
-    Transcript whole;
-    TranscribeOptions now = options;
-    std::vector<float> buffer;
-    bool language_known = false;
-    std::size_t done = 0;
-    while (true) {
-        if (stop.stop_requested()) return fail(ErrorCode::cancelled, "the request was cancelled");
-        const auto held = buffer.size();
-        buffer.resize(window);
-        const auto got = source.read(std::span(buffer).subspan(held));
-        if (!got) return std::unexpected(got.error());
-        buffer.resize(held + *got);
-        const bool last = buffer.size() < window;
-        if (buffer.empty()) break;
-
-        const auto length = last ? buffer.size() : best_pause(buffer, window - search);
-        const double offset = seconds_of(done);
+    if (stop.stop_requested()) return fail(ErrorCode::cancelled, "the request was cancelled");
+    const auto held = window_.size();
+    window_.resize(window);
+    const auto got = source_.read(std::span(window_).subspan(held));
+    if (!got) return std::unexpected(got.error());
+    window_.resize(held + *got);
+    const bool last = window_.size() < window;
+    if (!window_.empty()) {
+        const auto length = last ? window_.size() : best_pause(window_, window - search);
+        const double offset = seconds_of(done_);
         const auto shifted_sink = [&](const Segment& segment) {
             Segment shifted = segment;
             shift(shifted, offset);
-            sink(shifted);
+            sink_(shifted);
         };
-        auto part = recognizer.transcribe(AudioView(buffer).first(length), now,
-                                          sink ? SegmentSink(shifted_sink) : SegmentSink{}, stop);
-        if (!part) return part;
-
-        const auto segments_before = whole.segments.size();
-        append_text(whole.text, part->text, part->language);
-        for (auto& segment : part->segments) {
-            shift(segment, offset);
-            whole.segments.push_back(std::move(segment));
-        }
-        // The language of the recording is that of its first speech: a window of silence or music says nothing of it.
-        const bool spoken = whole.segments.size() > segments_before;
-        if (!language_known && (spoken || whole.language.empty())) {
-            whole.language = part->language;
-            whole.language_probability = part->language_probability;
-        }
-        if (!language_known && spoken && !part->language.empty()) {
-            now.language = part->language;
-            language_known = true;
-        }
-        done += length;
-        if (long_audio.on_progress) long_audio.on_progress(seconds_of(done));
-        if (last) break;
-        buffer.erase(buffer.begin(), buffer.begin() + static_cast<std::ptrdiff_t>(length));
+        auto part = recognizer.transcribe(AudioView(window_).first(length), options_,
+                                          sink_ ? SegmentSink(shifted_sink) : SegmentSink{}, stop);
+        if (!part) return std::unexpected(std::move(part).error());
+        append(*std::move(part), offset);
+        done_ += length;
+        if (limits_.on_progress) limits_.on_progress(seconds_of(done_));
+        window_.erase(window_.begin(), window_.begin() + static_cast<std::ptrdiff_t>(length));
     }
-    if (done == 0)
+    if (last && done_ == 0) {
         return fail(ErrorCode::audio_empty, "the audio has no samples", "send a recording that is longer than 0 s",
                     "file");
-    whole.duration = seconds_of(done);
-    return whole;
+    }
+    return last;
+}
+
+void LongTranscription::append(Transcript part, double offset) {
+    append_text(whole_.text, part.text, part.language);
+    const bool spoken = !part.segments.empty();
+    for (auto& segment : part.segments) {
+        shift(segment, offset);
+        whole_.segments.push_back(std::move(segment));
+    }
+    // The language of the recording is that of its first speech: a window of silence or music says nothing of it.
+    if (language_known_ || (!spoken && !whole_.language.empty())) return;
+    whole_.language = part.language;
+    whole_.language_probability = part.language_probability;
+    if (!spoken || part.language.empty()) return;
+    options_.language = part.language;
+    language_known_ = true;
+}
+
+Transcript LongTranscription::take() {
+    whole_.duration = seconds_of(done_);
+    return std::move(whole_);
+}
+
+Result<Transcript> transcribe_source(Recognizer& recognizer, AudioSource& source, const TranscribeOptions& options,
+                                     const SegmentSink& sink, const std::stop_token& stop,
+                                     const LongAudioOptions& limits) {
+    LongTranscription transcription(source, options, sink, limits);
+    while (true) {
+        const auto last = transcription.step(recognizer, stop);
+        if (!last) return std::unexpected(last.error());
+        if (*last) return transcription.take();
+    }
 }
 
 }  // namespace hotmic

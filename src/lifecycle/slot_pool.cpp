@@ -10,21 +10,8 @@
 
 namespace hotmic {
 
-struct SlotPool::Job {
-    Request request;
-    Completion done;
-    Clock::time_point submitted{};
-    Clock::time_point started{};
-    RequestTimings timings{};
-    std::stop_source stop{};            // what the recognizer looks at
-    std::optional<Error> stopped_as{};  // why, when it was not the caller; guarded by the pool's mutex
-    std::optional<std::stop_callback<std::function<void()>>> caller_stopped{};
-};
-
-namespace {
-
 /// Passes audio on and counts it.
-class CountingSource final : public AudioSource {
+class SlotPool::CountingSource final : public AudioSource {
 public:
     explicit CountingSource(AudioSource& inner) : inner_(inner) {}
     Result<std::size_t> read(std::span<float> out) override {
@@ -40,7 +27,20 @@ private:
     std::size_t samples_ = 0;
 };
 
-}  // namespace
+struct SlotPool::Job {
+    Request request;
+    Completion done;
+    Clock::time_point submitted{};
+    Clock::time_point waits_since{};
+    Clock::time_point wanted_by{};
+    Clock::time_point started{};  // on the slot it has now
+    RequestTimings timings{};     // of the slots it had before
+    std::unique_ptr<CountingSource> source{};
+    std::optional<LongTranscription> work{};
+    std::stop_source stop{};            // what the recognizer looks at
+    std::optional<Error> stopped_as{};  // why, when it was not the caller; guarded by the pool's mutex
+    std::optional<std::stop_callback<std::function<void()>>> caller_stopped{};
+};
 
 Result<std::unique_ptr<SlotPool>> SlotPool::open(Model& model, const Limits& limits,
                                                  const std::function<void()>& beat) {
@@ -88,7 +88,8 @@ void SlotPool::submit(Request request, Completion done) {
     auto job = std::make_shared<Job>();
     job->request = std::move(request);
     job->done = std::move(done);
-    job->submitted = Clock::now();
+    job->submitted = job->waits_since = Clock::now();
+    job->wanted_by = job->request.wanted_by.value_or(job->submitted + Request::kPatience);
 
     std::optional<Error> refusal;
     {
@@ -106,7 +107,7 @@ void SlotPool::submit(Request request, Completion done) {
                                         waiting_.size(), slots_, slots_ == 1 ? "" : "s", limits_.max_waiting, wait),
                             "try again later, or raise max_waiting or slots"};
         } else {
-            waiting_.push_back(job);
+            enqueue(job);
             ++open_jobs_;
             if (!job->request.background) clear_way();
         }
@@ -173,6 +174,8 @@ std::shared_ptr<SlotPool::Job> SlotPool::take_for(int slot) {
     auto job = *mine;
     waiting_.erase(mine);
     job->started = Clock::now();
+    job->timings.queued += job->started - job->waits_since;
+    job->timings.slot = slot;
     running_[static_cast<std::size_t>(slot)] = job;
     return job;
 }
@@ -183,29 +186,60 @@ void SlotPool::serve(int slot, Recognizer& recognizer, std::stop_token closing) 
     while (work_.wait(lock, closing, [&] { return (job = take_for(slot)) != nullptr; })) {
         ask_sweep();  // the request's own time limit runs from here
         lock.unlock();
-        run(slot, recognizer, *job);
+        while (!run(slot, recognizer, job) && !give_way(slot, job)) {
+        }
         job.reset();
         lock.lock();
     }
 }
 
-void SlotPool::run(int slot, Recognizer& recognizer, Job& job) {
-    CountingSource source(*job.request.audio);
-    auto result =
-        transcribe_source(recognizer, source, job.request.options, job.request.on_segment, job.stop.get_token());
-    const auto inference = Clock::now() - job.started;
-    job.timings = {job.started - job.submitted, inference, source.seconds(), slot};
+/// Recognizes one window. True when that ended the request.
+bool SlotPool::run(int slot, Recognizer& recognizer, const std::shared_ptr<Job>& job) {
+    if (!job->work) {
+        job->source = std::make_unique<CountingSource>(*job->request.audio);
+        job->work.emplace(*job->source, job->request.options, job->request.on_segment);
+    }
+    const auto last = job->work->step(recognizer, job->stop.get_token());
+    if (last && !*last) return false;
+    auto result = last ? Result<Transcript>(job->work->take()) : std::unexpected(last.error());
     {
         const std::scoped_lock lock(mutex_);
         running_[static_cast<std::size_t>(slot)] = nullptr;
-        const double ms = std::chrono::duration<double, std::milli>(inference).count();
+        job->timings.inference += Clock::now() - job->started;
+        job->timings.audio_seconds = job->source->seconds();
+        const double ms = std::chrono::duration<double, std::milli>(job->timings.inference).count();
         mean_service_ms_ = mean_service_ms_ == 0 ? ms : 0.8 * mean_service_ms_ + 0.2 * ms;
         // An engine that had to be ended for not stopping is lost; what its request is told is why it had to stop.
         const bool stopped = !result && (result.error().code == ErrorCode::cancelled ||
                                          (result.error().code == ErrorCode::model_lost && stuck_told_));
-        if (stopped && job.stopped_as) result = std::unexpected(*job.stopped_as);
+        if (stopped && job->stopped_as) result = std::unexpected(*job->stopped_as);
     }
-    finish(job, std::move(result));
+    finish(*job, std::move(result));
+    return true;
+}
+
+/// Between two windows: true when somebody more urgent has the slot now, and the rest of this waits.
+bool SlotPool::give_way(int slot, const std::shared_ptr<Job>& job) {
+    const std::scoped_lock lock(mutex_);
+    const auto now = Clock::now();
+    const auto wanted_by = now + Request::kPatience;
+    const bool somebody = std::ranges::any_of(waiting_, [&](const auto& other) {
+        return !other->stop.stop_requested() && !other->request.background && other->wanted_by < wanted_by &&
+               other->request.slot.value_or(slot) == slot;
+    });
+    if (!somebody || job->stop.stop_requested()) return false;
+    running_[static_cast<std::size_t>(slot)] = nullptr;
+    job->timings.inference += now - job->started;
+    job->wanted_by = wanted_by;
+    job->waits_since = now;
+    enqueue(job);
+    work_.notify_all();
+    return true;
+}
+
+void SlotPool::enqueue(std::shared_ptr<Job> job) {
+    const auto behind = std::ranges::upper_bound(waiting_, job->wanted_by, {}, &Job::wanted_by);
+    waiting_.insert(behind, std::move(job));
 }
 
 void SlotPool::sweep(std::stop_token closing) {
@@ -215,7 +249,7 @@ void SlotPool::sweep(std::stop_token closing) {
 
         const auto now = Clock::now();
         for (const auto& job : running_) {
-            if (job == nullptr || now < job->started + limits_.request_timeout || job->stop.stop_requested()) continue;
+            if (job == nullptr || now < ends_by(*job) || job->stop.stop_requested()) continue;
             job->stopped_as =
                 Error{ErrorCode::request_timeout,
                       std::format("the inference took longer than {} ms", limits_.request_timeout.count()),
@@ -235,7 +269,7 @@ void SlotPool::sweep(std::stop_token closing) {
         std::vector<std::shared_ptr<Job>> ended;
         std::erase_if(waiting_, [&](const std::shared_ptr<Job>& job) {
             const bool stopped = job->stop.stop_requested();
-            const bool expired = now >= job->submitted + limits_.queue_timeout;
+            const bool expired = now >= job->waits_since + limits_.queue_timeout;
             if (!stopped && !expired) return false;
             if (!stopped) {
                 job->stopped_as = Error{ErrorCode::queue_timeout,
@@ -248,7 +282,7 @@ void SlotPool::sweep(std::stop_token closing) {
         if (ended.empty()) continue;
         lock.unlock();
         for (const auto& job : ended) {
-            job->timings.queued = now - job->submitted;
+            job->timings.queued += now - job->waits_since;
             finish(*job, std::unexpected(job->stopped_as.value_or(
                              Error{ErrorCode::cancelled, "the request was cancelled while it waited for a slot"})));
         }
@@ -257,8 +291,13 @@ void SlotPool::sweep(std::stop_token closing) {
     }
 }
 
+/// When its inference will have taken as long as it may, what it had on other slots included.
+Clock::time_point SlotPool::ends_by(const Job& job) const {
+    return job.started + limits_.request_timeout - std::chrono::duration_cast<Clock::duration>(job.timings.inference);
+}
+
 bool SlotPool::is_stuck(const Job& job, Clock::time_point now) const {
-    return now >= job.started + limits_.request_timeout + limits_.cancel_grace;
+    return now >= ends_by(job) + limits_.cancel_grace;
 }
 
 /// Background work gives up its slot when nobody else can.
@@ -278,10 +317,10 @@ void SlotPool::ask_sweep() {
 
 Clock::time_point SlotPool::next_sweep() const {
     auto next = Clock::now() + std::chrono::hours(1);
-    for (const auto& job : waiting_) next = std::min(next, job->submitted + limits_.queue_timeout);
+    for (const auto& job : waiting_) next = std::min(next, job->waits_since + limits_.queue_timeout);
     for (const auto& job : running_) {
         if (job == nullptr) continue;
-        const auto limit = job->started + limits_.request_timeout;
+        const auto limit = ends_by(*job);
         if (!job->stop.stop_requested()) next = std::min(next, limit);
         if (limits_.on_stuck && !stuck_told_) next = std::min(next, limit + limits_.cancel_grace);
     }

@@ -15,7 +15,8 @@
 
 namespace hotmic {
 
-/// Requests wait here for a slot and are answered exactly once, whatever happens.
+/// Requests wait here for a slot and are answered exactly once, whatever happens. Whose answer is wanted first goes
+/// first. A long recording gives its slot up between two windows when somebody else is more urgent.
 ///
 /// Threads: one per slot, which makes its recognizer, runs every inference on it and destroys it (engines keep
 /// per-thread state, and OpenMP a team per calling thread); one sweeper, which ends what has waited or run too long.
@@ -57,14 +58,18 @@ public:
     [[nodiscard]] QueueStatus status() const;
 
 private:
+    class CountingSource;
     struct Job;
     SlotPool(int slots, const Limits& limits);
 
     void serve(int slot, Recognizer& recognizer, std::stop_token closing);
-    void run(int slot, Recognizer& recognizer, Job& job);
+    [[nodiscard]] bool run(int slot, Recognizer& recognizer, const std::shared_ptr<Job>& job);
+    [[nodiscard]] bool give_way(int slot, const std::shared_ptr<Job>& job);
+    void enqueue(std::shared_ptr<Job> job);  // with the mutex held
     void sweep(std::stop_token closing);
     [[nodiscard]] std::shared_ptr<Job> take_for(int slot);
     [[nodiscard]] Clock::time_point next_sweep() const;
+    [[nodiscard]] Clock::time_point ends_by(const Job& job) const;
     [[nodiscard]] bool is_stuck(const Job& job, Clock::time_point now) const;
     void clear_way();  // with the mutex held
     void ask_sweep();  // with the mutex held

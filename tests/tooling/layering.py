@@ -18,10 +18,11 @@ MAY_USE = {
     "audio": {"asr", "telemetry", "text"},
     "asr/providers": {"asr", "audio", "telemetry", "text"},
     "lifecycle": {"asr", "audio", "telemetry", "text"},
+    "live": {"lifecycle", "asr", "text"},
     "worker": {"asr", "audio", "telemetry", "text"},
     "config": {"lifecycle", "asr", "audio", "telemetry", "text"},
-    "server": {"config", "lifecycle", "asr", "audio", "telemetry", "text"},
-    "cli": {"server", "config", "worker", "lifecycle", "asr", "asr/providers", "audio", "telemetry", "text"},
+    "server": {"config", "live", "lifecycle", "asr", "audio", "telemetry", "text"},
+    "cli": {"server", "config", "live", "worker", "lifecycle", "asr", "asr/providers", "audio", "telemetry", "text"},
 }
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*["<]([^">]+)[">]', re.MULTILINE)

@@ -1,0 +1,39 @@
+/// Which words of an utterance that is still being spoken will not change any more.
+#pragma once
+
+#include <optional>
+#include <vector>
+
+#include "hotmic/transcript.hpp"
+
+namespace hotmic {
+
+/// LocalAgreement-2: a word is stable once two hypotheses in a row have it, each with the same words before it.
+/// Macháček, Dabre, Bojar: "Turning Whisper into Real-Time Transcription System", 2023,
+/// https://arxiv.org/abs/2307.14743
+///
+/// Each hypothesis is of the whole utterance, times on one clock. Words are compared without case and punctuation,
+/// which engines change as more is heard; what has become stable keeps the spelling it had then.
+class Agreement {
+public:
+    /// Takes the next hypothesis.
+    void update(std::vector<Word> hypothesis);
+
+    [[nodiscard]] const std::vector<Word>& stable() const noexcept { return stable_; }
+    /// What follows the stable words in the last hypothesis.
+    [[nodiscard]] const std::vector<Word>& open() const noexcept { return open_; }
+
+    /// The whole utterance's words, given its last hypothesis: the stable ones as they are, and what follows them.
+    [[nodiscard]] std::vector<Word> conclude(std::vector<Word> hypothesis) const;
+
+    /// Parts at `time`: this keeps the words before it, and what is returned has those after.
+    [[nodiscard]] Agreement split(double time);
+
+private:
+    [[nodiscard]] std::vector<Word> beyond_stable(std::vector<Word> hypothesis) const;
+
+    std::vector<Word> stable_;
+    std::vector<Word> open_;
+};
+
+}  // namespace hotmic

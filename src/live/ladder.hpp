@@ -1,0 +1,39 @@
+/// What streams go without when the machine cannot keep up.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+#include "hotmic/model_manager.hpp"
+
+namespace hotmic {
+
+enum class DegradeLevel : std::uint8_t {
+    normal,
+    fewer_partials,  ///< partial results come a third as often
+    no_partials,     ///< only finals
+    late_finals,     ///< only finals, and those are behind
+};
+
+/// "normal", "fewer_partials", …: the names in APIs, logs and metrics.
+[[nodiscard]] std::string_view to_string(DegradeLevel level) noexcept;
+
+/// Steps up as soon as decodes begin too late, steps down one at a time after a while of being in time. Pure: the time
+/// is given to it.
+class DegradeLadder {
+public:
+    /// A decode began this long after it was due, or one that is due has waited so long by now.
+    void observe(Clock::time_point now, std::chrono::duration<double> late);
+
+    [[nodiscard]] DegradeLevel level() const noexcept { return level_; }
+    /// Moving mean, in seconds.
+    [[nodiscard]] double lateness() const noexcept { return lateness_; }
+
+private:
+    DegradeLevel level_ = DegradeLevel::normal;
+    double lateness_ = 0;
+    Clock::time_point observed_{};
+    Clock::time_point since_{};  // of the level
+};
+
+}  // namespace hotmic

@@ -1,0 +1,152 @@
+#include <algorithm>
+#include <condition_variable>
+#include <format>
+#include <map>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "live/live_stream_impl.hpp"
+
+namespace hotmic {
+
+class LiveHub::Impl {
+public:
+    explicit Impl(std::size_t max_streams) : max_streams_(max_streams) {}
+
+    /// Apart from the constructor: streams hold this weakly.
+    void start() {
+        thread_ = std::jthread([this](const std::stop_token& stop) { run(stop); });
+    }
+
+    bool add(const std::shared_ptr<LiveStream::Impl>& stream) {
+        const std::scoped_lock lock(mutex_);
+        std::erase_if(streams_, [](const auto& each) { return each->ended(); });
+        if (streams_.size() >= max_streams_) return false;
+        streams_.push_back(stream);
+        return true;
+    }
+
+    void wake(std::optional<std::chrono::duration<double>> waited) {
+        const std::scoped_lock lock(mutex_);
+        if (waited) ladder_.observe(Clock::now(), *waited);
+        woken_ = true;
+        changed_.notify_one();
+    }
+
+    [[nodiscard]] LiveStatus status() const {
+        std::vector<std::shared_ptr<LiveStream::Impl>> streams;
+        LiveStatus status{.max_streams = max_streams_};
+        {
+            const std::scoped_lock lock(mutex_);
+            streams = streams_;
+            status.level = to_string(ladder_.level());
+            status.lateness_seconds = ladder_.lateness();
+            status.dropped_seconds = dropped_before_;
+        }
+        for (const auto& stream : streams) {
+            const auto one = stream->status();
+            if (!stream->ended()) ++status.streams;
+            status.backlog_seconds += one.backlog_seconds;
+            status.dropped_seconds += one.dropped_seconds;
+        }
+        return status;
+    }
+
+private:
+    using StreamPtr = std::shared_ptr<LiveStream::Impl>;
+
+    void run(const std::stop_token& stop) {
+        std::unique_lock lock(mutex_);
+        while (!stop.stop_requested()) {
+            std::erase_if(streams_, [this](const auto& stream) {
+                if (!stream->ended()) return false;
+                dropped_before_ += stream->status().dropped_seconds;
+                return true;
+            });
+            const auto now = Clock::now();
+            auto look_again = Clock::time_point::max();
+            if (const auto next = choose(now, look_again)) {
+                lock.unlock();  // a decode may be refused at once, and then tells so on this thread
+                (void)next->begin_decode();
+                lock.lock();
+                continue;
+            }
+            woken_ = false;
+            const auto changed = [this] { return woken_; };
+            if (look_again == Clock::time_point::max())
+                changed_.wait(lock, stop, changed);
+            else
+                changed_.wait_until(lock, stop, look_again, changed);
+        }
+    }
+
+    /// The stream whose decode is due first among those whose model has a slot for it. Otherwise when to look again.
+    StreamPtr choose(Clock::time_point now, Clock::time_point& look_again) {
+        std::map<std::string, int> running;  // decodes by instance: no more than slots, or they would only wait there
+        for (const auto& stream : streams_) {
+            if (stream->decoding()) ++running[stream->instance()];
+        }
+        StreamPtr best;
+        auto best_due = Clock::time_point::max();
+        Clock::duration latest{};
+        for (const auto& stream : streams_) {
+            const auto due = stream->due(ladder_.level());
+            if (!due) continue;
+            if (due->due > now) {
+                look_again = std::min(look_again, due->due);
+            } else if (running[stream->instance()] >= stream->slots()) {
+                latest = std::max(latest, now - due->due);
+                look_again = std::min(look_again, now + kLook);
+            } else if (due->due < best_due) {
+                best = stream;
+                best_due = due->due;
+            }
+        }
+        ladder_.observe(now, best ? now - best_due : latest);
+        // A level is left by time alone, too.
+        if (ladder_.level() != DegradeLevel::normal) look_again = std::min(look_again, now + kLook);
+        return best;
+    }
+
+    static constexpr std::chrono::milliseconds kLook{100};
+
+    const std::size_t max_streams_;
+    mutable std::mutex mutex_;
+    std::condition_variable_any changed_;
+    std::vector<StreamPtr> streams_;
+    DegradeLadder ladder_;
+    double dropped_before_ = 0;  // by streams that have ended
+    bool woken_ = false;
+    std::jthread thread_;  // last: the others are there while it runs
+};
+
+LiveHub::LiveHub(std::size_t max_streams) : impl_(std::make_shared<Impl>(max_streams)) {
+    impl_->start();
+}
+LiveHub::~LiveHub() = default;
+
+Result<std::unique_ptr<LiveStream>> LiveHub::open(LeaseSource leases, LiveOptions options, LiveSink sink) {
+    std::unique_ptr<VoiceDetector> detector;
+    if (options.endpointing) {
+        detector = make_webrtc_detector(options.endpointing->threshold);
+        if (!detector) return fail(ErrorCode::internal, "the voice detector could not be made");
+    }
+    auto stream = std::make_shared<LiveStream::Impl>(
+        std::move(leases), std::move(options), std::move(detector), std::move(sink),
+        [hub = std::weak_ptr(impl_)](std::optional<std::chrono::duration<double>> waited) {
+            if (const auto there = hub.lock()) there->wake(waited);
+        });
+    if (!impl_->add(stream)) {
+        return fail(ErrorCode::queue_full, std::format("{} streams are open already", impl_->status().streams),
+                    "end one, try again later, or raise server.max_streams");
+    }
+    stream->find_model({});
+    return std::make_unique<LiveStream>(std::move(stream));
+}
+
+LiveStatus LiveHub::status() const {
+    return impl_->status();
+}
+
+}  // namespace hotmic

@@ -1,0 +1,26 @@
+/// Whether a moment of audio holds a voice.
+#pragma once
+
+#include <chrono>
+#include <memory>
+
+#include "hotmic/audio.hpp"
+
+namespace hotmic {
+
+/// Looks at one frame after the other of one stream. Not thread-safe.
+class VoiceDetector {
+public:
+    static constexpr std::chrono::milliseconds kFrame{30};
+    static constexpr std::size_t kFrameSamples = kSampleRate * 30 / 1000;
+
+    virtual ~VoiceDetector() = default;
+    /// `frame`: kFrameSamples samples, those that follow the last frame's.
+    [[nodiscard]] virtual bool hears_voice(AudioView frame) = 0;
+};
+
+/// The Gaussian mixture detector of WebRTC, as it ships with PocketSphinx. `threshold`: 0 (takes much for a voice) to 1
+/// (only what surely is one); the detector knows four steps. Null when there is no memory for one.
+[[nodiscard]] std::unique_ptr<VoiceDetector> make_webrtc_detector(double threshold);
+
+}  // namespace hotmic

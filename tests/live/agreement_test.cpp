@@ -1,0 +1,92 @@
+#include "live/agreement.hpp"
+
+#include <gtest/gtest.h>
+
+#include <ranges>
+#include <string>
+#include <string_view>
+
+namespace hotmic {
+namespace {
+
+/// "good morning" → words of half a second each, the first at `start`.
+std::vector<Word> words(std::string_view text, double start = 0) {
+    std::vector<Word> result;
+    for (const auto part : std::views::split(text, ' ')) {
+        if (part.empty()) continue;
+        result.push_back({.text = std::string(part.begin(), part.end()), .start = start, .end = start + 0.5});
+        start += 0.5;
+    }
+    return result;
+}
+
+std::string text(const std::vector<Word>& list) {
+    std::string joined;
+    for (const auto& word : list) joined += (joined.empty() ? "" : " ") + word.text;
+    return joined;
+}
+
+TEST(Agreement, AWordIsStableOnceTwoHypothesesInARowHaveIt) {
+    Agreement agreement;
+    agreement.update(words("good mourning"));
+    EXPECT_EQ(text(agreement.stable()), "");
+    EXPECT_EQ(text(agreement.open()), "good mourning");
+    agreement.update(words("good morning every"));
+    EXPECT_EQ(text(agreement.stable()), "good");
+    EXPECT_EQ(text(agreement.open()), "morning every");
+    agreement.update(words("good morning everyone"));
+    EXPECT_EQ(text(agreement.stable()), "good morning");
+    EXPECT_EQ(text(agreement.open()), "everyone");
+}
+
+TEST(Agreement, CaseAndPunctuationAreNoDisagreement) {
+    Agreement agreement;
+    agreement.update(words("Good morning."));
+    agreement.update(words("good, Morning everyone."));
+    EXPECT_EQ(text(agreement.stable()), "good, Morning");
+}
+
+TEST(Agreement, WhatIsStableStaysThoughALaterHypothesisHasItOtherwise) {
+    Agreement agreement;
+    agreement.update(words("one two three"));
+    agreement.update(words("one two three four"));
+    agreement.update(words("won too three four five"));
+    EXPECT_EQ(text(agreement.stable()), "one two three four") << "four was heard twice, after the time of three";
+    EXPECT_EQ(text(agreement.conclude(words("won too three four five six"))), "one two three four five six");
+}
+
+TEST(Agreement, TheEndTakesTheLastHypothesisBeyondWhatIsStable) {
+    Agreement agreement;
+    agreement.update(words("good morning"));
+    agreement.update(words("good morning all"));
+    EXPECT_EQ(text(agreement.conclude(words("Good morning everyone"))), "good morning everyone");
+    EXPECT_EQ(text(agreement.conclude({})), "good morning");
+    EXPECT_EQ(text(Agreement().conclude(words("hello"))), "hello");
+}
+
+TEST(Agreement, PartsWhereAnUtteranceIsCut) {
+    Agreement agreement;
+    agreement.update(words("one two three four five"));
+    agreement.update(words("one two three four sex"));
+    auto rest = agreement.split(1.5);
+    EXPECT_EQ(text(agreement.stable()), "one two three");
+    EXPECT_EQ(text(agreement.open()), "");
+    EXPECT_EQ(text(rest.stable()), "four");
+    EXPECT_EQ(text(rest.open()), "sex");
+    rest.update(words("four six", 1.5));
+    EXPECT_EQ(text(rest.stable()), "four");
+    rest.update(words("four six", 1.5));
+    EXPECT_EQ(text(rest.stable()), "four six");
+}
+
+TEST(Agreement, NothingHeardIsNoReasonToForget) {
+    Agreement agreement;
+    agreement.update(words("one two"));
+    agreement.update(words("one two"));
+    agreement.update({});
+    EXPECT_EQ(text(agreement.stable()), "one two");
+    EXPECT_EQ(text(agreement.open()), "");
+}
+
+}  // namespace
+}  // namespace hotmic
