@@ -24,6 +24,7 @@ struct Server {
     std::uint64_t max_body_bytes = 100ull << 20;
     double max_audio_seconds = 4 * 3600;
     std::uint32_t max_connections = 1000;
+    std::uint32_t max_streams = 64;  ///< live streams open at once
     int io_threads = 2;
     int decode_threads = 2;
     milliseconds idle_timeout{60'000};  ///< of a connection that says nothing

@@ -51,6 +51,7 @@ constexpr std::array kKeys{
     Key{"server.max_body_bytes", "Largest upload in bytes.", IN_CONFIG(server.max_body_bytes), {1024, 16.0 * (1ULL << 30)}},
     Key{"server.max_audio_seconds", "Longest audio of one request in seconds.", IN_CONFIG(server.max_audio_seconds), {1, 7 * 24 * 3600.0}},
     Key{"server.max_connections", "Connections open at once; more are refused.", IN_CONFIG(server.max_connections), {1, 1'000'000}},
+    Key{"server.max_streams", "Live streams open at once; more are refused.", IN_CONFIG(server.max_streams), {1, 100'000}},
     Key{"server.io_threads", "Threads that read and write connections.", IN_CONFIG(server.io_threads), {1, 256}},
     Key{"server.decode_threads", "Threads that decode uploaded media.", IN_CONFIG(server.decode_threads), {1, 256}},
     Key{"server.idle_timeout_ms", "A connection that says nothing for this long is closed.", IN_CONFIG(server.idle_timeout), kPositiveDuration},

@@ -6,10 +6,13 @@
 namespace hotmic::server {
 
 Result<void> authorize(const drogon::HttpRequestPtr& request, const std::vector<std::string>& keys) {
-    if (keys.empty()) return {};
     constexpr std::string_view kScheme = "Bearer ";
     const std::string_view header = request->getHeader("authorization");
-    const auto given = header.starts_with(kScheme) ? header.substr(kScheme.size()) : std::string_view{};
+    return check_key(header.starts_with(kScheme) ? header.substr(kScheme.size()) : std::string_view{}, keys);
+}
+
+Result<void> check_key(std::string_view given, const std::vector<std::string>& keys) {
+    if (keys.empty()) return {};
     bool known = false;
     for (const auto& key : keys) {
         known |= given.size() == key.size() && CRYPTO_memcmp(given.data(), key.data(), key.size()) == 0;

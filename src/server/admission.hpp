@@ -8,6 +8,7 @@
 #include <mutex>
 #include <stop_token>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "hotmic/error.hpp"
@@ -17,6 +18,9 @@ namespace hotmic::server {
 /// Checks "Authorization: Bearer KEY" against the configured keys, in time that does not depend on how much of a key is
 /// right. No keys: everybody may. Errors: unauthorized.
 [[nodiscard]] Result<void> authorize(const drogon::HttpRequestPtr& request, const std::vector<std::string>& keys);
+
+/// The same for a key that came another way.
+[[nodiscard]] Result<void> check_key(std::string_view key, const std::vector<std::string>& keys);
 
 /// Requests being recognized, each with its connection. `sweep` asks those to stop whose client has gone.
 class InFlight {

@@ -4,10 +4,12 @@
 #include <atomic>
 
 #include "config/config.hpp"
+#include "hotmic/live_stream.hpp"
 #include "server/admission.hpp"
 #include "server/catalog.hpp"
 #include "server/executor.hpp"
 #include "server/planner.hpp"
+#include "server/socket.hpp"
 #include "telemetry/metrics.hpp"
 
 namespace hotmic::server {
@@ -22,6 +24,8 @@ struct Context {
     telemetry::Metrics& metrics;
     Executor& decoders;
     InFlight& in_flight;
+    LiveHub& live;
+    SocketSessions& sockets;
     std::atomic<bool> not_ready{false};  ///< shutting down: readiness is withdrawn
     std::atomic<bool> refusing{false};   ///< shutting down: new requests are refused
     std::atomic<bool> started{false};    ///< every required model has been READY once
@@ -38,5 +42,7 @@ void register_openai(Context& context);
 void register_probes(Context& context);
 void register_health(Context& context);
 void register_admin(Context& context);
+void register_realtime(Context& context);
+void register_echopanel(Context& context);
 
 }  // namespace hotmic::server

@@ -106,7 +106,8 @@ struct Server::Impl {
           catalog(models),
           metrics(all_error_names(), HOTMIC_VERSION),
           decoders(options.config.server.decode_threads, kDecodeQueue),
-          context{options.config, catalog, book, plans, record, engines, metrics, decoders, in_flight},
+          live(options.config.server.max_streams),
+          context{options.config, catalog, book, plans, record, engines, metrics, decoders, in_flight, live, sockets},
           uploads(std::filesystem::temp_directory_path() / std::format("hotmic-{}", getpid())) {}
 
     void configure(const std::string& address) {
@@ -117,6 +118,7 @@ struct Server::Impl {
             .setThreadNum(static_cast<std::size_t>(server.io_threads))
             // Bodies are streamed and measured by their handlers; this library would answer with a bare status line.
             .setClientMaxBodySize(std::numeric_limits<std::size_t>::max())
+            .setClientMaxWebSocketMessageSize(kMaxMessageBytes)
             .setMaxConnectionNum(server.max_connections)
             .setIdleConnectionTimeout(
                 static_cast<std::size_t>(std::max<std::int64_t>(1, server.idle_timeout.count() / 1000)))
@@ -148,6 +150,8 @@ struct Server::Impl {
         register_probes(context);
         register_health(context);
         register_admin(context);
+        register_realtime(context);
+        register_echopanel(context);
         app.getLoop()->runEvery(kSweepSeconds, [this] {
             in_flight.sweep();
             context.note_ready();
@@ -202,6 +206,7 @@ struct Server::Impl {
         context.not_ready = true;
         end_at_once_if(await_signal(options.config.server.drain_delay));
         context.refusing = true;
+        sockets.shut_down();
 
         std::atomic<bool> done = false;
         std::jthread draining([&] {
@@ -256,6 +261,8 @@ struct Server::Impl {
     telemetry::Metrics metrics;
     InFlight in_flight;
     Executor decoders;
+    LiveHub live;
+    SocketSessions sockets;
     Context context;
     const std::filesystem::path uploads;
     std::atomic<int> exit_code{0};

@@ -7,6 +7,7 @@
 #include <limits>
 #include <mutex>
 #include <ranges>
+#include <thread>
 
 #include "audio/clip.hpp"
 #include "lifecycle/manager_fixture.hpp"
@@ -181,6 +182,7 @@ TEST_F(Live, ABacklogBeyondItsLimitIsDroppedAndThatIsSaid) {
     for (int i = 0; i < 4; ++i) {
         push(*stream, silence(2));
         stream->commit();
+        while (record_->running == 0) std::this_thread::yield();  // the first hangs from now on
     }
     EXPECT_EQ(told_.await(Kind::dropped).utterance, 2u) << "the oldest that is not under way";
     EXPECT_NEAR(stream->status().dropped_seconds, 4, 1e-6);

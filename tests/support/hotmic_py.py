@@ -190,3 +190,51 @@ class Server:
         code = self.process.wait(PATIENCE)
         self._reader.join(PATIENCE)
         return code
+
+
+def speech_pcm(rate=16000, seconds=0.0):
+    """The built-in clip as PCM16 of that rate, and silence after it."""
+    said = subprocess.run(["ffmpeg", "-v", "error", "-i", CLIP, "-ar", str(rate), "-ac", "1", "-f", "s16le", "-"], capture_output=True,
+                          check=True).stdout
+    return said + bytes(2 * int(rate * seconds))
+
+
+class Messages:
+    """A WebSocket of JSON messages: `Messages(server, "/v1/realtime")`."""
+
+    def __init__(self, server, path, **options):
+        from websockets.sync.client import connect  # only tests of sockets need it
+
+        self._connecting = connect(server.url.replace("http", "ws", 1) + path, open_timeout=PATIENCE, close_timeout=PATIENCE, max_size=None, **options)
+        self.seen = []
+
+    def __enter__(self):
+        self.socket = self._connecting.__enter__()
+        return self
+
+    def __exit__(self, *caught):
+        self._connecting.__exit__(*caught)
+
+    def send(self, message):
+        self.socket.send(message if isinstance(message, (str, bytes)) else json.dumps(message))
+
+    def next(self):
+        self.seen.append(json.loads(self.socket.recv(timeout=PATIENCE)))
+        return self.seen[-1]
+
+    def until(self, kind, **members):
+        """The next message of that type, with those members; what comes before it is in `seen`."""
+        while True:
+            message = self.next()
+            if message["type"] == kind and all(message.get(name) == value for name, value in members.items()):
+                return message
+
+    def close_code(self):
+        """Of the server's closing; what comes before it is in `seen`."""
+        from websockets.exceptions import ConnectionClosed
+
+        try:
+            while True:
+                self.next()
+        except ConnectionClosed as closed:
+            return closed.rcvd.code if closed.rcvd else None

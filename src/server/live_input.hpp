@@ -1,0 +1,49 @@
+/// One live source of a connection: bytes in, what is heard out, all on the connection's loop.
+#pragma once
+
+#include <memory>
+#include <span>
+#include <string>
+
+#include "audio/pcm.hpp"
+#include "hotmic/live_stream.hpp"
+#include "server/context.hpp"
+#include "server/socket.hpp"
+
+namespace hotmic::server {
+
+/// Use on the connection's loop only; `on_event` runs there, too.
+class LiveInput {
+public:
+    using OnEvent = std::function<void(const LiveEvent&)>;
+
+    /// `owner` keeps `on_event` callable: when it is gone, nothing is told any more. Errors: unsupported_parameter (the
+    /// format), model_not_found, queue_full.
+    [[nodiscard]] static Result<std::unique_ptr<LiveInput>> open(Context& context, const std::string& model,
+                                                                 const audio::PcmFormat& format, LiveOptions options,
+                                                                 const std::shared_ptr<Socket>& socket,
+                                                                 std::weak_ptr<void> owner, OnEvent on_event);
+
+    /// Errors: internal.
+    [[nodiscard]] Result<void> push(std::span<const std::byte> bytes);
+    [[nodiscard]] LiveStream& stream() noexcept { return *stream_; }
+    /// Who was asked, and serves unless it cannot.
+    [[nodiscard]] const EntryPtr& model() const noexcept { return model_; }
+    /// Seconds of audio that have come in.
+    [[nodiscard]] double seconds() const noexcept { return seconds_; }
+
+private:
+    LiveInput(audio::PcmDecoder decoder, EntryPtr model, std::unique_ptr<LiveStream> stream)
+        : decoder_(std::move(decoder)), model_(std::move(model)), stream_(std::move(stream)) {}
+
+    audio::PcmDecoder decoder_;
+    EntryPtr model_;
+    std::unique_ptr<LiveStream> stream_;
+    std::vector<float> samples_;
+    double seconds_ = 0;
+};
+
+/// Text of a base64 field as bytes. Errors: invalid_request.
+[[nodiscard]] Result<std::vector<std::byte>> decode_base64(std::string_view text, const std::string& field);
+
+}  // namespace hotmic::server
