@@ -24,8 +24,29 @@ struct Usage {
     std::int64_t seconds = 0;
 };
 
+struct Logprob {
+    std::string token;
+    std::vector<int> bytes;
+    double logprob = 0;
+};
+using Logprobs = std::optional<std::vector<Logprob>>;
+
 struct Json {
     std::string text;
+    Logprobs logprobs;
+    Usage usage;
+};
+
+struct Delta {
+    std::string type = "transcript.text.delta";
+    std::string delta;
+    Logprobs logprobs;
+};
+
+struct Done {
+    std::string type = "transcript.text.done";
+    std::string text;
+    Logprobs logprobs;
     Usage usage;
 };
 
@@ -72,6 +93,23 @@ std::string_view trimmed(std::string_view text) {
 
 wire::Usage usage_of(const Transcript& transcript) {
     return {"duration", static_cast<std::int64_t>(std::ceil(transcript.duration))};
+}
+
+/// Words stand for tokens, which not every engine has.
+void add_logprobs(const Segment& segment, std::vector<wire::Logprob>& to, bool first_of_all) {
+    for (const auto& word : segment.words) {
+        const auto token = (first_of_all && to.empty() ? "" : " ") + valid_utf8(word.text);
+        wire::Logprob logprob{.token = token, .bytes = {}, .logprob = std::log(std::clamp(word.probability, 1e-9, 1.0))};
+        for (const char c : token) logprob.bytes.push_back(static_cast<unsigned char>(c));
+        to.push_back(std::move(logprob));
+    }
+}
+
+wire::Logprobs logprobs_of(const Transcript& transcript, const RenderOptions& options) {
+    if (!options.logprobs) return {};
+    std::vector<wire::Logprob> all;
+    for (const auto& segment : transcript.segments) add_logprobs(segment, all, true);
+    return all;
 }
 
 /// 00:01:02,345 (SRT) or 00:01:02.345 (WebVTT).
@@ -201,7 +239,8 @@ std::string_view content_type_of(ResponseFormat format) noexcept {
 std::string render(const Transcript& transcript, ResponseFormat format, const RenderOptions& options) {
     switch (format) {
         case ResponseFormat::json:
-            return to_json(wire::Json{valid_utf8(trimmed(transcript.text)), usage_of(transcript)});
+            return to_json(wire::Json{valid_utf8(trimmed(transcript.text)), logprobs_of(transcript, options),
+                                      usage_of(transcript)});
         case ResponseFormat::text:
             return valid_utf8(trimmed(transcript.text)) + "\n";
         case ResponseFormat::srt:
@@ -212,6 +251,25 @@ std::string render(const Transcript& transcript, ResponseFormat format, const Re
             return to_json(verbose(transcript, options));
     }
     std::unreachable();
+}
+
+std::string TranscriptEvents::delta(const Segment& segment) {
+    const auto text = valid_utf8(trimmed(segment.text));
+    if (text.empty()) return {};
+    // Engines that space their words begin a segment with a space, or leave it to whoever joins segments; those of
+    // scripts without spaces have none.
+    const auto is_ascii = [](char c) { return static_cast<unsigned char>(c) < 0x80; };
+    const bool spaced = last_ != 0 && (segment.text.starts_with(' ') || (is_ascii(last_) && is_ascii(text.front())));
+    wire::Delta event{.delta = (spaced ? " " : "") + text, .logprobs = {}};
+    if (options_.logprobs) add_logprobs(segment, event.logprobs.emplace(), last_ == 0);
+    last_ = text.back();
+    return to_json(event);
+}
+
+std::string TranscriptEvents::done(const Transcript& transcript) const {
+    return to_json(wire::Done{.text = valid_utf8(trimmed(transcript.text)),
+                              .logprobs = logprobs_of(transcript, options_),
+                              .usage = usage_of(transcript)});
 }
 
 double compression_ratio(std::string_view text) {

@@ -21,10 +21,27 @@ struct RenderOptions {
     Task task = Task::transcribe;
     bool segments = true;  ///< verbose_json: list segments
     bool words = false;    ///< verbose_json: list words
+    bool logprobs = false;  ///< json: list the words' log-probabilities, which the transcript must have
 };
 
 /// Always valid UTF-8, ends with a newline in the text formats.
 [[nodiscard]] std::string render(const Transcript& transcript, ResponseFormat format, const RenderOptions& options);
+
+/// A transcript on its way out: the events of OpenAI's streamed transcription, as JSON.
+/// https://platform.openai.com/docs/api-reference/audio/transcript-text-delta-event
+class TranscriptEvents {
+public:
+    explicit TranscriptEvents(RenderOptions options) : options_(options) {}
+
+    /// transcript.text.delta: what this segment adds. Empty for a segment without text.
+    [[nodiscard]] std::string delta(const Segment& segment);
+    /// transcript.text.done: the whole.
+    [[nodiscard]] std::string done(const Transcript& transcript) const;
+
+private:
+    const RenderOptions options_;
+    char last_ = 0;  // character that was told
+};
 
 /// Bytes of `text` ÷ bytes of its zlib stream: how repetitive it is. As OpenAI defines `compression_ratio`.
 [[nodiscard]] double compression_ratio(std::string_view text);

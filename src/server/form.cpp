@@ -65,12 +65,16 @@ Result<void> apply(const std::string& field, const std::string& value, Task task
         else
             return invalid(field, value, "word or segment");
     } else if (name == "stream") {
-        if (value != "false") return cannot_honour(field, "this version answers once, when the whole file is done");
+        if (value != "true" && value != "false") return invalid(field, value, "true or false");
+        request.stream = value == "true";
+    } else if (name == "include" && task == Task::transcribe) {
+        if (value != "logprobs") return invalid(field, value, "logprobs");
+        request.render.logprobs = true;
     } else if (name == "chunking_strategy") {
         if (value != "auto") return cannot_honour(field, "long audio is always cut at pauses, as with \"auto\"");
     } else {
         static constexpr std::array<std::pair<std::string_view, std::string_view>, 6> kRefused{
-            {{"include", "log-probabilities of tokens are not given out"},
+            {{"include", "a translation has no log-probabilities"},
              {"known_speaker_names", "speakers are not told apart"},
              {"known_speaker_references", "speakers are not told apart"},
              {"keywords", "use prompt for spelling and context"},
@@ -95,7 +99,13 @@ Result<TranscriptionRequest> parse_form(const Form& form, Task task) {
         return fail(ErrorCode::invalid_request, "timestamp_granularities needs response_format=verbose_json",
                     "set response_format", "timestamp_granularities");
     }
-    request.options.word_timestamps = request.render.words = granularities.word;
+    const bool is_json = request.format == ResponseFormat::json;
+    if (request.render.logprobs && !is_json)
+        return fail(ErrorCode::invalid_request, "include[]=logprobs needs response_format=json", "set response_format", "include");
+    if (request.stream && !is_json && request.format != ResponseFormat::text)
+        return fail(ErrorCode::invalid_request, "stream=true needs response_format=json or text", "set response_format", "stream");
+    request.render.words = granularities.word;
+    request.options.word_timestamps = granularities.word || request.render.logprobs;
     request.render.segments = granularities.segment || !granularities.word;
     if (form.file == nullptr) {
         return fail(ErrorCode::missing_file, "the form has no part named \"file\"",

@@ -26,6 +26,7 @@ struct TranscriptionRequest {
     TranscribeOptions options;
     ResponseFormat format = ResponseFormat::json;
     RenderOptions render;
+    bool stream = false;  ///< as server-sent events, while it is recognized
 };
 
 /// Checks every field (OpenAI's API reference, "Create transcription" and "Create translation"). A field that cannot be

@@ -10,6 +10,7 @@
 #include "server/context.hpp"
 #include "server/form.hpp"
 #include "server/responses.hpp"
+#include "server/text_stream.hpp"
 #include "text/json.hpp"
 
 namespace hotmic::server {
@@ -74,6 +75,7 @@ public:
         auto parsed = parse_form(form_, task_);
         if (!parsed) return refuse(parsed.error());
         wanted_ = *std::move(parsed);
+        if (wanted_.stream) text_stream_ = std::make_shared<TextStream>(wanted_.render);
         auto asked = context_.catalog.find(wanted_.model);
         if (!asked) return refuse(asked.error());
         asked_ = *std::move(asked);
@@ -136,7 +138,8 @@ private:
     /// fallback that is READY or the recovered model. Nothing of the first try has been answered, so the client notices
     /// only the wait.
     bool replay(const Result<Transcript>& result) {
-        if (result || result.error().code != ErrorCode::model_lost || std::exchange(replayed_, true)) return false;
+        if (result || result.error().code != ErrorCode::model_lost) return false;
+        if ((text_stream_ && text_stream_->begun()) || std::exchange(replayed_, true)) return false;
         spdlog::warn("replaying request={} instance={} cause=\"{}\"", request_id(request_), lease_.instance_id(),
                      result.error().message);
         context_.metrics.replayed(server_->name);
@@ -154,6 +157,11 @@ private:
                         .options = wanted_.options,
                         .stop = ticket_->stop(),
                         .id = request_id(request_)};
+        if (text_stream_) {
+            request.on_segment = [self = shared_from_this()](const Segment& segment) {
+                if (self->text_stream_->add(segment)) self->begin_stream();
+            };
+        }
         lease_.submit(std::move(request),
                       [self = shared_from_this()](Result<Transcript> result, const RequestTimings& timings) {
                           if (!self->replay(result)) self->answer(std::move(result), timings);
@@ -170,10 +178,12 @@ private:
                 "recognized request={} instance={} slot={} audio_s={:.2f} queued_ms={:.1f} inference_ms={:.1f}",
                 request_id(request_), lease_.instance_id(), timings.slot, timings.audio_seconds,
                 seconds(timings.queued) * 1000, seconds(timings.inference) * 1000);
-            auto response =
-                respond_text(render(*result, wanted_.format, wanted_.render), content_type_of(wanted_.format));
-            response->addHeader("x-hotmic-model", server_->name);
-            respond_(response);
+            answer_with(*result);
+        } else if (text_stream_ && text_stream_->begun()) {
+            context_.metrics.error(to_string(result.error().code));
+            spdlog::warn("request failed while its text was streamed request={} code={} message={:?}",
+                         request_id(request_), to_string(result.error().code), result.error().message);
+            text_stream_->fail(error_json(result.error()));
         } else {
             const auto& error = result.error();
             const bool busy = error.code == ErrorCode::queue_full || error.code == ErrorCode::queue_timeout;
@@ -183,6 +193,25 @@ private:
                                   : std::nullopt);
         }
         ticket_.reset();
+    }
+
+    void answer_with(const Transcript& transcript) {
+        if (text_stream_) {
+            text_stream_->done(transcript);
+            if (!text_stream_->begun()) begin_stream();
+            return;
+        }
+        send(respond_text(render(transcript, wanted_.format, wanted_.render), content_type_of(wanted_.format)));
+    }
+
+    /// Once there is text: until then a failure is answered as one, and a model that dies is replaced.
+    void begin_stream() {
+        send(respond_events([text = text_stream_](bool& last) { return text->take(last); }));
+    }
+
+    void send(const drogon::HttpResponsePtr& response) {
+        response->addHeader("x-hotmic-model", server_->name);
+        respond_(response);
     }
 
     [[nodiscard]] ServedModel& model() const { return *server_->model; }
@@ -206,6 +235,7 @@ private:
     std::size_t received_ = 0;
     Deadline patience_ends_{};  // of waiting for a model; once it is waited for
     TranscriptionRequest wanted_;
+    std::shared_ptr<TextStream> text_stream_;  // null where the answer comes at once
     EntryPtr asked_;   // whom the client named
     EntryPtr server_;  // who serves that now
     Lease lease_;

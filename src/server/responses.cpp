@@ -55,15 +55,20 @@ drogon::HttpResponsePtr respond_json(std::string body, int status) {
     return respond_text(std::move(body), "application/json", status);
 }
 
-drogon::HttpResponsePtr respond_error(const Error& error, const drogon::HttpRequestPtr& request,
-                                      std::optional<int> retry_after) {
+std::string error_json(const Error& error) {
     const auto& spec = spec_of(error.code);
     const wire::ErrorResponse body{
         {.message = valid_utf8(error.describe()),  // it may quote what a client sent
          .type = std::string(spec.openai_type),
          .param = error.param.empty() ? std::nullopt : std::optional(valid_utf8(error.param)),
          .code = std::string(spec.name)}};
-    auto response = respond_json(to_json<JsonOptions{{.skip_null_members = false}}>(body), spec.http_status);
+    return to_json<JsonOptions{{.skip_null_members = false}}>(body);
+}
+
+drogon::HttpResponsePtr respond_error(const Error& error, const drogon::HttpRequestPtr& request,
+                                      std::optional<int> retry_after) {
+    const auto& spec = spec_of(error.code);
+    auto response = respond_json(error_json(error), spec.http_status);
     if (retry_after) response->addHeader("Retry-After", std::to_string(*retry_after));
     response->addHeader("x-hotmic-error", std::string(spec.name));
     spdlog::log(spec.http_status >= 500 ? spdlog::level::warn : spdlog::level::info,

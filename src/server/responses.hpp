@@ -22,6 +22,9 @@ using Respond = std::function<void(const drogon::HttpResponsePtr&)>;
 [[nodiscard]] drogon::HttpResponsePtr respond_error(const Error& error, const drogon::HttpRequestPtr& request,
                                                     std::optional<int> retry_after = {});
 
+/// The body of that, for where it is not a response of its own. Not logged.
+[[nodiscard]] std::string error_json(const Error& error);
+
 /// Seconds a client of a model that is not ready should wait: what is known of its progress, at least 1.
 [[nodiscard]] int retry_after(const Health& health);
 

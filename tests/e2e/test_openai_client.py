@@ -45,6 +45,19 @@ def test_verbose_json_with_words_and_segments(client):
     assert all(word.end >= word.start for word in answer.words)
 
 
+def test_streamed(client):
+    events = list(client.audio.transcriptions.create(model="whisper-1", file=CLIP, stream=True))
+    assert [event.type for event in events[:1] + events[-1:]] == ["transcript.text.delta", "transcript.text.done"]
+    assert "".join(event.delta for event in events[:-1]) == events[-1].text
+    assert errors(CLIP_TEXT, events[-1].text) < 0.3
+
+
+def test_logprobs(client):
+    answer = client.audio.transcriptions.create(model="whisper-1", file=CLIP, include=["logprobs"], response_format="json")
+    assert "".join(each.token for each in answer.logprobs) == answer.text
+    assert all(each.logprob <= 0 and bytes(int(byte) for byte in each.bytes).decode() == each.token for each in answer.logprobs)
+
+
 def test_models(client):
     assert [model.id for model in client.models.list()] == ["default"]
     assert client.models.retrieve("whisper-1").id == "default"

@@ -79,8 +79,8 @@ def test_an_unknown_model_is_404_and_names_those_there_are(ready, error_of):
 
 
 @pytest.mark.parametrize(("fields", "code", "param"), [
-    ({"stream": "true"}, "unsupported_parameter", "stream"),
-    ({"include[]": "logprobs"}, "unsupported_parameter", "include[]"),
+    ({"stream": "true", "response_format": "srt"}, "invalid_request", "stream"),
+    ({"include[]": "logprobs", "response_format": "text"}, "invalid_request", "include"),
     ({"known_speaker_names[]": "Ada"}, "unsupported_parameter", "known_speaker_names[]"),
     ({"chunking_strategy[type]": "server_vad"}, "unsupported_parameter", "chunking_strategy[type]"),
     ({"response_format": "diarized_json"}, "unsupported_response_format", "response_format"),

@@ -1,0 +1,48 @@
+#include "server/text_stream.hpp"
+
+#include <utility>
+
+namespace hotmic::server {
+namespace {
+
+/// Not in OpenAI's description of transcriptions, but what its clients take for the end.
+constexpr const char* kEnd = "[DONE]";
+
+}  // namespace
+
+bool TextStream::add(const Segment& segment) {
+    const std::scoped_lock lock(mutex_);
+    auto data = events_.delta(segment);
+    if (data.empty()) return false;
+    waiting_.push_back({.data = std::move(data)});
+    return !std::exchange(begun_, true);
+}
+
+void TextStream::done(const Transcript& transcript) {
+    const std::scoped_lock lock(mutex_);
+    end(events_.done(transcript));
+}
+
+void TextStream::fail(const std::string& error_json) {
+    const std::scoped_lock lock(mutex_);
+    end(error_json);
+}
+
+void TextStream::end(std::string data) {
+    waiting_.push_back({.data = std::move(data)});
+    waiting_.push_back({.data = kEnd});
+    ended_ = true;
+}
+
+bool TextStream::begun() const {
+    const std::scoped_lock lock(mutex_);
+    return begun_;
+}
+
+std::vector<ServerEvent> TextStream::take(bool& last) {
+    const std::scoped_lock lock(mutex_);
+    last = ended_;
+    return std::exchange(waiting_, {});
+}
+
+}  // namespace hotmic::server

@@ -1,0 +1,39 @@
+/// A transcription answered while it is recognized.
+#pragma once
+
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "asr/formats.hpp"
+#include "server/event_stream.hpp"
+
+namespace hotmic::server {
+
+/// Between the slot that recognizes and the connection that is told. Any thread.
+class TextStream {
+public:
+    explicit TextStream(RenderOptions options) : events_(options) {}
+
+    /// True for the first segment that has text: from then on the answer is a stream.
+    bool add(const Segment& segment);
+    void done(const Transcript& transcript);
+    /// OpenAI's clients raise what comes as an event with an error in it.
+    void fail(const std::string& error_json);
+
+    /// Something has been told.
+    [[nodiscard]] bool begun() const;
+    /// What is new since the last call; `last` once everything has been said.
+    [[nodiscard]] std::vector<ServerEvent> take(bool& last);
+
+private:
+    void end(std::string data);  // with the mutex held
+
+    mutable std::mutex mutex_;
+    TranscriptEvents events_;
+    std::vector<ServerEvent> waiting_;
+    bool begun_ = false;
+    bool ended_ = false;
+};
+
+}  // namespace hotmic::server
