@@ -38,6 +38,7 @@ struct HealthBody {
     std::optional<double> retry_in_seconds;
     std::optional<std::string> served_by;  // while that is not the model itself
     std::optional<std::string> warning;    // READY, but slower than it was asked or used to be
+    LiveStatus live;                       // all live streams
 };
 
 struct ModelHealth {
@@ -173,6 +174,7 @@ wire::HealthBody health_body(const Context& context, const EntryPtr& entry) {
     const auto& worry = health.shortfall.empty() ? health.slower : health.shortfall;
     if (!worry.empty()) body.warning = worry;
     if (stand_in != entry) body.served_by = stand_in->name;
+    body.live = context.live.status();
     if (!body.model_ready) {
         body.reason = context.not_ready ? "the server is shutting down" : health.reason;
         if (health.last_error) body.error_code = to_string(health.last_error->code);
@@ -284,6 +286,12 @@ std::string metrics_text(const Context& context) {
         for (const auto state : kStates) gauges.all_states.push_back(to_string(state));
         context.metrics.model(gauges);
     }
+    const auto live = context.live.status();
+    context.metrics.live({.streams = static_cast<double>(live.streams),
+                          .level = live.level,
+                          .lateness_seconds = live.lateness_seconds,
+                          .backlog_seconds = live.backlog_seconds,
+                          .dropped_seconds = live.dropped_seconds});
     return context.metrics.text();
 }
 
@@ -320,6 +328,8 @@ void register_health(Context& context) {
     get("/", [] {
         return respond_json(to_json(wire::Index{.endpoints = {"POST /v1/audio/transcriptions",
                                                               "POST /v1/audio/translations",
+                                                              "WS /v1/realtime",
+                                                              "WS /ws/live-listener",
                                                               "GET /v1/models",
                                                               "GET /v1/models/{id}",
                                                               "GET /livez",

@@ -60,6 +60,15 @@ struct Metrics::Impl {
     prometheus::Family<prometheus::Gauge>& first =
         gauge(registry, "hotmic_first_request_ratio",
               "Real-time factor of the first request after READY over warm steady state");
+    prometheus::Gauge& live_streams = gauge(registry, "hotmic_live_streams", "Live streams open now").Add({});
+    prometheus::Family<prometheus::Gauge>& live_level =
+        gauge(registry, "hotmic_live_level", "1 for the level of service that live streams have now, 0 for the others");
+    prometheus::Gauge& live_lateness =
+        gauge(registry, "hotmic_live_lateness_seconds", "Between when a live decode is due and when it begins; moving mean").Add({});
+    prometheus::Gauge& live_backlog =
+        gauge(registry, "hotmic_live_backlog_seconds", "Audio of live streams that is over and has no final yet").Add({});
+    prometheus::Gauge& live_dropped =
+        gauge(registry, "hotmic_live_dropped_seconds", "Audio of live streams that was dropped since the start").Add({});
     prometheus::Family<prometheus::Gauge>& transitions =
         gauge(registry, "hotmic_model_transitions", "Sequence number of the last lifecycle transition");
 };
@@ -111,6 +120,15 @@ void Metrics::model(const ModelGauges& gauges) {
     impl_->waiting.Add(labels).Set(gauges.waiting);
     impl_->first.Add(labels).Set(gauges.first_request_ratio);
     impl_->transitions.Add(labels).Set(static_cast<double>(gauges.transitions));
+}
+
+void Metrics::live(const LiveGauges& gauges) {
+    impl_->live_streams.Set(gauges.streams);
+    for (const auto level : {"normal", "fewer_partials", "no_partials", "late_finals"})
+        impl_->live_level.Add({{"level", level}}).Set(level == gauges.level ? 1 : 0);
+    impl_->live_lateness.Set(gauges.lateness_seconds);
+    impl_->live_backlog.Set(gauges.backlog_seconds);
+    impl_->live_dropped.Set(gauges.dropped_seconds);
 }
 
 std::string Metrics::text() const {

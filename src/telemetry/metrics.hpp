@@ -44,6 +44,16 @@ public:
     };
     void model(const ModelGauges& gauges);
 
+    /// State of all live streams, as of now; likewise.
+    struct LiveGauges {
+        double streams = 0;
+        std::string_view level;
+        double lateness_seconds = 0;
+        double backlog_seconds = 0;
+        double dropped_seconds = 0;
+    };
+    void live(const LiveGauges& gauges);
+
     /// The exposition text.
     [[nodiscard]] std::string text() const;
 

@@ -286,3 +286,14 @@ def test_every_event_is_what_the_official_client_expects(ready, spoken):
         for message in socket.seen:
             event = adapter.validate_python(message)
             assert event.type == message["type"], json.dumps(message)
+
+
+def test_streams_show_in_health_and_metrics(ready, spoken):
+    with Messages(ready, PATH) as socket:
+        send_audio(socket, spoken)
+        socket.until(COMPLETED)
+        live = ready.request("/health").json()["live"]
+        assert live["streams"] >= 1 and live["max_streams"] == 64 and live["level"] == "normal"
+        metrics = ready.request("/metrics").text
+        assert 'hotmic_live_level{level="normal"} 1' in metrics
+        assert "hotmic_live_streams" in metrics and "hotmic_live_dropped_seconds 0" in metrics
