@@ -99,7 +99,8 @@ wire::Usage usage_of(const Transcript& transcript) {
 void add_logprobs(const Segment& segment, std::vector<wire::Logprob>& to, bool first_of_all) {
     for (const auto& word : segment.words) {
         const auto token = (first_of_all && to.empty() ? "" : " ") + valid_utf8(word.text);
-        wire::Logprob logprob{.token = token, .bytes = {}, .logprob = std::log(std::clamp(word.probability, 1e-9, 1.0))};
+        wire::Logprob logprob{
+            .token = token, .bytes = {}, .logprob = std::log(std::clamp(word.probability, 1e-9, 1.0))};
         for (const char c : token) logprob.bytes.push_back(static_cast<unsigned char>(c));
         to.push_back(std::move(logprob));
     }

@@ -19,8 +19,8 @@ enum class ResponseFormat : std::uint8_t { json, text, srt, vtt, verbose_json };
 
 struct RenderOptions {
     Task task = Task::transcribe;
-    bool segments = true;  ///< verbose_json: list segments
-    bool words = false;    ///< verbose_json: list words
+    bool segments = true;   ///< verbose_json: list segments
+    bool words = false;     ///< verbose_json: list words
     bool logprobs = false;  ///< json: list the words' log-probabilities, which the transcript must have
 };
 

@@ -70,11 +70,17 @@ void ModelInstance::terminate() noexcept {
     if (model_) model_->terminate();
 }
 
-ModelInstance::Closing ModelInstance::close(std::chrono::milliseconds drain, std::chrono::milliseconds grace,
-                                            Error why) {
+void ModelInstance::hurry(Deadline drained_by) {
+    const std::scoped_lock lock(mutex_);
+    drained_by_ = std::min(drained_by_, drained_by);
+    unleased_.notify_all();
+}
+
+ModelInstance::Closing ModelInstance::close(Deadline drained_by, std::chrono::milliseconds grace, Error why) {
+    hurry(drained_by);
     {
         std::unique_lock lock(mutex_);
-        unleased_.wait_for(lock, drain, [this] { return leases_ == 0; });
+        while (leases_ > 0 && Clock::now() < drained_by_) unleased_.wait_until(lock, Deadline(drained_by_));
     }
     Closing closing;
     closing.cancelled = pool_->cancel_all(std::move(why));

@@ -59,9 +59,12 @@ public:
         int cancelled = 0;
         bool terminated = false;
     };
-    /// Waits up to `drain` for leases to end, cancels what is left with `why`, waits up to `grace` for that, terminates
-    /// the engine, and destroys slots and model. Returns when they are gone. Call once, without holding a lease.
-    Closing close(std::chrono::milliseconds drain, std::chrono::milliseconds grace, Error why);
+    /// Waits until `drained_by` for leases to end, cancels what is left with `why`, waits up to `grace` for that,
+    /// terminates the engine, and destroys slots and model. Returns when they are gone. Call once, without holding a
+    /// lease.
+    Closing close(Deadline drained_by, std::chrono::milliseconds grace, Error why);
+    /// Whoever closes it, now or later, waits no longer than this.
+    void hurry(Deadline drained_by);
 
 private:
     friend class Lease;
@@ -76,6 +79,7 @@ private:
     mutable std::mutex mutex_;
     std::condition_variable unleased_;
     int leases_ = 0;
+    Deadline drained_by_ = Deadline::max();
     int background_ = 0;  // of those, requests that are no use of the model
     Clock::time_point last_used_ = Clock::now();
     bool serving_ = false;

@@ -83,7 +83,7 @@ Result<void> ModelManager::Impl::make_ready(Attempt& mine) {
         warm = std::unexpected(mine.stopped_as ? *mine.stopped_as : *mine.lost);
         if (!mine.stopped_as) warm.error().code = ErrorCode::worker_crashed;
     }
-    fresh->close(milliseconds(0), options.cancel_grace, warm.error());
+    fresh->close(Clock::now(), options.cancel_grace, warm.error());
     trim_heap();
     return warm;
 }

@@ -60,6 +60,8 @@ public:
 private:
     struct Unloading {
         bool done = false;
+        Deadline drained_by;
+        std::shared_ptr<ModelInstance> leaving;
         UnloadReport report;
         std::jthread thread;
     };
@@ -75,7 +77,7 @@ private:
     void transition(ModelState to, std::string cause);
     Result<void> ask(const FileFingerprint& file);
     void begin_attempt(const std::string& cause, bool recovers = false);
-    void begin_unload(std::chrono::milliseconds drain, const std::string& cause);
+    void begin_unload(Deadline drained_by, const std::string& cause);
     void ask_to_stop(Attempt& running, Error why);
     void fail_attempt(Attempt& failed, const Error& error);
     void die(const Error& error);
@@ -93,7 +95,7 @@ private:
     void lost(const std::string& id, const Error& error);
 
     // The unload's thread.
-    void run_unload(Unloading& mine, std::chrono::milliseconds drain);
+    void run_unload(Unloading& mine);
 
     // The watch. Those that take the lock give it up while they do something slow.
     void watch_loop(const std::stop_token& stop);
@@ -122,11 +124,11 @@ private:
 
     ModelState state = ModelState::uninitialized;
     Clock::time_point state_since = Clock::now();
-    bool watch_due = false;                               // something for the watch has happened since it last looked
-    bool stopped = false;                                 // shutdown: nothing is loaded any more
-    bool stops_due = false;                               // an attempt was asked to stop and has not been told yet
-    bool clearing = false;                                // the watch is closing a lost instance
-    std::optional<std::chrono::milliseconds> unload_due;  // an unload for which there was no thread: its drain timeout
+    bool watch_due = false;   // something for the watch has happened since it last looked
+    bool stopped = false;     // shutdown: nothing is loaded any more
+    bool stops_due = false;   // an attempt was asked to stop and has not been told yet
+    bool clearing = false;    // the watch is closing a lost instance
+    bool unload_due = false;  // an unload for which there was no thread
     bool loaded_once = false;
     bool resting = false;  // unloaded for idleness
 

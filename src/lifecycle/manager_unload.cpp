@@ -9,7 +9,7 @@ namespace hotmic {
 
 using std::chrono::milliseconds;
 
-void ModelManager::Impl::run_unload(Unloading& mine, milliseconds drain) {
+void ModelManager::Impl::run_unload(Unloading& mine) {
     const auto began = Clock::now();
     Lock lock(mutex);
     if (const auto running = attempt; running && running->running) {
@@ -18,7 +18,9 @@ void ModelManager::Impl::run_unload(Unloading& mine, milliseconds drain) {
         lock.lock();
     }
     changed.wait(lock, [this] { return !(attempt && attempt->running) && corpse == nullptr && !clearing; });
-    const auto leaving = std::exchange(instance, nullptr);
+    auto leaving = std::exchange(instance, nullptr);
+    mine.leaving = leaving;
+    const auto drained_by = mine.drained_by;
     lock.unlock();
 
     UnloadReport report;
@@ -28,7 +30,7 @@ void ModelManager::Impl::run_unload(Unloading& mine, milliseconds drain) {
         const Error why{ErrorCode::model_unloaded,
                         std::format("model {} was unloaded before the request was answered", name),
                         "load it again, or send the request elsewhere"};
-        report.cancelled_requests = leaving->close(drain, options.cancel_grace, why).cancelled;
+        report.cancelled_requests = leaving->close(drained_by, options.cancel_grace, why).cancelled;
         trim_heap();
         report.process_gone = leaving->isolated();
         report.resident_after_bytes = resident_now();
@@ -39,6 +41,7 @@ void ModelManager::Impl::run_unload(Unloading& mine, milliseconds drain) {
                  report.duration_ms);
 
     lock.lock();
+    mine.leaving.reset();
     mine.report = report;
     mine.done = true;
     reservation = {};

@@ -46,10 +46,10 @@ bool ModelManager::Impl::tell_to_stop(Lock& lock) {
 
 bool ModelManager::Impl::unload_here(Lock& lock) {
     if (!unload_due) return false;
-    const auto drain = *std::exchange(unload_due, std::nullopt);
+    unload_due = false;
     const auto mine = unloading;
     lock.unlock();
-    run_unload(*mine, drain);
+    run_unload(*mine);
     lock.lock();
     return true;
 }
@@ -60,7 +60,7 @@ bool ModelManager::Impl::clear_corpse(Lock& lock) {
     const auto dead = std::exchange(corpse, nullptr);
     const auto why = *std::exchange(corpse_cause, std::nullopt);
     lock.unlock();
-    dead->close(milliseconds(0), options.cancel_grace, why);
+    dead->close(Clock::now(), options.cancel_grace, why);
     lock.lock();
     clearing = false;
     changed.notify_all();
@@ -96,7 +96,7 @@ bool ModelManager::Impl::rest_if_idle(Clock::time_point now) {
     const auto since = instance->idle_since();
     if (!since || now < *since + options.idle_unload) return false;
     resting = true;
-    begin_unload(options.drain_timeout, std::format("idle for {} ms", options.idle_unload.count()));
+    begin_unload(in(options.drain_timeout), std::format("idle for {} ms", options.idle_unload.count()));
     return true;
 }
 

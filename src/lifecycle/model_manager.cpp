@@ -85,8 +85,13 @@ Result<UnloadReport> ModelManager::Impl::unload(Deadline deadline, std::optional
     Lock lock(mutex);
     resting = false;
     if (state == ModelState::uninitialized) return UnloadReport{};
-    if (state != ModelState::unloading)
-        begin_unload(drain.value_or(options.drain_timeout), stopped ? "shutdown" : "unload");
+    const auto drained_by = in(drain.value_or(options.drain_timeout));
+    if (state != ModelState::unloading) {
+        begin_unload(drained_by, stopped ? "shutdown" : "unload");
+    } else if (drained_by < unloading->drained_by) {  // one that has less patience joins
+        unloading->drained_by = drained_by;
+        if (unloading->leaving) unloading->leaving->hurry(drained_by);
+    }
     const auto mine = unloading;
     if (!changed.wait_until(lock, deadline, [&] { return mine->done; })) {
         return fail(ErrorCode::unload_timeout, std::format("model {} is still unloading", name),
@@ -167,7 +172,7 @@ void ModelManager::Impl::begin_attempt(const std::string& cause, bool recovers) 
     }
 }
 
-void ModelManager::Impl::begin_unload(milliseconds drain, const std::string& cause) {
+void ModelManager::Impl::begin_unload(Deadline drained_by, const std::string& cause) {
     transition(ModelState::unloading, cause);
     retry_at.reset();
     if (unloading && unloading->thread.joinable()) unloading->thread.join();  // an earlier one, long done
@@ -175,11 +180,12 @@ void ModelManager::Impl::begin_unload(milliseconds drain, const std::string& cau
     if (attempt && attempt->running && !attempt->stopped_as) {
         attempt->stopped_as = Error{ErrorCode::load_cancelled, "the load was cancelled by an unload"};
     }
-    auto thread = start_thread([this, mine = unloading.get(), drain] { run_unload(*mine, drain); });
+    unloading->drained_by = drained_by;
+    auto thread = start_thread([this, mine = unloading.get()] { run_unload(*mine); });
     if (thread) {
         unloading->thread = *std::move(thread);
     } else {
-        unload_due = drain;  // the watch has nothing better to do then
+        unload_due = true;  // the watch has nothing better to do then
         watch_due = true;
         watch_wakes.notify_all();
     }

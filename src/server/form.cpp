@@ -101,9 +101,11 @@ Result<TranscriptionRequest> parse_form(const Form& form, Task task) {
     }
     const bool is_json = request.format == ResponseFormat::json;
     if (request.render.logprobs && !is_json)
-        return fail(ErrorCode::invalid_request, "include[]=logprobs needs response_format=json", "set response_format", "include");
+        return fail(ErrorCode::invalid_request, "include[]=logprobs needs response_format=json", "set response_format",
+                    "include");
     if (request.stream && !is_json && request.format != ResponseFormat::text)
-        return fail(ErrorCode::invalid_request, "stream=true needs response_format=json or text", "set response_format", "stream");
+        return fail(ErrorCode::invalid_request, "stream=true needs response_format=json or text", "set response_format",
+                    "stream");
     request.render.words = granularities.word;
     request.options.word_timestamps = granularities.word || request.render.logprobs;
     request.render.segments = granularities.segment || !granularities.word;

@@ -236,8 +236,8 @@ private:
     Deadline patience_ends_{};  // of waiting for a model; once it is waited for
     TranscriptionRequest wanted_;
     std::shared_ptr<TextStream> text_stream_;  // null where the answer comes at once
-    EntryPtr asked_;   // whom the client named
-    EntryPtr server_;  // who serves that now
+    EntryPtr asked_;                           // whom the client named
+    EntryPtr server_;                          // who serves that now
     Lease lease_;
     std::optional<InFlight::Ticket> ticket_;
 };

@@ -63,12 +63,15 @@ struct Metrics::Impl {
     prometheus::Gauge& live_streams = gauge(registry, "hotmic_live_streams", "Live streams open now").Add({});
     prometheus::Family<prometheus::Gauge>& live_level =
         gauge(registry, "hotmic_live_level", "1 for the level of service that live streams have now, 0 for the others");
-    prometheus::Gauge& live_lateness =
-        gauge(registry, "hotmic_live_lateness_seconds", "Between when a live decode is due and when it begins; moving mean").Add({});
+    prometheus::Gauge& live_lateness = gauge(registry, "hotmic_live_lateness_seconds",
+                                             "Between when a live decode is due and when it begins; moving mean")
+                                           .Add({});
     prometheus::Gauge& live_backlog =
-        gauge(registry, "hotmic_live_backlog_seconds", "Audio of live streams that is over and has no final yet").Add({});
+        gauge(registry, "hotmic_live_backlog_seconds", "Audio of live streams that is over and has no final yet")
+            .Add({});
     prometheus::Gauge& live_dropped =
-        gauge(registry, "hotmic_live_dropped_seconds", "Audio of live streams that was dropped since the start").Add({});
+        gauge(registry, "hotmic_live_dropped_seconds", "Audio of live streams that was dropped since the start")
+            .Add({});
     prometheus::Family<prometheus::Gauge>& transitions =
         gauge(registry, "hotmic_model_transitions", "Sequence number of the last lifecycle transition");
 };

@@ -60,6 +60,35 @@ TEST_F(ModelManagerTest, ManyConcurrentInitializesCauseOneLoad) {
     EXPECT_EQ(record_->loads, 1);
 }
 
+TEST_F(ModelManagerTest, TwoHundredCallersHalfOfThemImpatientAndOneOfThemAnUnload) {
+    auto& manager = make("fake:load_ms=30");
+    constexpr int kCallers = 200;
+    std::latch together(kCallers + 1);
+    std::atomic<int> answered = 0;
+    {
+        std::vector<std::jthread> callers;
+        for (int i = 0; i < kCallers; ++i) {
+            callers.emplace_back([&, impatient = i % 2 == 0] {
+                together.arrive_and_wait();
+                const auto result = manager.initialize(impatient ? in(1ms) : in(kLong));
+                ++answered;
+                if (result) return;
+                const auto code = result.error().code;
+                EXPECT_TRUE(code == ErrorCode::load_cancelled || (impatient && code == ErrorCode::wait_timeout))
+                    << result.error().describe();
+            });
+        }
+        callers.emplace_back([&] {
+            together.arrive_and_wait();
+            EXPECT_TRUE(manager.unload(in(kLong)));
+        });
+    }
+    EXPECT_EQ(answered, kCallers);
+    ASSERT_TRUE(manager.initialize(in(kLong)));
+    EXPECT_LE(record_->loads, 3) << "one before the unload, one after it, one now";
+    EXPECT_EQ(record_->models, 1);
+}
+
 TEST_F(ModelManagerTest, ACallersTimeoutEndsItsWaitingAndNotTheLoad) {
     auto& manager = make("fake:load_ms=100");
     const auto early = manager.initialize(in(1ms));
@@ -361,6 +390,24 @@ TEST_F(ModelManagerTest, TwoUnloadsAtOnceAreOne) {
         EXPECT_TRUE(manager.unload(in(kLong)));
     }
     EXPECT_THAT(states(), ElementsAre(loading, warming_up, ready, unloading, uninitialized));
+}
+
+TEST_F(ModelManagerTest, AnUnloadWithLessPatienceHurriesTheOneUnderWay) {
+    auto options = quick();
+    options.warmup.level = 0;
+    options.drain_timeout = kLong;
+    auto& manager = make("fake:hang=infer", options);
+    ASSERT_TRUE(manager.initialize(in(kLong)));
+    std::promise<ErrorCode> ended;
+    manager.acquire()->submit(request(), [&](Result<Transcript> result, const RequestTimings&) {
+        ended.set_value(result ? ErrorCode::internal : result.error().code);
+    });
+    std::jthread patient([&] { EXPECT_TRUE(manager.unload(in(kLong))); });
+    await(ModelState::unloading);
+    const auto report = manager.unload(in(kLong), 0ms);
+    ASSERT_TRUE(report);
+    EXPECT_EQ(report->cancelled_requests, 1);
+    EXPECT_EQ(ended.get_future().get(), ErrorCode::model_unloaded);
 }
 
 TEST_F(ModelManagerTest, AnUnloadThatTakesLongerThanItsCallerWaitsGoesOn) {
