@@ -238,7 +238,7 @@ public:
             path,
             [self = shared_from_this(), handle = std::move(handle)](const drogon::HttpRequestPtr& request,
                                                                     Respond&& respond, const std::string& what) {
-                const auto known = self->authorize(request);
+                const auto known = authorize_admin(request, self->context_.config.server.admin_key);
                 auto response = known ? handle(request, what) : std::unexpected(known.error());
                 respond(response ? *response : self->refusal(response.error(), request));
             },
@@ -326,21 +326,6 @@ private:
         return fail(ErrorCode::not_found, std::format("there is no job \"{}\"", id), "GET /admin/jobs lists them");
     }
 
-    /// Whoever has the admin key; where there is none, whoever is on this machine, but no page in a browser there.
-    Result<void> authorize(const drogon::HttpRequestPtr& request) const {
-        const auto& key = context_.config.server.admin_key;
-        if (!key.empty()) return server::authorize(request, {key});
-        const bool from_a_page = !request->getHeader("origin").empty() && !same_origin(request);
-        if (request->peerAddr().isLoopbackIp() && !from_a_page) return {};
-        return fail(ErrorCode::unauthorized,
-                    "without server.admin_key, admin requests are taken from this machine only",
-                    "set server.admin_key, and send it as Authorization: Bearer KEY");
-    }
-
-    static bool same_origin(const drogon::HttpRequestPtr& request) {
-        return request->getHeader("origin") == "http://" + request->getHeader("host");
-    }
-
     drogon::HttpResponsePtr refusal(const Error& error, const drogon::HttpRequestPtr& request) const {
         context_.metrics.error(to_string(error.code));
         return respond_error(error, request);
@@ -348,7 +333,7 @@ private:
 
     void receive(const drogon::HttpRequestPtr& request, drogon::RequestStreamPtr stream, Respond respond,
                  const std::string& model, const std::string& action) {
-        if (const auto known = authorize(request); !known) return respond(refusal(known.error(), request));
+        if (const auto known = authorize_admin(request, context_.config.server.admin_key); !known) return respond(refusal(known.error(), request));
         const auto body = std::make_shared<std::string>();
         const auto done = [self = shared_from_this(), request, respond = std::move(respond), model, action,
                            body](const std::exception_ptr& problem) {

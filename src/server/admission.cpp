@@ -22,6 +22,15 @@ Result<void> check_key(std::string_view given, const std::vector<std::string>& k
                 "send the header Authorization: Bearer KEY with a key of server.api_keys");
 }
 
+Result<void> authorize_admin(const drogon::HttpRequestPtr& request, const std::string& key) {
+    if (!key.empty()) return authorize(request, {key});
+    const auto& origin = request->getHeader("origin");
+    const bool from_elsewhere = !origin.empty() && origin != "http://" + request->getHeader("host");
+    if (request->peerAddr().isLoopbackIp() && !from_elsewhere) return {};
+    return fail(ErrorCode::unauthorized, "without server.admin_key, admin requests are taken from this machine only",
+                "set server.admin_key, and send it as Authorization: Bearer KEY");
+}
+
 InFlight::Ticket::Ticket(InFlight& owner, const drogon::HttpRequestPtr& request) : owner_(owner) {
     const std::scoped_lock lock(owner_.mutex_);
     entry_ = owner_.entries_.insert(owner_.entries_.end(), Entry{request->getConnectionPtr(), {}});

@@ -22,6 +22,10 @@ namespace hotmic::server {
 /// The same for a key that came another way.
 [[nodiscard]] Result<void> check_key(std::string_view key, const std::vector<std::string>& keys);
 
+/// Whoever has the admin key; where there is none, whoever is on this machine, but no page of another origin in a
+/// browser there. Errors: unauthorized.
+[[nodiscard]] Result<void> authorize_admin(const drogon::HttpRequestPtr& request, const std::string& key);
+
 /// Requests being recognized, each with its connection. `sweep` asks those to stop whose client has gone.
 class InFlight {
 public:

@@ -44,5 +44,6 @@ void register_health(Context& context);
 void register_admin(Context& context);
 void register_realtime(Context& context);
 void register_echopanel(Context& context);
+void register_oip(Context& context);
 
 }  // namespace hotmic::server

@@ -9,6 +9,7 @@
 
 #include "server/context.hpp"
 #include "server/form.hpp"
+#include "server/recognition.hpp"
 #include "server/responses.hpp"
 #include "server/text_stream.hpp"
 #include "text/json.hpp"
@@ -37,11 +38,7 @@ struct Models {
 
 namespace {
 
-double seconds(std::chrono::nanoseconds duration) {
-    return std::chrono::duration<double>(duration).count();
-}
-
-/// One upload on its way to an answer. Filled by the socket's thread, decoded by a decoder, answered by a slot.
+/// One upload on its way to an answer.
 class Transcription : public std::enable_shared_from_this<Transcription> {
 public:
     Transcription(Context& context, drogon::HttpRequestPtr request, Respond respond, Task task)
@@ -75,20 +72,19 @@ public:
         auto parsed = parse_form(form_, task_);
         if (!parsed) return refuse(parsed.error());
         wanted_ = *std::move(parsed);
-        if (wanted_.stream) text_stream_ = std::make_shared<TextStream>(wanted_.render);
-        auto asked = context_.catalog.find(wanted_.model);
-        if (!asked) return refuse(asked.error());
-        asked_ = *std::move(asked);
-        server_ = context_.catalog.serving(asked_);
-        auto lease = model().acquire();
-        const bool wakes = !lease && model().health().resting;
-        if (!lease && !wakes) return refuse(lease.error(), retry_after(model().health()));
-
-        ticket_.emplace(context_.in_flight, request_);
-        context_.metrics.in_flight(+1);
-        if (wakes) return await_model();
-        lease_ = *std::move(lease);
-        begin();
+        Recognition::Order order{
+            .model = wanted_.model, .options = wanted_.options, .media = std::exchange(form_.file, nullptr)};
+        if (wanted_.stream) {
+            text_stream_ = std::make_shared<TextStream>(wanted_.render);
+            order.on_segment = [self = shared_from_this()](const Segment& segment, const std::string& served_by) {
+                if (!self->text_stream_->add(segment)) return;
+                self->served_by_ = served_by;
+                self->begin_stream();
+            };
+            order.may_replay = [text = text_stream_] { return !text->begun(); };
+        }
+        Recognition::begin(context_, request_, std::move(order),
+                           [self = shared_from_this()](Recognition::Outcome outcome) { self->answer(outcome); });
     }
 
     /// Answers with an error, once: what still comes of the body is dropped.
@@ -107,101 +103,23 @@ public:
     }
 
 private:
-    /// Goes on as soon as the model is ready, which it is asked to become, for as long as it would wait for a slot.
-    void await_model(std::string lost = {}) {
-        if (patience_ends_ == Deadline{}) patience_ends_ = in(model().options().queue_timeout);
-        model().when_ready(
-            patience_ends_,
-            [self = shared_from_this()](Result<Lease> lease) {
-                if (self->ticket_->stop().stop_requested())
-                    return self->answer(fail(ErrorCode::cancelled, "the client went away"), {});
-                if (!lease && self->turn_to_fallback()) return self->await_model();
-                if (!lease) return self->answer(std::unexpected(std::move(lease).error()), {});
-                self->lease_ = *std::move(lease);
-                self->begin();
-            },
-            std::move(lost));
-    }
-
-    /// True when another model than the one that was waited for serves by now.
-    bool turn_to_fallback() {
-        const auto before = std::exchange(server_, context_.catalog.serving(asked_));
-        return server_ != before;
-    }
-
-    void begin() {
-        if (context_.decoders.submit([self = shared_from_this()] { self->decode(); })) return;
-        answer(fail(ErrorCode::queue_full, "too many uploads wait to be decoded", "try again later"), {});
-    }
-
-    /// A model that dies takes its requests with it, but not what they were about: each is tried once more, by a
-    /// fallback that is READY or the recovered model. Nothing of the first try has been answered, so the client notices
-    /// only the wait.
-    bool replay(const Result<Transcript>& result) {
-        if (result || result.error().code != ErrorCode::model_lost) return false;
-        if ((text_stream_ && text_stream_->begun()) || std::exchange(replayed_, true)) return false;
-        spdlog::warn("replaying request={} instance={} cause=\"{}\"", request_id(request_), lease_.instance_id(),
-                     result.error().message);
-        context_.metrics.replayed(server_->name);
-        std::string lost = lease_.instance_id();
-        lease_ = Lease();
-        server_ = context_.catalog.serving(asked_);
-        await_model(std::move(lost));
-        return true;
-    }
-
-    void decode() {
-        auto source = open_media(form_.file, {.max_seconds = context_.config.server.max_audio_seconds});
-        if (!source) return answer(std::unexpected(std::move(source).error()), {});
-        Request request{.audio = *std::move(source),
-                        .options = wanted_.options,
-                        .stop = ticket_->stop(),
-                        .id = request_id(request_)};
-        if (text_stream_) {
-            request.on_segment = [self = shared_from_this()](const Segment& segment) {
-                if (self->text_stream_->add(segment)) self->begin_stream();
-            };
-        }
-        lease_.submit(std::move(request),
-                      [self = shared_from_this()](Result<Transcript> result, const RequestTimings& timings) {
-                          if (!self->replay(result)) self->answer(std::move(result), timings);
-                      });
-    }
-
-    void answer(Result<Transcript> result, const RequestTimings& timings) {
-        context_.metrics.in_flight(-1);
-        form_.file.reset();
-        if (result) {
-            context_.metrics.recognition(server_->name, seconds(timings.queued), seconds(timings.inference),
-                                         timings.audio_seconds);
-            spdlog::info(
-                "recognized request={} instance={} slot={} audio_s={:.2f} queued_ms={:.1f} inference_ms={:.1f}",
-                request_id(request_), lease_.instance_id(), timings.slot, timings.audio_seconds,
-                seconds(timings.queued) * 1000, seconds(timings.inference) * 1000);
-            answer_with(*result);
-        } else if (text_stream_ && text_stream_->begun()) {
-            context_.metrics.error(to_string(result.error().code));
-            spdlog::warn("request failed while its text was streamed request={} code={} message={:?}",
-                         request_id(request_), to_string(result.error().code), result.error().message);
-            text_stream_->fail(error_json(result.error()));
-        } else {
-            const auto& error = result.error();
-            const bool busy = error.code == ErrorCode::queue_full || error.code == ErrorCode::queue_timeout;
-            const bool waits = spec_of(error.code).error_class == ErrorClass::model;
-            refuse(error, busy    ? std::optional(busy_retry())
-                          : waits ? std::optional(retry_after(model().health()))
-                                  : std::nullopt);
-        }
-        ticket_.reset();
-    }
-
-    void answer_with(const Transcript& transcript) {
-        if (text_stream_) {
-            text_stream_->done(transcript);
+    void answer(const Recognition::Outcome& outcome) {
+        served_by_ = outcome.served_by;
+        if (text_stream_ && outcome.transcript) {
+            text_stream_->done(*outcome.transcript);
             if (!text_stream_->begun()) begin_stream();
-            return;
+        } else if (outcome.transcript) {
+            send(respond_text(render(*outcome.transcript, wanted_.format, wanted_.render),
+                              content_type_of(wanted_.format)));
+        } else if (text_stream_ && text_stream_->begun()) {
+            const auto& error = outcome.transcript.error();
+            context_.metrics.error(to_string(error.code));
+            spdlog::warn("request failed while its text was streamed request={} code={} message={:?}",
+                         request_id(request_), to_string(error.code), error.message);
+            text_stream_->fail(error_json(error));
+        } else {
+            refuse(outcome.transcript.error(), outcome.retry_after);
         }
-        send(respond_text(render(transcript, wanted_.format, wanted_.render), content_type_of(wanted_.format)));
     }
 
     /// Once there is text: until then a failure is answered as one, and a model that dies is replaced.
@@ -210,18 +128,8 @@ private:
     }
 
     void send(const drogon::HttpResponsePtr& response) {
-        response->addHeader("x-hotmic-model", server_->name);
+        if (!served_by_.empty()) response->addHeader("x-hotmic-model", served_by_);
         respond_(response);
-    }
-
-    [[nodiscard]] ServedModel& model() const { return *server_->model; }
-
-    /// Seconds until the queue has moved by about one place.
-    [[nodiscard]] int busy_retry() const {
-        const auto queue = model().health().queue;
-        const double wait =
-            queue.mean_service_ms * static_cast<double>(queue.waiting + 1) / std::max(1, queue.slots) / 1000;
-        return static_cast<int>(std::clamp(wait, 1.0, 600.0));
     }
 
     Context& context_;
@@ -231,15 +139,10 @@ private:
     Form form_;
     bool in_file_ = false;
     bool refused_ = false;
-    bool replayed_ = false;
     std::size_t received_ = 0;
-    Deadline patience_ends_{};  // of waiting for a model; once it is waited for
     TranscriptionRequest wanted_;
     std::shared_ptr<TextStream> text_stream_;  // null where the answer comes at once
-    EntryPtr asked_;                           // whom the client named
-    EntryPtr server_;                          // who serves that now
-    Lease lease_;
-    std::optional<InFlight::Ticket> ticket_;
+    std::string served_by_;
 };
 
 /// Content-Length; 0 where there is none, as in a chunked body.

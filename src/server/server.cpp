@@ -152,6 +152,7 @@ struct Server::Impl {
         register_admin(context);
         register_realtime(context);
         register_echopanel(context);
+        register_oip(context);
         app.getLoop()->runEvery(kSweepSeconds, [this] {
             in_flight.sweep();
             context.note_ready();

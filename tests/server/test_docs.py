@@ -3,9 +3,11 @@
 import re
 import shutil
 import subprocess
+import sys
 
 import pytest
-from hotmic_py import CLIP, PATIENCE, SOURCE
+from conftest import FAKE_TEXT
+from hotmic_py import CLIP, PATIENCE, SOURCE, speech_pcm
 
 DOCS = (SOURCE / "docs/api.md").read_text()
 COMMANDS = [line for block in re.findall(r"```sh\n(.*?)```", DOCS, re.DOTALL) for line in block.splitlines()]
@@ -23,8 +25,19 @@ def test_every_command_works_as_it_is_written(ready, command):
     assert done.stdout
 
 
+@pytest.mark.parametrize("program", re.findall(r"```python\n(.*?)```", DOCS, re.DOTALL))
+def test_every_program_works_as_it_is_written(ready, tmp_path, program):
+    pytest.importorskip("websockets", reason="NO WEBSOCKETS: apt install python3-websockets")
+    (tmp_path / "speech.pcm").write_bytes(speech_pcm(16000))
+    real = program.replace("127.0.0.1:8090", ready.url.removeprefix("http://"))
+    assert real != program
+    done = subprocess.run([sys.executable, "-c", real], cwd=tmp_path, capture_output=True, timeout=PATIENCE, check=False)
+    assert done.returncode == 0, done.stderr.decode()
+    assert FAKE_TEXT in done.stdout.decode()
+
+
 def test_the_table_of_endpoints_is_that_of_the_index(ready):
-    told = set(re.findall(r"`((?:GET|POST|DELETE) /\S*?)`", DOCS.split("## Transcriptions")[0]))
+    told = set(re.findall(r"`((?:GET|POST|DELETE|WS) /\S*?)`", DOCS.split("## Transcriptions")[0]))
     assert told == set(ready.request("/").json()["endpoints"]) | {"GET /"}
 
 

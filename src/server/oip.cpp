@@ -1,0 +1,337 @@
+/// Open Inference Protocol v2, as KServe and Triton speak it, with the model repository extension.
+/// https://github.com/kserve/open-inference-protocol/blob/main/specification/protocol/inference_rest.md
+///
+/// A model takes one BYTES tensor "audio" (an encoded recording: base64 in JSON, or raw with the binary tensor data
+/// extension) and answers BYTES tensors "text" and "language".
+#include <drogon/HttpAppFramework.h>
+
+#include <charconv>
+#include <cstring>
+#include <utility>
+
+#include "server/live_input.hpp"
+#include "server/recognition.hpp"
+#include "server/responses.hpp"
+#include "text/json.hpp"
+#include "text/utf8.hpp"
+
+namespace hotmic::server {
+namespace wire {
+
+struct OipServer {
+    std::string name = "hotmic";
+    std::string version = HOTMIC_VERSION;
+    std::vector<std::string> extensions{"binary_tensor_data", "model_repository"};
+};
+struct OipLive {
+    bool live = true;
+};
+struct OipReady {
+    bool ready = false;
+};
+struct OipModelReady {
+    std::string name;
+    bool ready = false;
+};
+struct OipTensor {
+    std::string name;
+    std::string datatype = "BYTES";
+    std::vector<int> shape{1};
+};
+struct OipModel {
+    std::string name;
+    std::vector<std::string> versions{"1"};
+    std::string platform;
+    std::vector<OipTensor> inputs{{"audio"}};
+    std::vector<OipTensor> outputs{{"text"}, {"language"}};
+};
+
+struct OipParameters {
+    std::optional<std::size_t> binary_data_size;
+    // Of a request.
+    std::string language;
+    std::string prompt;
+    std::string task = "transcribe";
+    double temperature = 0;
+};
+struct OipInput {
+    std::string name;
+    std::vector<int> shape;
+    std::string datatype;
+    std::optional<OipParameters> parameters;
+    std::vector<std::string> data;
+};
+struct OipRequest {
+    std::optional<std::string> id;
+    std::optional<OipParameters> parameters;
+    std::vector<OipInput> inputs;
+};
+struct OipOutput {
+    std::string name;
+    std::string datatype = "BYTES";
+    std::vector<int> shape{1};
+    std::vector<std::string> data;
+};
+struct OipAnswer {
+    std::string model_name;
+    std::string model_version = "1";
+    std::optional<std::string> id;
+    std::vector<OipOutput> outputs;
+};
+struct OipError {
+    std::string error;
+};
+struct OipIndexEntry {
+    std::string name;
+    std::string version = "1";
+    std::string state;
+    std::string reason;
+};
+
+}  // namespace wire
+
+namespace {
+
+constexpr const char* kHeaderLength = "inference-header-content-length";
+
+drogon::HttpResponsePtr refusal(Context& context, const Error& error, std::optional<int> retry_after = {}) {
+    context.metrics.error(to_string(error.code));
+    auto response =
+        respond_json(to_json(wire::OipError{valid_utf8(error.describe())}), spec_of(error.code).http_status);
+    response->addHeader("x-hotmic-error", std::string(to_string(error.code)));
+    if (retry_after) response->addHeader("Retry-After", std::to_string(*retry_after));
+    return response;
+}
+
+std::unexpected<Error> malformed(std::string what) {
+    return fail(ErrorCode::invalid_request, std::move(what),
+                R"(send {"inputs": [{"name": "audio", "shape": [1], "datatype": "BYTES", "data": ["BASE64"]}]})",
+                "inputs");
+}
+
+/// The elements of a BYTES tensor are each preceded by their length in four bytes, least first.
+Result<std::vector<std::byte>> only_element(std::string_view tensor) {
+    std::uint32_t size = 0;
+    if (tensor.size() < sizeof size) return malformed("the binary tensor is shorter than the length it begins with");
+    std::memcpy(&size, tensor.data(), sizeof size);
+    tensor.remove_prefix(sizeof size);
+    if (size != tensor.size())
+        return malformed(std::format("the binary tensor's one element has {} bytes and says {}", tensor.size(), size));
+    const auto bytes = std::as_bytes(std::span(tensor));
+    return std::vector(bytes.begin(), bytes.end());
+}
+
+struct OipOrder {
+    std::optional<std::string> id;
+    Recognition::Order order;
+};
+
+Result<OipOrder> parse(std::string_view body, const std::string& header_length) {
+    auto head = body;
+    if (!header_length.empty()) {
+        std::size_t length = 0;
+        const auto* end = header_length.data() + header_length.size();
+        if (std::from_chars(header_length.data(), end, length).ptr != end || length > body.size())
+            return malformed("Inference-Header-Content-Length is not the length of the JSON in the body");
+        head = body.substr(0, length);
+    }
+    wire::OipRequest request;
+    constexpr auto kTolerant = glz::opts{.null_terminated = false, .error_on_unknown_keys = false};
+    if (const auto problem = glz::read<kTolerant>(request, head))
+        return malformed("the body is no inference request: " + glz::format_error(problem, head));
+    if (request.inputs.size() != 1 || request.inputs[0].name != "audio" || request.inputs[0].datatype != "BYTES")
+        return malformed("there has to be one input, \"audio\", of datatype BYTES");
+
+    const auto& input = request.inputs[0];
+    const auto binary = input.parameters ? input.parameters->binary_data_size : std::nullopt;
+    if (binary && *binary != body.size() - head.size())
+        return malformed("binary_data_size is not the size of what follows the JSON");
+    if (!binary && input.data.size() != 1) return malformed("data has to have one element");
+    auto media = binary ? only_element(body.substr(head.size())) : decode_base64(input.data[0], "inputs[0].data[0]");
+    if (!media) return std::unexpected(std::move(media).error());
+
+    OipOrder order{.id = request.id, .order = {}};
+    order.order.media = std::make_shared<std::vector<std::byte>>(*std::move(media));
+    if (order.order.media->empty()) return fail(ErrorCode::audio_empty, "the audio has 0 bytes", "", "inputs");
+    if (const auto& parameters = request.parameters) {
+        if (parameters->task != "transcribe" && parameters->task != "translate")
+            return fail(ErrorCode::invalid_request, "task is neither transcribe nor translate", "", "parameters.task");
+        if (!(parameters->temperature >= 0 && parameters->temperature <= 1))
+            return fail(ErrorCode::invalid_request, "temperature is not from 0 to 1", "", "parameters.temperature");
+        order.order.options = {.task = parameters->task == "translate" ? Task::translate : Task::transcribe,
+                               .language = parameters->language,
+                               .prompt = parameters->prompt,
+                               .temperature = parameters->temperature};
+    }
+    return order;
+}
+
+/// A body on its way in, then an inference.
+class Inference : public std::enable_shared_from_this<Inference> {
+public:
+    Inference(Context& context, drogon::HttpRequestPtr request, Respond respond, std::string model)
+        : context_(context), request_(std::move(request)), respond_(std::move(respond)), model_(std::move(model)) {}
+
+    void receive(const drogon::RequestStreamPtr& stream) {
+        if (auto known = authorize(request_, context_.config.server.api_keys); !known) return refuse(known.error());
+        if (context_.refusing)
+            return refuse({ErrorCode::shutting_down, "the server is shutting down", "send it to another instance"}, 5);
+        if (!stream) return refuse(malformed("the request has no body").error());
+        stream->setStreamReader(drogon::RequestStreamReader::newReader(
+            [self = shared_from_this()](const char* data, std::size_t size) { self->take({data, size}); },
+            [self = shared_from_this()](const std::exception_ptr& problem) {
+                if (problem) return self->refuse(malformed("the body ended early").error());
+                self->infer();
+            }));
+    }
+
+private:
+    void take(std::string_view data) {
+        if (refused_) return;
+        body_ += data;
+        if (body_.size() > context_.config.server.max_body_bytes) {
+            refuse({ErrorCode::body_too_large,
+                    std::format("the body is over {} bytes", context_.config.server.max_body_bytes),
+                    "send a compressed format or parts, or raise server.max_body_bytes"});
+        }
+    }
+
+    void infer() {
+        if (refused_) return;
+        auto parsed = parse(body_, request_->getHeader(kHeaderLength));
+        body_ = {};
+        if (!parsed) return refuse(parsed.error());
+        parsed->order.model = model_;
+        Recognition::begin(context_, request_, std::move(parsed->order),
+                           [self = shared_from_this(), id = parsed->id](const Recognition::Outcome& outcome) {
+                               self->answer(id, outcome);
+                           });
+    }
+
+    void answer(const std::optional<std::string>& id, const Recognition::Outcome& outcome) {
+        if (!outcome.transcript) return refuse(outcome.transcript.error(), outcome.retry_after);
+        wire::OipAnswer answer{.model_name = model_, .id = id, .outputs = {}};
+        answer.outputs.push_back({.name = "text", .data = {valid_utf8(outcome.transcript->text)}});
+        answer.outputs.push_back({.name = "language", .data = {outcome.transcript->language}});
+        auto response = respond_json(to_json(answer));
+        response->addHeader("x-hotmic-model", outcome.served_by);
+        respond_(response);
+    }
+
+    void refuse(const Error& error, std::optional<int> retry_after = {}) {
+        if (std::exchange(refused_, true)) return;
+        respond_(refusal(context_, error, retry_after));
+    }
+
+    Context& context_;
+    const drogon::HttpRequestPtr request_;
+    const Respond respond_;
+    const std::string model_;
+    std::string body_;
+    bool refused_ = false;
+};
+
+class Oip : public std::enable_shared_from_this<Oip> {
+public:
+    explicit Oip(Context& context) : context_(context) {}
+
+    void add_routes() {
+        auto& app = drogon::app();
+        const auto self = shared_from_this();
+        get("/v2", [] { return respond_json(to_json(wire::OipServer{})); });
+        get("/v2/health/live", [] { return respond_json(to_json(wire::OipLive{})); });
+        get("/v2/health/ready", [self] {
+            const bool ready = self->context_.catalog.ready() && !self->context_.not_ready;
+            return respond_json(to_json(wire::OipReady{ready}), ready ? 200 : 503);
+        });
+        get_of_model("/v2/models/([^/]+)(?:/versions/[^/]+)?", [self](const std::string& model) { return self->describe(model); });
+        get_of_model("/v2/models/([^/]+)(?:/versions/[^/]+)?/ready", [self](const std::string& model) { return self->ready(model); });
+        app.registerHandlerViaRegex(
+            "/v2/models/([^/]+)(?:/versions/[^/]+)?/infer",
+            std::function<void(const drogon::HttpRequestPtr&, drogon::RequestStreamPtr&&, Respond&&, const std::string&)>(
+                [self](const drogon::HttpRequestPtr& request, drogon::RequestStreamPtr&& stream, Respond&& respond,
+                       const std::string& model) {
+                    std::make_shared<Inference>(self->context_, request, std::move(respond), model)->receive(stream);
+                }),
+            {drogon::Post});
+        app.registerHandlerViaRegex(
+            "/v2/repository/(index|models/.+/(?:load|unload))",
+            std::function<void(const drogon::HttpRequestPtr&, drogon::RequestStreamPtr&&, Respond&&, const std::string&)>(
+                [self](const drogon::HttpRequestPtr& request, drogon::RequestStreamPtr&& stream, Respond&& respond,
+                       const std::string& what) {
+                    if (stream) stream->setStreamReader(drogon::RequestStreamReader::newNullReader());
+                    respond(self->repository(request, what));
+                }),
+            {drogon::Post});
+    }
+
+private:
+    template <class Make>
+    void get(const char* path, Make make) {
+        drogon::app().registerHandler(
+            path, [make](const drogon::HttpRequestPtr&, Respond&& respond) { respond(make()); },
+            {drogon::Get, drogon::Head});
+    }
+    /// `make` is given the name that the first parenthesis of `path` matched.
+    template <class Make>
+    void get_of_model(const char* path, Make make) {
+        drogon::app().registerHandlerViaRegex(
+            path,
+            [make](const drogon::HttpRequestPtr&, Respond&& respond, const std::string& model) {
+                respond(make(model));
+            },
+            {drogon::Get, drogon::Head});
+    }
+
+    [[nodiscard]] drogon::HttpResponsePtr describe(const std::string& model) const {
+        const auto entry = context_.catalog.find(model);
+        if (!entry) return refusal(context_, entry.error());
+        return respond_json(to_json(wire::OipModel{
+            .name = (*entry)->name, .platform = "hotmic_" + (*entry)->model->health().provider}));
+    }
+
+    [[nodiscard]] drogon::HttpResponsePtr ready(const std::string& model) const {
+        const auto entry = context_.catalog.find(model);
+        if (!entry) return refusal(context_, entry.error());
+        const bool ready = context_.catalog.serving(*entry)->model->health().ready && !context_.not_ready;
+        return respond_json(to_json(wire::OipModelReady{(*entry)->name, ready}), ready ? 200 : 503);
+    }
+
+    [[nodiscard]] drogon::HttpResponsePtr repository(const drogon::HttpRequestPtr& request, const std::string& what) const {
+        if (auto known = authorize_admin(request, context_.config.server.admin_key); !known)
+            return refusal(context_, known.error());
+        if (what == "index") {
+            std::vector<wire::OipIndexEntry> index;
+            for (const auto& entry : context_.catalog.entries()) {
+                const auto health = entry->model->health();
+                index.push_back({.name = entry->name,
+                                 .state = health.ready ? "READY"
+                                          : health.state == ModelState::unloading ? "UNLOADING"
+                                          : health.state == ModelState::loading || health.state == ModelState::warming_up
+                                              ? "LOADING"
+                                              : "UNAVAILABLE",
+                                 .reason = health.reason});
+            }
+            return respond_json(to_json(index));
+        }
+        const auto slash = what.rfind('/');
+        const auto name = what.substr(std::string_view("models/").size(), slash - std::string_view("models/").size());
+        const auto entry = context_.catalog.find(name);
+        if (!entry) return refusal(context_, entry.error());
+        const bool load = what.substr(slash + 1) == "load";
+        const auto job = load ? (*entry)->model->load() : (*entry)->model->release();
+        auto response = respond_json("{}");
+        response->addHeader("Location", "/admin/jobs/" + job.id);
+        return response;
+    }
+
+    Context& context_;
+};
+
+}  // namespace
+
+void register_oip(Context& context) {
+    std::make_shared<Oip>(context)->add_routes();
+}
+
+}  // namespace hotmic::server
