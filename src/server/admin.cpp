@@ -333,7 +333,8 @@ private:
 
     void receive(const drogon::HttpRequestPtr& request, drogon::RequestStreamPtr stream, Respond respond,
                  const std::string& model, const std::string& action) {
-        if (const auto known = authorize_admin(request, context_.config.server.admin_key); !known) return respond(refusal(known.error(), request));
+        if (const auto known = authorize_admin(request, context_.config.server.admin_key); !known)
+            return respond(refusal(known.error(), request));
         const auto body = std::make_shared<std::string>();
         const auto done = [self = shared_from_this(), request, respond = std::move(respond), model, action,
                            body](const std::exception_ptr& problem) {

@@ -291,7 +291,7 @@ private:
             }
             auto input = LiveInput::open(
                 context_, "", format_, {.max_backlog_seconds = kMaxBacklogSeconds, .id = connection_id_ + "/" + name},
-                socket_, weak_from_this(), [this, name](const LiveEvent& event) { take_event(name, event); });
+                socket_->poster(), weak_from_this(), [this, name](const LiveEvent& event) { take_event(name, event); });
             if (!input && input.error().code == ErrorCode::queue_full) {
                 refuse("Server at capacity, please try again later", Close::policy);
                 return {};

@@ -7,9 +7,8 @@
 namespace hotmic::server {
 
 Result<std::unique_ptr<LiveInput>> LiveInput::open(Context& context, const std::string& model,
-                                                   const audio::PcmFormat& format, LiveOptions options,
-                                                   const std::shared_ptr<Socket>& socket, std::weak_ptr<void> owner,
-                                                   OnEvent on_event) {
+                                                   const audio::PcmFormat& format, LiveOptions options, Post post,
+                                                   std::weak_ptr<void> owner, OnEvent on_event) {
     auto decoder = audio::PcmDecoder::open(format);
     if (!decoder) return std::unexpected(std::move(decoder).error());
     auto asked = context.catalog.find(model);
@@ -19,13 +18,11 @@ Result<std::unique_ptr<LiveInput>> LiveInput::open(Context& context, const std::
         auto& serving = *context.catalog.serving(asked)->model;
         serving.when_ready(in(serving.options().queue_timeout), std::move(then), std::move(lost));
     };
-    auto sink = [socket = std::weak_ptr(socket), owner = std::move(owner),
+    auto sink = [post = std::move(post), owner = std::move(owner),
                  on_event = std::make_shared<OnEvent>(std::move(on_event))](const LiveEvent& event) {
-        if (const auto there = socket.lock()) {
-            there->post([owner, on_event, event] {
-                if (const auto alive = owner.lock()) (*on_event)(event);
-            });
-        }
+        post([owner, on_event, event] {
+            if (const auto alive = owner.lock()) (*on_event)(event);
+        });
     };
     auto stream = context.live.open(std::move(leases), std::move(options), std::move(sink));
     if (!stream) return std::unexpected(std::move(stream).error());

@@ -8,7 +8,6 @@
 #include "audio/pcm.hpp"
 #include "hotmic/live_stream.hpp"
 #include "server/context.hpp"
-#include "server/socket.hpp"
 
 namespace hotmic::server {
 
@@ -16,13 +15,15 @@ namespace hotmic::server {
 class LiveInput {
 public:
     using OnEvent = std::function<void(const LiveEvent&)>;
+    /// Runs a task on the connection's loop, unless the connection is gone. Any thread.
+    using Post = std::function<void(std::function<void()>)>;
 
     /// `owner` keeps `on_event` callable: when it is gone, nothing is told any more. Errors: unsupported_parameter (the
     /// format), model_not_found, queue_full.
     [[nodiscard]] static Result<std::unique_ptr<LiveInput>> open(Context& context, const std::string& model,
                                                                  const audio::PcmFormat& format, LiveOptions options,
-                                                                 const std::shared_ptr<Socket>& socket,
-                                                                 std::weak_ptr<void> owner, OnEvent on_event);
+                                                                 Post post, std::weak_ptr<void> owner,
+                                                                 OnEvent on_event);
 
     /// Errors: internal.
     [[nodiscard]] Result<void> push(std::span<const std::byte> bytes);

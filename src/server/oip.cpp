@@ -244,50 +244,52 @@ public:
             const bool ready = self->context_.catalog.ready() && !self->context_.not_ready;
             return respond_json(to_json(wire::OipReady{ready}), ready ? 200 : 503);
         });
-        get_of_model("/v2/models/([^/]+)(?:/versions/[^/]+)?", [self](const std::string& model) { return self->describe(model); });
-        get_of_model("/v2/models/([^/]+)(?:/versions/[^/]+)?/ready", [self](const std::string& model) { return self->ready(model); });
+        get_of_model("/v2/models/([^/]+)(?:/versions/[^/]+)?",
+                     [self](const std::string& model) { return self->describe(model); });
+        get_of_model("/v2/models/([^/]+)(?:/versions/[^/]+)?/ready",
+                     [self](const std::string& model) { return self->ready(model); });
         app.registerHandlerViaRegex(
             "/v2/models/([^/]+)(?:/versions/[^/]+)?/infer",
-            std::function<void(const drogon::HttpRequestPtr&, drogon::RequestStreamPtr&&, Respond&&, const std::string&)>(
-                [self](const drogon::HttpRequestPtr& request, drogon::RequestStreamPtr&& stream, Respond&& respond,
-                       const std::string& model) {
-                    std::make_shared<Inference>(self->context_, request, std::move(respond), model)->receive(stream);
-                }),
+            std::function<void(const drogon::HttpRequestPtr&, drogon::RequestStreamPtr&&, Respond&&,
+                               const std::string&)>([self](const drogon::HttpRequestPtr& request,
+                                                           drogon::RequestStreamPtr&& stream, Respond&& respond,
+                                                           const std::string& model) {
+                std::make_shared<Inference>(self->context_, request, std::move(respond), model)->receive(stream);
+            }),
             {drogon::Post});
-        app.registerHandlerViaRegex(
-            "/v2/repository/(index|models/.+/(?:load|unload))",
-            std::function<void(const drogon::HttpRequestPtr&, drogon::RequestStreamPtr&&, Respond&&, const std::string&)>(
-                [self](const drogon::HttpRequestPtr& request, drogon::RequestStreamPtr&& stream, Respond&& respond,
-                       const std::string& what) {
-                    if (stream) stream->setStreamReader(drogon::RequestStreamReader::newNullReader());
-                    respond(self->repository(request, what));
-                }),
-            {drogon::Post});
+        app.registerHandlerViaRegex("/v2/repository/(index|models/.+/(?:load|unload))",
+                                    std::function<void(const drogon::HttpRequestPtr&, drogon::RequestStreamPtr&&,
+                                                       Respond&&, const std::string&)>(
+                                        [self](const drogon::HttpRequestPtr& request, drogon::RequestStreamPtr&& stream,
+                                               Respond&& respond, const std::string& what) {
+                                            if (stream)
+                                                stream->setStreamReader(drogon::RequestStreamReader::newNullReader());
+                                            respond(self->repository(request, what));
+                                        }),
+                                    {drogon::Post});
     }
 
 private:
     template <class Make>
     void get(const char* path, Make make) {
-        drogon::app().registerHandler(
-            path, [make](const drogon::HttpRequestPtr&, Respond&& respond) { respond(make()); },
-            {drogon::Get, drogon::Head});
+        drogon::app().registerHandler(path,
+                                      [make](const drogon::HttpRequestPtr&, Respond&& respond) { respond(make()); },
+                                      {drogon::Get, drogon::Head});
     }
     /// `make` is given the name that the first parenthesis of `path` matched.
     template <class Make>
     void get_of_model(const char* path, Make make) {
-        drogon::app().registerHandlerViaRegex(
-            path,
-            [make](const drogon::HttpRequestPtr&, Respond&& respond, const std::string& model) {
-                respond(make(model));
-            },
-            {drogon::Get, drogon::Head});
+        drogon::app().registerHandlerViaRegex(path,
+                                              [make](const drogon::HttpRequestPtr&, Respond&& respond,
+                                                     const std::string& model) { respond(make(model)); },
+                                              {drogon::Get, drogon::Head});
     }
 
     [[nodiscard]] drogon::HttpResponsePtr describe(const std::string& model) const {
         const auto entry = context_.catalog.find(model);
         if (!entry) return refusal(context_, entry.error());
-        return respond_json(to_json(wire::OipModel{
-            .name = (*entry)->name, .platform = "hotmic_" + (*entry)->model->health().provider}));
+        return respond_json(to_json(
+            wire::OipModel{.name = (*entry)->name, .platform = "hotmic_" + (*entry)->model->health().provider}));
     }
 
     [[nodiscard]] drogon::HttpResponsePtr ready(const std::string& model) const {
@@ -297,20 +299,22 @@ private:
         return respond_json(to_json(wire::OipModelReady{(*entry)->name, ready}), ready ? 200 : 503);
     }
 
-    [[nodiscard]] drogon::HttpResponsePtr repository(const drogon::HttpRequestPtr& request, const std::string& what) const {
+    [[nodiscard]] drogon::HttpResponsePtr repository(const drogon::HttpRequestPtr& request,
+                                                     const std::string& what) const {
         if (auto known = authorize_admin(request, context_.config.server.admin_key); !known)
             return refusal(context_, known.error());
         if (what == "index") {
             std::vector<wire::OipIndexEntry> index;
             for (const auto& entry : context_.catalog.entries()) {
                 const auto health = entry->model->health();
-                index.push_back({.name = entry->name,
-                                 .state = health.ready ? "READY"
-                                          : health.state == ModelState::unloading ? "UNLOADING"
-                                          : health.state == ModelState::loading || health.state == ModelState::warming_up
-                                              ? "LOADING"
-                                              : "UNAVAILABLE",
-                                 .reason = health.reason});
+                index.push_back(
+                    {.name = entry->name,
+                     .state = health.ready                            ? "READY"
+                              : health.state == ModelState::unloading ? "UNLOADING"
+                              : health.state == ModelState::loading || health.state == ModelState::warming_up
+                                  ? "LOADING"
+                                  : "UNAVAILABLE",
+                     .reason = health.reason});
             }
             return respond_json(to_json(index));
         }

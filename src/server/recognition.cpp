@@ -16,7 +16,8 @@ double seconds(std::chrono::nanoseconds duration) {
 
 /// Seconds until the queue has moved by about one place.
 int busy_retry(const QueueStatus& queue) {
-    const double wait = queue.mean_service_ms * static_cast<double>(queue.waiting + 1) / std::max(1, queue.slots) / 1000;
+    const double wait =
+        queue.mean_service_ms * static_cast<double>(queue.waiting + 1) / std::max(1, queue.slots) / 1000;
     return static_cast<int>(std::clamp(wait, 1.0, 600.0));
 }
 
@@ -74,10 +75,8 @@ void Recognition::enqueue() {
 void Recognition::decode() {
     auto source = open_media(order_.media, {.max_seconds = context_.config.server.max_audio_seconds});
     if (!source) return answer(std::unexpected(std::move(source).error()), {});
-    Request request{.audio = *std::move(source),
-                    .options = order_.options,
-                    .stop = ticket_->stop(),
-                    .id = request_id(request_)};
+    Request request{
+        .audio = *std::move(source), .options = order_.options, .stop = ticket_->stop(), .id = request_id(request_)};
     if (order_.on_segment) {
         request.on_segment = [self = shared_from_this()](const Segment& segment) {
             self->order_.on_segment(segment, self->server_->name);

@@ -16,6 +16,7 @@
 #include "server/context.hpp"
 #include "server/event_stream.hpp"
 #include "server/responses.hpp"
+#include "server/wyoming.hpp"
 
 namespace hotmic::server {
 namespace {
@@ -48,8 +49,9 @@ struct AddrInfoDeleter {
     void operator()(addrinfo* info) const { freeaddrinfo(info); }
 };
 
-/// The HTTP library ends the process when it cannot bind, so that is tried here first. Returns the numeric address.
-Result<std::string> check_address(const std::string& host, std::uint16_t port) {
+/// The HTTP library ends the process when it cannot bind, so that is tried here first. `key`: of the port. Returns the
+/// numeric address.
+Result<std::string> check_address(const std::string& host, std::uint16_t port, const std::string& key) {
     addrinfo hints{};
     hints.ai_socktype = SOCK_STREAM;
     hints.ai_flags = AI_PASSIVE;
@@ -72,10 +74,12 @@ Result<std::string> check_address(const std::string& host, std::uint16_t port) {
     if (free) return numeric.data();
     if (why == EADDRINUSE) {
         return fail(ErrorCode::address_in_use, std::format("{}:{} is in use by another process", host, port),
-                    "stop it, or choose another port with --port (0 takes any free one)", "server.port");
+                    key == "server.port" ? "stop it, or choose another port with --port (0 takes any free one)"
+                                         : "stop it, or choose another " + key,
+                    key);
     }
     return fail(ErrorCode::io_error, std::format("{}:{} cannot be listened on: {}", host, port, std::strerror(why)),
-                "choose another server.host or server.port", "server.port");
+                "choose another server.host or " + key, key);
 }
 
 std::vector<std::string_view> all_error_names() {
@@ -108,9 +112,10 @@ struct Server::Impl {
           decoders(options.config.server.decode_threads, kDecodeQueue),
           live(options.config.server.max_streams),
           context{options.config, catalog, book, plans, record, engines, metrics, decoders, in_flight, live, sockets},
+          wyoming(context),
           uploads(std::filesystem::temp_directory_path() / std::format("hotmic-{}", getpid())) {}
 
-    void configure(const std::string& address) {
+    void configure() {
         const auto& server = options.config.server;
         auto& app = drogon::app();
         app.disableSigtermHandling()
@@ -173,7 +178,8 @@ struct Server::Impl {
         }
     }
 
-    void tell_address() const {
+    void tell_address() {
+        if (const auto port = options.config.server.wyoming_port; port != 0) wyoming.start(address, port);
         const auto listeners = drogon::app().getListeners();
         if (options.on_listening && !listeners.empty()) {
             options.on_listening(std::format("http://{}:{}", options.config.server.host, listeners.front().toPort()));
@@ -216,7 +222,10 @@ struct Server::Impl {
         });
         while (!done) end_at_once_if(await_signal(milliseconds(20)));
         draining.join();
-        drogon::app().getLoop()->runAfter(kFlushSeconds, [] { drogon::app().quit(); });
+        drogon::app().getLoop()->runAfter(kFlushSeconds, [this] {
+            wyoming.stop();
+            drogon::app().quit();
+        });
     }
 
     void reload() const {
@@ -265,7 +274,9 @@ struct Server::Impl {
     LiveHub live;
     SocketSessions sockets;
     Context context;
+    Wyoming wyoming;
     const std::filesystem::path uploads;
+    std::string address;
     std::atomic<int> exit_code{0};
 };
 
@@ -282,9 +293,15 @@ Server::~Server() {
 }
 
 Result<int> Server::run() {
-    const auto address = check_address(impl_->options.config.server.host, impl_->options.config.server.port);
+    const auto address =
+        check_address(impl_->options.config.server.host, impl_->options.config.server.port, "server.port");
     if (!address) return std::unexpected(address.error());
-    impl_->configure(*address);
+    impl_->address = *address;
+    if (const auto port = impl_->options.config.server.wyoming_port; port != 0) {
+        if (const auto free = check_address(impl_->options.config.server.host, port, "server.wyoming_port"); !free)
+            return std::unexpected(free.error());
+    }
+    impl_->configure();
     std::jthread supervisor([this] { impl_->supervise(); });
     drogon::app().run();
     return impl_->exit_code.load();

@@ -38,6 +38,12 @@ void Socket::post(std::function<void()> task) {
     });
 }
 
+std::function<void(std::function<void()>)> Socket::poster() {
+    return [weak = weak_from_this()](std::function<void()> task) {
+        if (const auto socket = weak.lock()) socket->post(std::move(task));
+    };
+}
+
 void Socket::every(double seconds, std::function<void()> task) {
     timers_.push_back(loop_->runEvery(seconds, std::move(task)));
 }
