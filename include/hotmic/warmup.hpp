@@ -9,6 +9,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <filesystem>
 #include <optional>
 #include <string>
 #include <vector>
@@ -37,6 +38,8 @@ struct WarmupOptions {
     int level = 2;
     Validate validate = Validate::transcribes;
     double max_word_error_rate = 0.5;  ///< of level 1's transcript against the clip's text
+    std::filesystem::path clip{};      ///< a recording of speech, at most a minute; empty: the built-in one
+    std::string clip_text{};           ///< what is said in `clip`; empty: level 1 cannot compare
     std::chrono::milliseconds level2_min_duration{0};
     int level3_iterations = 5;  ///< per slot, at least
     std::chrono::milliseconds level3_min_duration{0};
@@ -69,10 +72,11 @@ struct WarmupReport {
     double duration_ms = 0;
     double cold_penalty =
         0;  ///< first ÷ steady latency of the same request: what warmup spared the first user; 0: unknown
-    double steady_ms = 0;             ///< steady-state latency of the reference request (the built-in clip as it ships)
-    double real_time_factor_p95 = 0;  ///< over the last level that ran
-    double latency_p95_ms = 0;        ///< over the last level that ran
-    std::string transcript{};         ///< what level 1 heard in the built-in clip
+    double steady_ms = 0;                     ///< steady-state latency of the reference request (the clip as it is)
+    double clip_seconds = 0;                  ///< of audio in that request
+    double real_time_factor_p95 = 0;          ///< over the last level that ran
+    double latency_p95_ms = 0;                ///< over the last level that ran
+    std::string transcript{};                 ///< what level 1 heard in the clip
     std::optional<double> word_error_rate{};  ///< against the clip's text, where the language covers it
     std::uint64_t resident_before_bytes = 0;  ///< loaded, not yet warm
     std::uint64_t resident_after_bytes = 0;

@@ -60,22 +60,30 @@ const Clip& builtin_clip() {
     static const Clip clip = [] {
         const auto bytes = std::as_bytes(std::span(kEncoded));
         Clip made{.encoded = std::make_shared<const std::vector<std::byte>>(bytes.begin(), bytes.end()),
+                  .text = {std::begin(kText), std::ranges::find(kText, '\n')},
                   .language = "en"};
-        static const std::string text(std::begin(kText), std::ranges::find(kText, '\n'));
-        made.text = text;
         made.seconds = seconds_of(decode(made).size());
         return made;
     }();
     return clip;
 }
 
-Result<std::vector<float>> clip_of_length(double seconds) {
+Result<Clip> load_clip(const std::filesystem::path& path, std::string text) {
+    constexpr double kLongest = 60;
+    auto source = open_media_file(path, {.max_seconds = kLongest});
+    if (!source) return std::unexpected(std::move(source).error());
+    const auto samples = read_all(**source);
+    if (!samples) return std::unexpected(samples.error());
+    return Clip{.encoded = encode_wav(*samples), .text = std::move(text), .seconds = seconds_of(samples->size())};
+}
+
+Result<std::vector<float>> clip_of_length(double seconds, const Clip& clip) {
     constexpr std::size_t kPause = kSampleRate / 4;
     if (!(seconds >= 0 && seconds <= kLongestClipSeconds)) {  // also false for what is not a number
         return fail(ErrorCode::invalid_request, std::format("there is no clip of {} s", seconds),
                     std::format("ask for 0 to {} s", kLongestClipSeconds));
     }
-    auto source = open_media(builtin_clip().encoded);
+    auto source = open_media(clip.encoded);
     if (!source) return std::unexpected(std::move(source).error());
     const auto speech = read_all(**source);
     if (!speech) return std::unexpected(speech.error());

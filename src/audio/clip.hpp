@@ -2,8 +2,9 @@
 #pragma once
 
 #include <cstddef>
+#include <filesystem>
 #include <memory>
-#include <string_view>
+#include <string>
 #include <vector>
 
 #include "hotmic/audio.hpp"
@@ -13,13 +14,16 @@ namespace hotmic::audio {
 /// A recording whose text is known.
 struct Clip {
     std::shared_ptr<const std::vector<std::byte>> encoded;  ///< FLAC, 16 kHz, mono
-    std::string_view text{};
-    std::string_view language{};  ///< ISO code
+    std::string text{};                                     ///< empty: not known
+    std::string language{};                                 ///< ISO code; empty: not known
     double seconds = 0;
 };
 
 /// The clip in src/audio/clip, compiled in. Made by the script beside it with a speech synthesizer.
 [[nodiscard]] const Clip& builtin_clip();
+
+/// A recording of somebody's own, at most a minute. Errors: those of open_media_file.
+[[nodiscard]] Result<Clip> load_clip(const std::filesystem::path& path, std::string text);
 
 /// The longest clip that can be asked for: audio for a warmup, not for filling memory.
 inline constexpr double kLongestClipSeconds = 3600;
@@ -27,7 +31,7 @@ inline constexpr double kLongestClipSeconds = 3600;
 /// The clip's speech, repeated with short pauses or cut, to be `seconds` long (to the nearest sample; 0 gives no
 /// samples). Never silence for long: silence warms nothing.
 /// Errors: invalid_request if `seconds` is negative, not a number, or over `kLongestClipSeconds`.
-[[nodiscard]] Result<std::vector<float>> clip_of_length(double seconds);
+[[nodiscard]] Result<std::vector<float>> clip_of_length(double seconds, const Clip& clip = builtin_clip());
 
 /// Samples as a 16-bit WAV file in memory, so that audio made here takes the same way in as audio received. Samples
 /// outside [-1, 1] are clipped. What is over 4 GiB says, as recorders do, that its length is unknown.

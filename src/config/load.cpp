@@ -354,6 +354,9 @@ private:
         const auto anchor = [&](fs::path& path) { path = (loaded_.file->parent_path() / path).lexically_normal(); };
         if (from_file("models_dir") && config.models_dir.is_relative()) anchor(config.models_dir);
         for (auto& [name, model] : config.models) {
+            auto& clip = model.lifecycle.warmup.clip;
+            if (from_file(std::format("models.{}.warmup.clip", name)) && !clip.empty() && clip.is_relative())
+                anchor(clip);
             if (from_file(std::format("models.{}.path", name)) && !model.path.empty() && model.path.is_relative())
                 anchor(model.path);
         }

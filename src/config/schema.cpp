@@ -89,6 +89,8 @@ constexpr std::array kKeys{
     Key{"models.*.warmup.level", "0: none. 1: one short inference, its text checked. 2: also full-length speech and every path that allocates on first use. 3: also all slots at once until latency is steady.", IN_MODEL(lifecycle.warmup.level), {0, 3}},
     Key{"models.*.warmup.validate", "How strictly level 1 looks at the text: any answer will do, it must be well formed, or it must be close to the known one.", IN_MODEL(lifecycle.warmup.validate), kAny, kValidate},
     Key{"models.*.warmup.max_word_error_rate", "Of level 1's text against the clip's, for `validate = \"transcribes\"`.", IN_MODEL(lifecycle.warmup.max_word_error_rate), {0, 1}},
+    Key{"models.*.warmup.clip", "Recording of speech, at most a minute, that is inferred instead of the built-in English one. In a file, relative to that file's folder.", IN_MODEL(lifecycle.warmup.clip)},
+    Key{"models.*.warmup.clip_text", "What is said in `clip`. Empty: level 1 has nothing to compare with.", IN_MODEL(lifecycle.warmup.clip_text)},
     Key{"models.*.warmup.level2.min_duration_ms", "Level 2 infers at least this long.", IN_MODEL(lifecycle.warmup.level2_min_duration), kDuration},
     Key{"models.*.warmup.level3.iterations", "Inferences of level 3 per slot, at least.", IN_MODEL(lifecycle.warmup.level3_iterations), {1, 10'000}},
     Key{"models.*.warmup.level3.min_duration_ms", "Level 3 infers at least this long.", IN_MODEL(lifecycle.warmup.level3_min_duration), kDuration},

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <format>
 
-#include "audio/clip.hpp"
 #include "lifecycle/baseline.hpp"
 #include "lifecycle/manager_impl.hpp"
 #include "lifecycle/memory_info.hpp"
@@ -172,7 +171,7 @@ void ModelManager::Impl::publish_ready(Attempt& mine, const std::shared_ptr<Mode
     canary_at = Clock::now();
     suspected = false;
     fresh->on_failure([this, id = mine.id] { suspect(id); });
-    fresh->begin_serving(steady_ms / 1000 / audio::builtin_clip().seconds);
+    fresh->begin_serving(steady_ms > 0 ? steady_ms / 1000 / warmup_report->clip_seconds : 0);
     mine.outcome = Result<void>{};
     transition(ModelState::ready, options.warmup.level == 0 ? "loaded, warmup is off" : "warm");
 }

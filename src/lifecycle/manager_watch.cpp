@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <format>
 
-#include "audio/clip.hpp"
 #include "lifecycle/manager_impl.hpp"
+#include "lifecycle/warmup_clip.hpp"
 
 namespace hotmic {
 
@@ -111,7 +111,8 @@ bool ModelManager::Impl::send_canary(Lock& lock, Clock::time_point now) {
     canary_flies = true;
     const auto flown_by = instance;
     lock.unlock();
-    auto audio = open_media(audio::builtin_clip().encoded);
+    const auto clip = warmup_clip(options.warmup).value_or(audio::builtin_clip());
+    auto audio = open_media(clip.encoded);
     flown_by->submit({.audio = *std::move(audio), .id = "canary", .background = true},
                      [this, id = flown_by->id()](const Result<Transcript>& result, const RequestTimings& timings) {
                          canary_returned(id, result, timings);

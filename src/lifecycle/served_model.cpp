@@ -8,8 +8,8 @@
 #include <thread>
 #include <utility>
 
-#include "audio/clip.hpp"
 #include "lifecycle/start_thread.hpp"
+#include "lifecycle/warmup_clip.hpp"
 
 namespace hotmic {
 namespace {
@@ -40,10 +40,12 @@ struct Swap {
 
 /// Infers the warmup clip on every slot, making way for users.
 Result<void> infer_everywhere(ModelManager& manager) {
+    const auto clip = warmup_clip(manager.options().warmup);
+    if (!clip) return std::unexpected(clip.error());
     for (int slot = 0; slot < manager.health().queue.slots; ++slot) {
         auto lease = manager.acquire();
         if (!lease) return std::unexpected(std::move(lease).error());
-        auto audio = open_media(audio::builtin_clip().encoded);
+        auto audio = open_media(clip->encoded);
         if (!audio) return std::unexpected(std::move(audio).error());
         auto heard = lease->transcribe({.audio = *std::move(audio), .id = "warmup", .slot = slot, .background = true});
         if (!heard) return std::unexpected(std::move(heard).error());

@@ -9,7 +9,7 @@
 #include <utility>
 
 #include "asr/formats.hpp"
-#include "audio/clip.hpp"
+#include "lifecycle/warmup_clip.hpp"
 
 namespace hotmic {
 namespace {
@@ -27,8 +27,8 @@ struct Shape {
     EncodedAudio encoded;
 };
 
-Result<Shape> shape_of(double seconds) {
-    auto samples = audio::clip_of_length(seconds);
+Result<Shape> shape_of(double seconds, const audio::Clip& clip) {
+    auto samples = audio::clip_of_length(seconds, clip);
     if (!samples) return std::unexpected(std::move(samples).error());
     return Shape{seconds, audio::encode_wav(*samples)};
 }
@@ -92,13 +92,14 @@ private:
 
 class Warmup {
 public:
-    Warmup(const Lease& lease, const WarmupOptions& options, std::stop_token stop,
+    Warmup(const Lease& lease, const WarmupOptions& options, audio::Clip clip, std::stop_token stop,
            const std::function<void(const WarmupProgress&)>& on_progress)
         : lease_(lease),
           options_(options),
+          clip_(std::move(clip)),
           stop_(std::move(stop)),
           on_progress_(on_progress),
-          reference_{audio::builtin_clip().seconds, audio::builtin_clip().encoded} {}
+          reference_{clip_.seconds, clip_.encoded} {}
 
     Result<WarmupReport> run() {
         using Level = Result<void> (Warmup::*)(LevelReport&);
@@ -106,6 +107,7 @@ public:
             {{"validate", &Warmup::validate}, {"single", &Warmup::single}, {"stress", &Warmup::stress}}};
 
         report_.level = options_.level;
+        report_.clip_seconds = clip_.seconds;
         for (int level = 1; level <= options_.level; ++level) {
             const auto& [name, body] = kLevels.at(static_cast<std::size_t>(level - 1));
             measured_.emplace();
@@ -138,18 +140,20 @@ private:
         if (!transcript) return std::unexpected(std::move(transcript).error());
         first_reference_ms_ = report_.steady_ms = latency;
         report_.transcript = transcript->text;
-        const auto& clip = audio::builtin_clip();
-        const bool covered = std::ranges::contains(lease_.model().capabilities.languages, clip.language);
-        if (covered) report_.word_error_rate = word_error_rate(clip.text, transcript->text);
+        // A clip of somebody's own is in whatever language the model is for.
+        const bool covered =
+            !clip_.text.empty() &&
+            (clip_.language.empty() || std::ranges::contains(lease_.model().capabilities.languages, clip_.language));
+        if (covered) report_.word_error_rate = word_error_rate(clip_.text, transcript->text);
         if (options_.validate == Validate::off) return {};
         if (const auto fault = malformation(*transcript)) return fail(ErrorCode::warmup_failed, *fault);
         if (options_.validate == Validate::transcribes && covered &&
             *report_.word_error_rate > options_.max_word_error_rate) {
             return fail(
                 ErrorCode::warmup_failed,
-                std::format("the built-in clip says \"{}\" and the model heard \"{}\" ({:.0f} % of the words wrong, "
+                std::format("the clip says \"{}\" and the model heard \"{}\" ({:.0f} % of the words wrong, "
                             "at most {:.0f} % are accepted)",
-                            clip.text, transcript->text, 100 * *report_.word_error_rate,
+                            clip_.text, transcript->text, 100 * *report_.word_error_rate,
                             100 * options_.max_word_error_rate),
                 "check the model file, or set validate = \"runs\" for a model that does not know general English");
         }
@@ -289,7 +293,7 @@ private:
         std::vector<Shape> shapes;
         shapes.reserve(lease_.model().warmup_lengths.size() + 1);
         for (const double seconds : lease_.model().warmup_lengths) {
-            auto shape = shape_of(seconds);
+            auto shape = shape_of(seconds, clip_);
             if (!shape) return std::unexpected(std::move(shape).error());
             shapes.push_back(*std::move(shape));
         }
@@ -363,6 +367,7 @@ private:
 
     const Lease& lease_;
     const WarmupOptions& options_;
+    const audio::Clip clip_;
     const std::stop_token stop_;
     const std::function<void(const WarmupProgress&)>& on_progress_;
     const Shape reference_;
@@ -381,8 +386,10 @@ private:
 Result<WarmupReport> run_warmup(const Lease& lease, const WarmupOptions& options, std::stop_token stop,
                                 const std::function<void(const WarmupProgress&)>& on_progress,
                                 const std::function<std::uint64_t()>& resident_bytes) {
+    auto clip = warmup_clip(options);
+    if (!clip) return std::unexpected(std::move(clip).error());
     const auto before = resident_bytes();
-    auto report = Warmup(lease, options, std::move(stop), on_progress).run();
+    auto report = Warmup(lease, options, *std::move(clip), std::move(stop), on_progress).run();
     if (report) {
         report->resident_before_bytes = before;
         report->resident_after_bytes = resident_bytes();

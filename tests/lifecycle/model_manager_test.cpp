@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <fstream>
 #include <future>
 #include <latch>
 #include <thread>
@@ -210,6 +211,32 @@ TEST_F(ModelManagerTest, NumbersThatAreNoneFailLevelOne) {
     ASSERT_FALSE(result);
     EXPECT_EQ(result.error().code, ErrorCode::warmup_failed);
     EXPECT_THAT(result.error().message, HasSubstr("not finite"));
+}
+
+TEST_F(ModelManagerTest, AClipOfOnesOwnIsWhatTheModelIsMeasuredBy) {
+    const auto path = std::filesystem::temp_directory_path() / std::format("hotmic-clip-{}.wav", ::getpid());
+    const auto wav = audio::encode_wav(std::vector<float>(kSampleRate / 2, 0.1F));
+    std::ofstream(path, std::ios::binary).write(reinterpret_cast<const char*>(wav->data()), std::ssize(*wav));
+    auto options = quick();
+    options.warmup.clip = path;
+    options.warmup.clip_text = "forty two";
+    ASSERT_TRUE(make("fake:text=forty two", options).initialize(in(kLong)));
+    EXPECT_EQ(manager_->warmup_report()->word_error_rate, 0);
+    EXPECT_NEAR(manager_->warmup_report()->clip_seconds, 0.5, 0.01);
+
+    const auto other = make("fake:text=something else", options).initialize(in(kLong));
+    ASSERT_FALSE(other);
+    EXPECT_THAT(other.error().message, HasSubstr("\"forty two\""));
+
+    options.warmup.clip_text.clear();
+    ASSERT_TRUE(make("fake:text=something else", options).initialize(in(kLong)));
+    EXPECT_FALSE(manager_->warmup_report()->word_error_rate) << "there is nothing to compare with";
+
+    std::filesystem::remove(path);
+    const auto missing = make("fake:", options).initialize(in(kLong));
+    ASSERT_FALSE(missing);
+    EXPECT_EQ(missing.error().code, ErrorCode::warmup_failed);
+    EXPECT_THAT(missing.error().message, HasSubstr(path.string()));
 }
 
 TEST_F(ModelManagerTest, AModelThatHearsSomethingElseFailsLevelOneUnlessOnlyRunsIsAsked) {

@@ -1,0 +1,203 @@
+#!/usr/bin/env python3
+"""How soon live text appears, and how good it is: recordings of ../shared/speech played in real time over a socket.
+
+usage: dev/in bench/streaming.py [--streams N …] [--seconds S] [--provider NAME …] [--json FILE]
+
+Each stream plays other recordings, one after the other with a second of silence between, to a server of its own. Word ends are those of
+the same engine's batch transcript of the same recording. Measured are, for words that are in both texts,
+
+  partial   from the end of a word's audio to its first appearance in a partial or final: median, 95th percentile
+  final     from the end of a word's audio to its appearance in a final
+  errors    word error rate of the finals, and of the batch transcripts, against the reference transcripts
+  level     the highest level of service that had to be given up (docs/streaming.md), and seconds of audio dropped
+  work      seconds of processor time of server and worker per second of audio
+
+whisper_cpp runs the model that HOTMIC_TEST_WHISPER_MODEL names, and is left out without one: the weights made for tests say the same sentence
+whatever they hear.
+"""
+
+import argparse
+import csv
+import difflib
+import json
+import os
+import re
+import statistics
+import subprocess
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+import common
+import hotmic_py
+from hotmic_py import SPEECH, Messages, Server
+
+RATE = 16000
+GAP = 1.0
+LEVELS = ["NORMAL", "WARNING", "DEGRADE", "EMERGENCY"]
+
+
+def words_of(text):
+    return re.findall(r"[a-z']+", text.lower())
+
+
+def edits(reference, heard):
+    """Word edit distance."""
+    row = list(range(len(heard) + 1))
+    for i, word in enumerate(reference, 1):
+        last, row[0] = row[0], i
+        for j, other in enumerate(heard, 1):
+            last, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, last + (word != other))
+    return row[-1]
+
+
+class Clip:
+    def __init__(self, path, reference):
+        self.path, self.reference = path, words_of(reference)
+        self.pcm = subprocess.run(["ffmpeg", "-v", "error", "-i", path, "-ar", str(RATE), "-ac", "1", "-f", "s16le", "-"], capture_output=True,
+                                  check=True).stdout
+        self.seconds = len(self.pcm) / 2 / RATE
+        self.batch = None  # [(word, end)] of the engine
+
+    def hear(self, server):
+        answer = server.transcribe(self.path, response_format="verbose_json", **{"timestamp_granularities[]": "word"}).json()
+        self.batch = [(part, word["end"]) for word in answer["words"] for part in words_of(word["word"])]
+
+
+def clips():
+    with open(SPEECH / "manifest.tsv", newline="") as file:
+        rows = [row for row in csv.DictReader(file, delimiter="\t") if row["language"].startswith("en") and 2 < float(row["seconds"]) < 30]
+    return [Clip(SPEECH / row["file"], row["reference"]) for row in rows if words_of(row["reference"])]
+
+
+class Player(threading.Thread):
+    def __init__(self, server, playlist):
+        super().__init__()
+        self.server, self.playlist = server, playlist
+        self.first, self.last, self.finals, self.level, self.dropped = [], [], [], 0, 0.0
+
+    def run(self):
+        with Messages(self.server, "/ws/live-listener") as socket:
+            socket.send({"type": "start", "session_id": "bench"})
+            socket.until("status", state="streaming")
+            heard = []
+            listening = threading.Thread(target=self.listen, args=(socket, heard))
+            listening.start()
+            began = time.monotonic()
+            sent = 0
+            for clip in self.playlist:
+                audio = clip.pcm + bytes(2 * int(RATE * GAP))
+                for at in range(0, len(audio), 3200):
+                    socket.send(b"EP\x01\x01" + audio[at:at + 3200])
+                    sent += len(audio[at:at + 3200])
+                    time.sleep(max(0, began + sent / 2 / RATE - time.monotonic()))
+            socket.send({"type": "stop", "session_id": "bench"})
+            listening.join()
+        self.measure(began, heard)
+
+    def listen(self, socket, heard):
+        while True:
+            message = socket.next()
+            if message["type"] in ("asr_partial", "asr_final"):
+                heard.append((time.monotonic(), message))
+            if message["type"] == "metrics":
+                self.level = max(self.level, LEVELS.index(message["degrade_level"]))
+                self.dropped = message["dropped_total"] / 50
+            if message["type"] == "final_summary":
+                return
+
+    def measure(self, began, heard):
+        """Of each word of the batch transcripts that the stream has, too: when it was there first, when for good."""
+        expected, offset = [], 0.0
+        for clip in self.playlist:
+            expected += [(word, offset + end) for word, end in clip.batch]
+            offset += clip.seconds + GAP
+        done = []  # words of the finals so far
+        first = {}  # position in the text → when it was there first
+        final = {}
+        for at, message in heard:
+            text = done + words_of(message["text"])
+            for position in range(len(done), len(text)):
+                seen = first.setdefault(position, (text[position], at))
+                if seen[0] != text[position]:
+                    first[position] = (text[position], at)
+            if message["type"] == "asr_final":
+                for position in range(len(done), len(text)):
+                    final[position] = at
+                done = text
+        self.finals = done
+        same = difflib.SequenceMatcher(None, [word for word, _ in expected], done, autojunk=False)
+        for block in same.get_matching_blocks():
+            for i in range(block.size):
+                end = began + expected[block.a + i][1]
+                self.first.append(first[block.b + i][1] - end)
+                self.last.append(final[block.b + i] - end)
+
+
+def percentile(values, share):
+    return sorted(values)[min(len(values) - 1, int(share * len(values)))]
+
+
+def measure(provider, streams, seconds, every):
+    flags = ["--provider", provider]
+    if provider == "whisper_cpp":
+        flags += ["--model", os.environ["HOTMIC_TEST_WHISPER_MODEL"]]
+    with tempfile.TemporaryDirectory() as home, Server(*flags, home=Path(home)) as server:
+        server.wait_ready()
+        players = []
+        for number in range(streams):
+            playlist, total = [], 0.0
+            for step in range(len(every)):
+                clip = every[(number * 5 + step) % len(every)]
+                if total >= seconds:
+                    break
+                playlist.append(clip)
+                total += clip.seconds + GAP
+            players.append(Player(server, playlist))
+        for clip in {clip for player in players for clip in player.playlist}:
+            clip.hear(server)
+        processes = [server.process.pid, *server.workers()]
+        used = sum(common.cpu_seconds(pid) for pid in processes)
+        for player in players:
+            player.start()
+        for player in players:
+            player.join()
+        used = sum(common.cpu_seconds(pid) for pid in processes) - used
+    reference = sum(len(clip.reference) for player in players for clip in player.playlist)
+    live = sum(edits([word for clip in player.playlist for word in clip.reference], player.finals) for player in players)
+    batch = sum(edits(clip.reference, [word for word, _ in clip.batch]) for player in players for clip in player.playlist)
+    first = [value for player in players for value in player.first]
+    last = [value for player in players for value in player.last]
+    return {"provider": provider, "streams": streams, "partial_p50": statistics.median(first), "partial_p95": percentile(first, 0.95),
+            "final_p50": statistics.median(last), "final_p95": percentile(last, 0.95), "live_errors": live / reference, "batch_errors": batch / reference,
+            "level": LEVELS[max(player.level for player in players)], "dropped_s": sum(player.dropped for player in players),
+            "work": used / sum(clip.seconds + GAP for player in players for clip in player.playlist)}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--streams", type=int, nargs="+", default=[1, 4, 16])
+    parser.add_argument("--seconds", type=float, default=60, help="of audio each stream plays")
+    parser.add_argument("--provider", nargs="+", default=["pocketsphinx"] + ["whisper_cpp"] * ("HOTMIC_TEST_WHISPER_MODEL" in os.environ))
+    parser.add_argument("--json", type=Path)
+    arguments = parser.parse_args()
+    if not SPEECH.exists():
+        raise SystemExit(f"{SPEECH} is not there: this bench plays its recordings")
+    every = clips()
+    rows = []
+    print("| engine | streams | partial p50 | p95 | final p50 | p95 | errors live | batch | level | dropped | work |")
+    print("|---|---|---|---|---|---|---|---|---|---|---|")
+    for provider in arguments.provider:
+        for streams in arguments.streams:
+            row = measure(provider, streams, arguments.seconds, every)
+            rows.append(row)
+            print(f"| {provider} | {streams} | {row['partial_p50']:.2f} s | {row['partial_p95']:.2f} s | {row['final_p50']:.2f} s | "
+                  f"{row['final_p95']:.2f} s | {row['live_errors']:.1%} | {row['batch_errors']:.1%} | {row['level']} | {row['dropped_s']:.1f} s | "
+                  f"{row['work']:.2f} |", flush=True)
+    if arguments.json:
+        arguments.json.write_text(json.dumps(rows, indent=1))
+
+
+if __name__ == "__main__":
+    main()
