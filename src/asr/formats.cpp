@@ -223,6 +223,10 @@ Result<ResponseFormat> parse_response_format(std::string_view name) {
                 "use json, text, srt, vtt or verbose_json", "response_format");
 }
 
+std::string_view name_of(ResponseFormat format) noexcept {
+    return kNames[static_cast<std::size_t>(format)];
+}
+
 std::string_view content_type_of(ResponseFormat format) noexcept {
     switch (format) {
         case ResponseFormat::json:

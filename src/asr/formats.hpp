@@ -14,6 +14,8 @@ enum class ResponseFormat : std::uint8_t { json, text, srt, vtt, verbose_json };
 
 /// Errors: unsupported_response_format, listing those that exist.
 [[nodiscard]] Result<ResponseFormat> parse_response_format(std::string_view name);
+/// "json", "text", …
+[[nodiscard]] std::string_view name_of(ResponseFormat format) noexcept;
 /// The MIME type of a response in this format.
 [[nodiscard]] std::string_view content_type_of(ResponseFormat format) noexcept;
 

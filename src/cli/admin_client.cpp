@@ -1,26 +1,14 @@
 #include "cli/admin_client.hpp"
 
-#include <drogon/HttpClient.h>
 #include <drogon/utils/Utilities.h>
-#include <trantor/net/EventLoopThread.h>
-#include <trantor/utils/Logger.h>
 
-#include <algorithm>
 #include <format>
 #include <glaze/glaze.hpp>
 
+#include "cli/remote.hpp"
+
 namespace hotmic::cli {
 namespace wire {
-
-/// OpenAI's error object.
-struct ErrorJson {
-    struct Body {
-        std::string message{};
-        std::optional<std::string> param{};
-        std::optional<std::string> code{};
-    };
-    Body error{};
-};
 
 struct JobJson {
     RemoteJob job{};
@@ -38,18 +26,11 @@ struct EventsJson {
 
 namespace {
 
-using wire::ErrorJson;
 using wire::EventsJson;
 using wire::JobJson;
 using wire::ModelsJson;
 
-constexpr double kTimeoutSeconds = 30;
 constexpr glz::opts kTolerant{.error_on_unknown_keys = false};
-
-ErrorCode code_named(std::string_view name) {
-    const auto row = std::ranges::find(error_table(), name, &ErrorSpec::name);
-    return row == error_table().end() ? ErrorCode::internal : row->code;
-}
 
 /// Text as one part of a path. The library's encoding is that of forms, where a space is a plus.
 std::string encoded(const std::string& text) {
@@ -66,57 +47,17 @@ std::string path_to(const std::string& model, std::string_view action) {
 }  // namespace
 
 struct AdminClient::Impl {
-    std::string server;  ///< as given, for messages
-    std::string prefix;  ///< path that the server is behind
-    std::string key;
-    trantor::EventLoopThread loop{"admin-client"};
-    drogon::HttpClientPtr http{};
-
-    ~Impl() {
-        // Its sockets live on the loop's thread and must be closed there, while there is a loop.
-        loop.getLoop()->queueInLoop([last = std::move(http)] {});
-    }
+    Remote remote;
 
     Result<std::string> call(drogon::HttpMethod method, const std::string& path, std::string body = {}) {
         const auto request = drogon::HttpRequest::newHttpRequest();
         request->setMethod(method);
-        request->setPathEncode(false);
-        request->setPath(prefix + path);
         request->addHeader("Accept", "application/json");
-        if (!key.empty()) request->addHeader("Authorization", "Bearer " + key);
         if (!body.empty()) {
             request->setContentTypeCode(drogon::CT_APPLICATION_JSON);
             request->setBody(std::move(body));
         }
-        const auto [result, response] = http->sendRequest(request, kTimeoutSeconds);
-        if (result == drogon::ReqResult::Timeout) {
-            return fail(ErrorCode::io_error, std::format("{} does not answer within {} s", server, kTimeoutSeconds),
-                        "try again; `hotmic serve` may be starting or stuck", "--server");
-        }
-        if (result != drogon::ReqResult::Ok || !response) {
-            return fail(ErrorCode::io_error,
-                        std::format("no server answers at {} ({})", server, drogon::to_string_view(result)),
-                        "start one with `hotmic serve`, or name its address with --server", "--server");
-        }
-        std::string answer(response->body());
-        if (const auto status = static_cast<int>(response->statusCode()); status < 200 || status > 299) {
-            return std::unexpected(refusal(status, path, answer));
-        }
-        return answer;
-    }
-
-    [[nodiscard]] Error refusal(int status, const std::string& path, const std::string& answer) const {
-        ErrorJson told;
-        if (glz::read<kTolerant>(told, answer) || told.error.message.empty()) {
-            return {ErrorCode::io_error, std::format("{} answers {} to {}, and does not say why", server, status, path),
-                    "check with --server that this is hotmic, of the same version", "--server"};
-        }
-        const auto code = code_named(told.error.code.value_or(""));
-        Error error{code, std::move(told.error.message), "", told.error.param.value_or("")};
-        if (code == ErrorCode::unauthorized && !error.message.contains("admin-key")) {
-            error.remedy = "give the server's server.admin_key with --admin-key, or in HOTMIC_ADMIN_KEY";
-        }
-        return error;
+        return remote.call(request, path);
     }
 
     template <class Json>
@@ -125,7 +66,8 @@ struct AdminClient::Impl {
         Json json;
         if (const auto error = glz::read<kTolerant>(json, *answer)) {
             return fail(ErrorCode::io_error,
-                        std::format("{} answers what is not understood: {}", server, glz::format_error(error, *answer)),
+                        std::format("{} answers what is not understood: {}", remote.server(),
+                                    glz::format_error(error, *answer)),
                         "check with --server that this is hotmic, of the same version", "--server");
         }
         return json;
@@ -138,23 +80,10 @@ AdminClient::AdminClient(AdminClient&&) noexcept = default;
 AdminClient& AdminClient::operator=(AdminClient&&) noexcept = default;
 
 Result<AdminClient> AdminClient::make(const AdminFlags& flags) {
-    const auto scheme = flags.server.find("://");
-    const auto host = scheme == std::string::npos ? scheme : scheme + 3;
-    if (host == std::string::npos || host >= flags.server.size() ||
-        !(flags.server.starts_with("http://") || flags.server.starts_with("https://"))) {
-        return fail(ErrorCode::invalid_request, std::format("\"{}\" is not the URL of a server", flags.server),
-                    "it looks like http://127.0.0.1:8090", "--server");
-    }
-    const auto slash = flags.server.find('/', host);
-    auto impl = std::make_unique<Impl>();
-    impl->server = flags.server;
-    impl->key = flags.key;
-    if (slash != std::string::npos) impl->prefix = flags.server.substr(slash);
-    while (impl->prefix.ends_with('/')) impl->prefix.pop_back();
-    trantor::Logger::setLogLevel(trantor::Logger::kFatal);  // it would write to standard output
-    impl->loop.run();
-    impl->http = drogon::HttpClient::newHttpClient(flags.server.substr(0, slash), impl->loop.getLoop());
-    return AdminClient(std::move(impl));
+    auto remote =
+        Remote::make(flags.server, flags.key, "--admin-key (the server's server.admin_key), or in HOTMIC_ADMIN_KEY");
+    if (!remote) return std::unexpected(std::move(remote).error());
+    return AdminClient(std::make_unique<Impl>(*std::move(remote)));
 }
 
 Result<std::string> AdminClient::models_json() {

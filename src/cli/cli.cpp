@@ -163,10 +163,11 @@ private:
 
     void add_transcribe() {
         auto& transcribe_command =
-            command("transcribe", "Turn files into text, without a server",
+            command("transcribe", "Turn files into text",
                     "  hotmic transcribe talk.mp3\n"
                     "  hotmic transcribe --format srt -o subtitles/ *.mp4\n"
                     "  ffmpeg -i rtsp://camera -t 60 -f wav - | hotmic transcribe -\n"
+                    "  hotmic transcribe --server http://10.0.0.5:8090 talk.mp3\n"
                     "The model is not warmed up unless --level asks for it: the first file is the first inference.\n"
                     "Files that fail are reported, the others are still done; the exit code is of the worst failure.\n",
                     [this] { return transcribe(flags_, transcribe_, providers_); });
@@ -186,6 +187,18 @@ private:
             ->type_name("TEXT");
         transcribe_command.add_flag_callback(
             "--translate", [this] { transcribe_.options.task = Task::translate; }, "Translate into English");
+        transcribe_command
+            .add_option("--server", transcribe_.server, "A running server that is to do it, instead of this program")
+            ->type_name("URL")
+            ->group("Server");
+        transcribe_command.add_option("--key", transcribe_.key, "One of its server.api_keys, where it has any")
+            ->envname("HOTMIC_API_KEY")
+            ->type_name("KEY")
+            ->group("Server");
+        transcribe_command
+            .add_option("--server-model", transcribe_.model, "Which of its models; default: its own choice")
+            ->type_name("NAME")
+            ->group("Server");
         transcribe_command.add_flag("--words", transcribe_.options.word_timestamps, "Times of words, in verbose_json");
         add_config_flags(transcribe_command, flags_);
         add_shortcuts(transcribe_command, flags_, kModelShortcuts);

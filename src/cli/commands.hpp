@@ -38,6 +38,9 @@ struct TranscribeFlags {
     std::string format = "txt";
     std::string output{};  ///< file or folder; empty: standard output
     TranscribeOptions options{};
+    std::string server{};  ///< URL of one that is to do it; empty: done here
+    std::string key{};     ///< for that server
+    std::string model{};   ///< of that server; empty: its default
 };
 int transcribe(const ConfigFlags& flags, const TranscribeFlags& what, const ProviderRegistry& providers);
 

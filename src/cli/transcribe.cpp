@@ -1,3 +1,10 @@
+#include <drogon/HttpRequest.h>
+#include <drogon/UploadFile.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
 #include <cstdio>
 #include <filesystem>
 #include <format>
@@ -7,6 +14,7 @@
 #include "asr/formats.hpp"
 #include "cli/commands.hpp"
 #include "cli/engine.hpp"
+#include "cli/remote.hpp"
 #include "cli/terminal.hpp"
 #include "hotmic/audio.hpp"
 
@@ -135,6 +143,74 @@ int worse(int one, int other) {
     return rank(one) >= rank(other) ? one : other;
 }
 
+/// Standard input as something that has a path.
+class NamedInput {
+public:
+    static Result<NamedInput> read() {
+        NamedInput input;
+        input.fd_ = memfd_create("hotmic-stdin", MFD_CLOEXEC);
+        std::vector<char> part(1 << 16);
+        while (const auto count = std::fread(part.data(), 1, part.size(), stdin)) {
+            if (::write(input.fd_, part.data(), count) != static_cast<ssize_t>(count))
+                return fail(ErrorCode::io_error, "standard input does not fit into memory");
+        }
+        if (std::ferror(stdin)) return fail(ErrorCode::io_error, "standard input cannot be read");
+        return input;
+    }
+    NamedInput(NamedInput&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+    NamedInput& operator=(NamedInput&&) = delete;
+    ~NamedInput() {
+        if (fd_ >= 0) close(fd_);
+    }
+    [[nodiscard]] std::string path() const { return std::format("/proc/self/fd/{}", fd_); }
+
+private:
+    NamedInput() = default;
+    int fd_ = -1;
+};
+
+Result<std::string> ask_server(Remote& remote, const std::string& file, const TranscribeFlags& what,
+                               ResponseFormat format) {
+    std::error_code ignored;
+    if (file != "-" && !fs::is_regular_file(file, ignored))
+        return fail(ErrorCode::invalid_request, "there is no such file", "check the path");
+    std::optional<NamedInput> input;
+    if (file == "-") {
+        auto read = NamedInput::read();
+        if (!read) return std::unexpected(std::move(read).error());
+        input.emplace(*std::move(read));
+    }
+    const drogon::UploadFile upload(input ? input->path() : file, file == "-" ? "stdin" : "", "file");
+    const auto request = drogon::HttpRequest::newFileUploadRequest({upload});
+    const auto& options = what.options;
+    request->setParameter("model", what.model);
+    request->setParameter("response_format", std::string(name_of(format)));
+    request->setParameter("temperature", std::format("{}", options.temperature));
+    if (!options.prompt.empty()) request->setParameter("prompt", options.prompt);
+    if (!options.language.empty()) request->setParameter("language", options.language);
+    if (options.word_timestamps) request->setParameter("timestamp_granularities[]", "word");
+    ProgressLine line;
+    line.draw(file == "-" ? "standard input" : fs::path(file).filename().string(), -1);
+    auto text = remote.call(request,
+                            options.task == Task::translate ? "/v1/audio/translations" : "/v1/audio/transcriptions", 0);
+    line.clear();
+    return text;
+}
+
+int transcribe_remotely(const TranscribeFlags& what, ResponseFormat format, const Output& output) {
+    auto remote = Remote::make(what.server, what.key, "--key, or in HOTMIC_API_KEY");
+    if (!remote) return report(remote.error());
+    int worst = 0;
+    for (const auto& file : what.files) {
+        const auto text = ask_server(*remote, file, what, format);
+        const auto written = text ? output.write(file, *text) : std::unexpected(text.error());
+        if (written) continue;
+        if (!text && text.error().code == ErrorCode::io_error) return report_remote(text.error());
+        worst = worse(worst, report(file, written.error()));
+    }
+    return worst;
+}
+
 }  // namespace
 
 int transcribe(const ConfigFlags& flags, const TranscribeFlags& what, const ProviderRegistry& providers) {
@@ -142,6 +218,8 @@ int transcribe(const ConfigFlags& flags, const TranscribeFlags& what, const Prov
     if (!format) return report(format.error());
     const auto output = Output::plan(what, *format);
     if (!output) return report(output.error());
+
+    if (!what.server.empty()) return transcribe_remotely(what, *format, *output);
 
     // One shot: the first file is the first inference anyway, so warming up would only come before it.
     auto own = flags;

@@ -7,7 +7,7 @@ import re
 import subprocess
 
 import pytest
-from hotmic_py import CLIP, CLIP_TEXT, PATIENCE, environment, program
+from hotmic_py import CLIP, CLIP_TEXT, PATIENCE, Server, environment, program
 
 OWN = ["--provider", "pocketsphinx"]
 
@@ -149,3 +149,35 @@ def test_errors_are_coloured_on_a_terminal_unless_no_color_is_set(home):
 
 def test_in_process_gives_the_same_text_as_a_worker(hotmic):
     assert hotmic("transcribe", *OWN, "--in-process", CLIP).out == hotmic("transcribe", *OWN, CLIP).out
+
+
+@pytest.fixture(scope="module")
+def remote(tmp_path_factory):
+    with Server("--provider", "pocketsphinx", "--level", "0", "--set", "server.api_keys=[\"secret\"]", home=tmp_path_factory.mktemp("home")) as server:
+        yield server.wait_ready()
+
+
+def test_a_server_does_it_as_this_program_would(hotmic, remote):
+    asked = ["transcribe", "--server", remote.url, "--key", "secret"]
+    done = hotmic(*asked, CLIP)
+    assert done.code == 0, done.err
+    assert done.out == hotmic("transcribe", *OWN, CLIP).out
+    assert hotmic(*asked, "-", stdin=CLIP.read_bytes()).out == done.out
+    assert re.match(r"1\n00:00:", hotmic(*asked, "--format", "srt", CLIP).out)
+    assert json.loads(hotmic(*asked, "--format", "verbose_json", "--words", CLIP).out)["words"]
+
+
+def test_what_a_server_refuses_is_told_as_it_tells_it(hotmic, remote, tmp_path):
+    (tmp_path / "no.wav").write_text("no audio")
+    asked = ["transcribe", "--server", remote.url, "--key", "secret"]
+    assert hotmic(*asked, "no.wav").code == 4
+    assert hotmic(*asked, "missing.wav").code == 3
+    unknown = hotmic(*asked, "--server-model", "nobody", CLIP)
+    assert unknown.code == 3 and "nobody" in unknown.err
+    wrong = hotmic("transcribe", "--server", remote.url, "--key", "wrong", CLIP)
+    assert wrong.code == 3 and "--key" in wrong.err
+    gone = hotmic("transcribe", "--server", "http://127.0.0.1:9", CLIP)
+    assert gone.code == 6 and "hotmic serve" in gone.err
+    assert hotmic("transcribe", "--server", "nonsense", CLIP).code == 3
+    several = hotmic(*asked, "no.wav", CLIP)
+    assert several.code == 4 and heard(several.out) > 0.6, "the others are still done"
