@@ -43,14 +43,18 @@ class Attention(nn.Module):
         self.value = nn.Linear(STATE, STATE)
         self.out = nn.Linear(STATE, STATE)
 
-    def forward(self, x, memory=None, mask=None):
+    def forward(self, x, memory=None, mask=None, empty=None):
         """Gives the output and the weights it was made with. By plain products: torch's fused attention is far slower
-        on a CPU."""
+        on a CPU. empty: the logarithm of how many keys of nothing but zeros there are besides: with flash attention the
+        engine fills the window up with them to a multiple of 256, and hides them from nobody."""
         memory = x if memory is None else memory
         q, k, val = (y.unflatten(-1, (HEADS, -1)).transpose(1, 2)
                      for y in (self.query(x) * (STATE // HEADS) ** -0.5, self.key(memory), self.value(memory)))
         scores = q @ k.transpose(-1, -2)
-        weights = (scores if mask is None else scores + mask.to(scores.dtype)).softmax(-1, dtype=scores.dtype)
+        scores = scores if mask is None else scores + mask.to(scores.dtype)
+        if empty is not None:
+            scores = torch.cat([scores, torch.full_like(scores[..., :1], empty)], -1)
+        weights = scores.softmax(-1, dtype=scores.dtype)[..., :k.shape[-2]]
         return self.out((weights @ val).transpose(1, 2).flatten(2)), weights
 
 
@@ -65,11 +69,12 @@ class Block(nn.Module):
         self.mlp_ln = Norm(STATE)
         self.mlp = nn.Sequential(nn.Linear(STATE, 4 * STATE), nn.GELU("tanh"), nn.Linear(4 * STATE, STATE))
 
-    def forward(self, x, mask, memory=None, memory_mask=None):
-        x = x + self.attn(self.attn_ln(x), mask=mask)[0]
+    def forward(self, x, mask, memory=None, memory_mask=None, empty=None):
+        """empty: of the window, which a block without memory attends to itself."""
+        x = x + self.attn(self.attn_ln(x), mask=mask, empty=empty if memory is None else None)[0]
         seen = None
         if memory is not None:
-            y, seen = self.cross_attn(self.cross_attn_ln(x), memory, memory_mask)
+            y, seen = self.cross_attn(self.cross_attn_ln(x), memory, memory_mask, empty)
             x = x + y
         return x + self.mlp(self.mlp_ln(x)), seen
 
@@ -87,12 +92,12 @@ class Encoder(nn.Module):
         x = F.gelu(self.conv1(mel), approximate="tanh")
         return F.gelu(self.conv2(x), approximate="tanh").transpose(1, 2)
 
-    def forward(self, x, positions, weights=None):
+    def forward(self, x, positions, weights=None, empty=None):
         """x: the convolution's output; positions: where in the window each of its frames is; weights: the logarithm of
         how many frames each stands for."""
         x = x + self.positional_embedding[positions]
         for block in self.blocks:
-            x, _ = block(x, weights)
+            x, _ = block(x, weights, empty=empty)
         return self.ln_post(x)
 
 
@@ -119,13 +124,13 @@ class Decoder(nn.Module):
         keep[BIAS] = 0
         return self.ln.weight * keep, self.ln.bias * keep + (1 - keep)
 
-    def forward(self, rows, memory, memory_weights=None):
+    def forward(self, rows, memory, memory_weights=None, empty=None):
         table = self.embedding()
         x = table[rows] + self.positional_embedding[: rows.shape[1]]
         mask = torch.full((rows.shape[1],) * 2, float("-inf")).triu(1)
         seen = []
         for block in self.blocks:
-            x, attention = block(x, mask, memory, memory_weights)
+            x, attention = block(x, mask, memory, memory_weights, empty)
             seen.append(attention)
         weight, bias = self.norm()
         return F.layer_norm(x, (STATE,), weight, bias) @ table.T, seen

@@ -1,8 +1,8 @@
 """Trains the network on synthesized clips.
 
-usage: python3 -m numbers_model.train CLIPS CHECKPOINT STEPS [MINUTES]
+usage: python3 -m numbers_model.train CLIPS CHECKPOINT STEPS [BEGIN]
 
-Goes on from CHECKPOINT where there is one. With MINUTES, the rate of learning falls to nothing by then rather than by STEPS.
+Goes on from CHECKPOINT where there is one, to STEPS. The rate of learning falls from its peak at step BEGIN (0) to nothing by then.
 """
 import math
 import os
@@ -24,6 +24,7 @@ NOT_SPEECH, TWO_UTTERANCES, WITHOUT_TIMES, WITH_PROMPT = 0.1, 0.06, 0.15, 0.04
 SAMPLED = 40  # silent frames that stand for all that pad the sound
 ESPEAK = 0.55  # of the clips; the rest is flite's, of fewer voices but nearer to people
 WORDS_FIRST = 600  # so many steps are of short clips
+FILLED_TO = 256  # keys, by the engine's flash attention
 IGNORED = -100
 
 
@@ -129,6 +130,9 @@ class Batch:
                 edges = np.linspace(low, high, count + 1)
                 groups.append((edges[:-1] + rng.random(count) * np.diff(edges)).astype(int).clip(low, high - 1))
                 weights.append(np.full(count, math.log((high - low) / count)))
+        # What the engine's flash attention adds; without it nothing is.
+        filled = -context % FILLED_TO
+        self.empty = math.log(filled) if filled and rng.random() < 0.8 else None
         self.positions = torch.from_numpy(np.concatenate(groups))
         self.weights = torch.from_numpy(np.concatenate(weights)).float()
 
@@ -163,8 +167,8 @@ def losses(net, batch):
     if extended:
         padding = x[:, batch.frames:batch.frames + 1].expand(-1, len(batch.positions) - batch.frames, -1)
         x = torch.cat([x[:, :batch.frames], padding], 1)
-    memory = net.encoder(x, batch.positions, batch.weights)
-    logits, seen = net.decoder(batch.given, memory, batch.weights)
+    memory = net.encoder(x, batch.positions, batch.weights, batch.empty)
+    logits, seen = net.decoder(batch.given, memory, batch.weights, batch.empty)
     logits = logits.float()
 
     said = F.cross_entropy(logits.flatten(0, 1), batch.target.flatten(), ignore_index=IGNORED)
@@ -192,7 +196,7 @@ def weight_of(name, progress):
     return {"said": 1.0, "ctc": 0.4, "word": 0.6, "ordinal": 0.2, "attended": 0.2}[name] * (1.0 if name == "said" else max(0.25, 1 - progress))
 
 
-def main(folder, checkpoint, steps, minutes=None):
+def main(folder, checkpoint, steps, begin=0):
     torch.manual_seed(1)
     torch.set_num_threads(int(os.environ.get("THREADS", "2")))
     net = n.Network()
@@ -223,11 +227,7 @@ def main(folder, checkpoint, steps, minutes=None):
         os.rename(path + ".partial", path)
 
     while step < steps:
-        progress = step / steps
-        if minutes:
-            progress = max(progress, (time.monotonic() - started) / 60 / minutes)
-            if progress >= 1:
-                break
+        progress = (step - begin) / (steps - begin)
         rate = PEAK_RATE * min((step + 1) / WARM_UP, 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * progress)))
         for group in optimizer.param_groups:
             group["lr"] = rate
@@ -254,4 +254,4 @@ def main(folder, checkpoint, steps, minutes=None):
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2], int(sys.argv[3]), *map(float, sys.argv[4:]))
+    main(sys.argv[1], sys.argv[2], *map(int, sys.argv[3:]))

@@ -1,0 +1,104 @@
+/// Who gets a slot, and when.
+#include <gmock/gmock.h>
+
+#include <future>
+#include <mutex>
+#include <thread>
+
+#include "lifecycle/manager_fixture.hpp"
+
+namespace hotmic {
+namespace {
+
+using ::testing::ElementsAre;
+
+class Turns : public ManagerFixture {
+protected:
+    void SetUp() override {
+        auto options = quick();
+        options.warmup.level = 0;
+        ASSERT_TRUE(make("fake:slots=1&infer_ms=30&text=w", options).initialize(in(kLong)));
+        lease_ = *manager_->acquire();
+    }
+    void submit(const std::string& name, double seconds, std::optional<Clock::duration> patience = {}) {
+        const auto samples = static_cast<std::size_t>(seconds * kSampleRate);
+        Request request{.audio = source_from_samples(std::vector<float>(samples, 0.1F)), .id = name};
+        if (patience) request.wanted_by = Clock::now() + *patience;
+        lease_.submit(std::move(request),
+                      [this, name](const Result<Transcript>& result, const RequestTimings& timings) {
+                          const std::scoped_lock lock(mutex_);
+                          answered_.push_back(name);
+                          texts_.push_back(result ? result->text : result.error().message);
+                          timings_.push_back(timings);
+                          told_.notify_all();
+                      });
+    }
+    void await(std::size_t count) {
+        std::unique_lock lock(mutex_);
+        EXPECT_TRUE(told_.wait_for(lock, kLong, [&] { return answered_.size() >= count; }));
+    }
+    void await_busy() const {
+        while (record_->running == 0) std::this_thread::yield();
+    }
+
+    Lease lease_;
+    std::mutex mutex_;
+    std::condition_variable told_;
+    std::vector<std::string> answered_;
+    std::vector<std::string> texts_;
+    std::vector<RequestTimings> timings_;
+};
+
+TEST_F(Turns, WhoseAnswerIsWantedFirstGoesFirst) {
+    submit("first", 1);
+    await_busy();
+    submit("file", 1);
+    submit("partial", 1, std::chrono::milliseconds(500));
+    submit("final", 1, std::chrono::milliseconds(0));
+    await(4);
+    EXPECT_THAT(answered_, ElementsAre("first", "final", "partial", "file"));
+}
+
+TEST_F(Turns, EqualWishesAreServedInOrder) {
+    submit("first", 1);
+    await_busy();
+    for (const auto* name : {"a", "b", "c"}) submit(name, 1);
+    await(4);
+    EXPECT_THAT(answered_, ElementsAre("first", "a", "b", "c"));
+}
+
+TEST_F(Turns, ALongRecordingGivesWayBetweenTwoWindowsAndLosesNothing) {
+    submit("long", 200);
+    await_busy();
+    submit("urgent", 1, std::chrono::milliseconds(0));
+    await(2);
+    EXPECT_THAT(answered_, ElementsAre("urgent", "long"));
+    EXPECT_EQ(texts_[1], "w w w w") << "every window of it";
+    EXPECT_NEAR(timings_[1].audio_seconds, 200, 1e-6);
+    EXPECT_GE(timings_[1].inference, std::chrono::milliseconds(4 * 30));
+}
+
+TEST_F(Turns, NobodyGivesWayToWhoHasTime) {
+    submit("long", 200);
+    await_busy();
+    submit("patient", 1, std::chrono::hours(1));
+    await(2);
+    EXPECT_THAT(answered_, ElementsAre("long", "patient"));
+}
+
+TEST_F(Turns, ALongRecordingCanBeCancelledWhileItGivesWay) {
+    std::stop_source stop;
+    std::promise<ErrorCode> ended;
+    lease_.submit({.audio = source_from_samples(std::vector<float>(200 * kSampleRate, 0.1F)), .stop = stop.get_token()},
+                  [&](const Result<Transcript>& result, const RequestTimings&) {
+                      ended.set_value(result ? ErrorCode::internal : result.error().code);
+                  });
+    await_busy();
+    for (int i = 0; i < 20; ++i) submit("urgent", 1, std::chrono::milliseconds(0));
+    stop.request_stop();
+    EXPECT_EQ(ended.get_future().get(), ErrorCode::cancelled);
+    await(20);
+}
+
+}  // namespace
+}  // namespace hotmic
