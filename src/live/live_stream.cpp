@@ -229,7 +229,7 @@ void LiveStream::Impl::drop_excess() {
         // The one that is being decoded is as good as done.
         const auto oldest = over_.begin() + (decoding_ ? 1 : 0);
         if (oldest >= over_.end()) return;
-        const auto utterance = *oldest;
+        const auto utterance = std::move(*oldest);
         over_.erase(oldest);
         counts_.dropped_seconds += seconds_of(utterance->audio.size());
         spdlog::warn("stream={} dropped_s={:.1f} backlog_s={:.1f}", options_.id, seconds_of(utterance->audio.size()),

@@ -278,7 +278,7 @@ private:
     }
     /// `make` is given the name that the first parenthesis of `path` matched.
     template <class Make>
-    void get_of_model(const char* path, Make make) {
+    void get_of_model(const char* path, Make&& make) {
         drogon::app().registerHandlerViaRegex(path,
                                               [make](const drogon::HttpRequestPtr&, Respond&& respond,
                                                      const std::string& model) { respond(make(model)); },

@@ -84,7 +84,7 @@ public:
             order.may_replay = [text = text_stream_] { return !text->begun(); };
         }
         Recognition::begin(context_, request_, std::move(order),
-                           [self = shared_from_this()](Recognition::Outcome outcome) { self->answer(outcome); });
+                           [self = shared_from_this()](const Recognition::Outcome& outcome) { self->answer(outcome); });
     }
 
     /// Answers with an error, once: what still comes of the body is dropped.

@@ -246,6 +246,7 @@ void Wyoming::start(const std::string& address, std::uint16_t port) {
     impl_->server = std::make_unique<trantor::TcpServer>(app.getLoop(), trantor::InetAddress(address, port, is_v6),
                                                          "wyoming", true, false);
     std::vector<trantor::EventLoop*> loops;
+    loops.reserve(app.getThreadNum());
     for (std::size_t i = 0; i < app.getThreadNum(); ++i) loops.push_back(app.getIOLoop(i));
     impl_->server->setIoLoops(loops);
     impl_->server->setConnectionCallback([&context = impl_->context](const trantor::TcpConnectionPtr& connection) {

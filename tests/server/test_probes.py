@@ -100,6 +100,8 @@ def test_what_is_not_there_is_told_in_openais_shape(ready, error_of):
 
 def test_every_endpoint_of_the_index_exists(ready):
     for endpoint in ready.request("/").json()["endpoints"]:
+        if endpoint.startswith("WS "):
+            continue  # test_realtime and test_live_listener are about those
         method, path = endpoint.split(" ")
         changes = method in ("POST", "DELETE") and path.startswith("/admin")  # asked of nobody: the server stays as it is
         path = path.replace("{name}", "nobody").replace("{id}", "default" if path.startswith("/v1") else "job-0")
