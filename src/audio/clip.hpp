@@ -13,7 +13,7 @@ namespace hotmic::audio {
 
 /// A recording whose text is known.
 struct Clip {
-    std::shared_ptr<const std::vector<std::byte>> encoded;  ///< FLAC, 16 kHz, mono
+    std::shared_ptr<const std::vector<std::byte>> encoded;  ///< FLAC or WAV, 16 kHz, mono
     std::string text{};                                     ///< empty: not known
     std::string language{};                                 ///< ISO code; empty: not known
     double seconds = 0;

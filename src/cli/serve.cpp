@@ -51,7 +51,7 @@ void elaborate(const Transition& step, const server::ModelCatalog& catalog) {
         const auto report = model.warmup_report();
         if (!report || report->steady_ms <= 0) return say("             ready, without a warmup");
         std::string text =
-            std::format("             steady latency {} on the built-in clip", human_time(report->steady_ms));
+            std::format("             steady latency {} on the warmup clip", human_time(report->steady_ms));
         if (report->cold_penalty > 0)
             text += std::format("; the first inference took {:.2f} × that", report->cold_penalty);
         if (report->resident_after_bytes > 0)

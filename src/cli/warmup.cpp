@@ -8,6 +8,7 @@
 #include "cli/engine.hpp"
 #include "cli/terminal.hpp"
 #include "config/auto.hpp"
+#include "lifecycle/warmup_clip.hpp"
 
 namespace hotmic::cli {
 namespace wire {
@@ -38,10 +39,9 @@ namespace {
 using wire::FirstRequest;
 using wire::WarmupJson;
 
-Result<FirstRequest> first_request(ModelManager& manager, double steady_ms) {
+Result<FirstRequest> first_request(ModelManager& manager, const audio::Clip& clip, double steady_ms) {
     auto lease = manager.acquire();
     if (!lease) return std::unexpected(std::move(lease.error()));
-    const auto& clip = audio::builtin_clip();
     const auto began = Clock::now();
     auto source = open_media(clip.encoded);
     if (!source) return std::unexpected(std::move(source.error()));
@@ -83,7 +83,7 @@ void print_report(const WarmupJson& all) {
                                                 all.first_request.ratio_to_steady)
                                   : human_time(all.first_request.latency_ms)});
     if (report.word_error_rate)
-        rows.push_back({"word error rate", std::format("{:.2f} on the built-in clip", *report.word_error_rate)});
+        rows.push_back({"word error rate", std::format("{:.2f} on the warmup clip", *report.word_error_rate)});
     rows.push_back({"heard", std::format("\"{}\"", all.first_request.text)});
     if (report.resident_before_bytes > 0) {
         rows.push_back({"memory", std::format("{} loaded, {} warm, {} after unloading",
@@ -127,7 +127,9 @@ int warmup(const ConfigFlags& flags, bool json, const ProviderRegistry& provider
     all.ready = true;
     all.load_time_ms = manager.health().load_time_ms;
     if (auto warm = manager.warmup_report()) all.warmup = std::move(*warm);
-    auto first = first_request(manager, all.warmup.steady_ms);
+    const auto clip = warmup_clip((*engine)->plan.options.warmup);
+    if (!clip) return report(clip.error());
+    auto first = first_request(manager, *clip, all.warmup.steady_ms);
     if (!first) return report(first.error());
     all.first_request = std::move(*first);
     auto unloaded = manager.unload(patience);

@@ -20,7 +20,7 @@ def test_states_are_printed_in_order_with_their_times(home):
         assert [time for time, _ in steps] == sorted(time for time, _ in steps)
         assert server.lines[0] == f"listening on {server.url}"
         ready = next(i for i, line in enumerate(server.lines) if "→ READY" in line)
-        assert re.search(r"steady latency \d.* on the built-in clip", server.lines[ready + 1])
+        assert re.search(r"steady latency \d.* on the warmup clip", server.lines[ready + 1])
         assert "stopped" in server.lines[-1]
         assert not any("\x1b" in line for line in server.lines)  # no colour in a pipe
 

@@ -234,7 +234,12 @@ def test_a_full_disk_under_the_log_and_the_console_stops_nothing(tmp_path):
         until(answers)
         for _ in range(20):
             assert server.transcribe().json()["text"] == "hello"
+        def instance():
+            return server.request("/model-status").json()["health"]["instance"]
+
+        first = instance()
         os.kill(server.workers()[0], 9)
+        until(lambda: instance() != first, "loaded again")
         is_well(server)
         process.terminate()
         assert process.wait(hotmic_py.PATIENCE) == 0

@@ -1,6 +1,7 @@
 """The small model of our own through the whole server: real weights, real decoding, a transcript that is right or wrong. What is said is
 synthesized on the spot by espeak-ng voices that the model never heard (models/numbers/README.md)."""
 
+import json
 import subprocess
 
 import pytest
@@ -96,3 +97,9 @@ def test_auto_never_takes_it_for_dictation(tmp_path):
     (folder / MODEL.name).symlink_to(MODEL)
     with Server(home=tmp_path) as server:
         assert server.wait_for(r"^ *model default: (.*)").group(1).startswith("pocketsphinx")
+
+
+def test_hotmic_warmup_sends_the_models_own_clip(tmp_path):
+    done = hotmic_py.run("warmup", "--json", "--model", MODEL, "--set", f"models.default.warmup.clip={CLIP}",
+                         "--set", f"models.default.warmup.clip_text={CLIP_TEXT}", home=tmp_path)
+    assert json.loads(done.out)["first_request"]["text"].strip() == CLIP_TEXT
