@@ -190,6 +190,11 @@ public:
     /// in-process and cannot tell its share.
     [[nodiscard]] virtual std::uint64_t resident_bytes() const { return 0; }
 
+    /// Its making ready is over, or somebody waits for it. Until then a model in a process of its own has a lower
+    /// processor priority than the server, where the system lets that be taken back: models that serve notice little of
+    /// its warmup.
+    virtual void stop_yielding() noexcept {}
+
     /// Ends the engine at once where that is possible (a worker is killed and reaped); calls running on its recognizers
     /// return `model_lost`. In-process engines can only be asked through stop tokens: the default does nothing.
     virtual void terminate() noexcept {}

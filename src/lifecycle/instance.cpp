@@ -65,6 +65,11 @@ std::uint64_t ModelInstance::resident_bytes() const {
     return model_ ? model_->resident_bytes() : 0;
 }
 
+void ModelInstance::stop_yielding() noexcept {
+    const std::scoped_lock lock(mutex_);
+    if (model_) model_->stop_yielding();
+}
+
 void ModelInstance::terminate() noexcept {
     const std::scoped_lock lock(mutex_);
     if (model_) model_->terminate();

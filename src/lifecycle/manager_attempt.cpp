@@ -70,7 +70,9 @@ Result<void> ModelManager::Impl::make_ready(Attempt& mine) {
         const auto now = resident_memory();  // in-process: the growth since before the load
         return now - std::min(now, resident_before);
     };
+    if (mine.recovery) fresh->stop_yielding();  // users wait for it
     auto warm = warm_up(mine, fresh, resident_bytes);
+    fresh->stop_yielding();
     terminate.reset();
     if (warm) {
         const auto bytes = resident_bytes();

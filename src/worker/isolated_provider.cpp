@@ -271,6 +271,8 @@ public:
     bool isolated() const noexcept override { return true; }
     std::uint64_t resident_bytes() const override { return connection_->process().resident_bytes(); }
 
+    void stop_yielding() noexcept override { connection_->process().stop_yielding(); }
+
     void terminate() noexcept override {
         connection_->process().kill();
         (void)connection_->process().wait_ended(WorkerProcess::kAfterlife);

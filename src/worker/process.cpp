@@ -18,6 +18,8 @@ extern "C" {
 #include <fstream>
 #include <vector>
 
+#include "worker/niceness.hpp"
+
 namespace hotmic::worker {
 namespace {
 
@@ -93,6 +95,7 @@ Result<std::unique_ptr<WorkerProcess>> WorkerProcess::spawn(const std::filesyste
     std::string command = "worker";
     std::array<char*, 3> arguments{program.data(), command.data(), nullptr};
     auto environment = worker_environment();
+    const bool yields = may_raise_priority();
     pid_t pid = -1;
     const int code = posix_spawn(&pid, program.c_str(), &actions, &attributes, arguments.data(), environment.data());
     posix_spawn_file_actions_destroy(&actions);
@@ -106,7 +109,8 @@ Result<std::unique_ptr<WorkerProcess>> WorkerProcess::spawn(const std::filesyste
         waitpid(pid, nullptr, 0);
         return cannot_start(executable, why);
     }
-    spdlog::debug("worker started instance={} pid={}", instance, pid);
+    if (yields) set_niceness_above_ours(pid, kYieldingNiceness);
+    spdlog::debug("worker started instance={} pid={} yields={}", instance, pid, yields);
     return std::unique_ptr<WorkerProcess>(new WorkerProcess(pid, std::move(pidfd), std::move(ours), std::move(log_read),
                                                             std::move(instance), std::move(callbacks),
                                                             heartbeat_timeout));
@@ -191,6 +195,11 @@ std::string WorkerProcess::obituary(std::string_view when) const {
         for (auto i = skip; i < last_lines_.size(); ++i) text += (i == skip ? "" : " | ") + last_lines_[i];
     }
     return text;
+}
+
+void WorkerProcess::stop_yielding() {
+    const std::scoped_lock lock(mutex_);  // a process that has been reaped is not mistaken for another of its number
+    if (!ended_) set_niceness_above_ours(pid_, 0);
 }
 
 std::uint64_t WorkerProcess::resident_bytes() const {

@@ -61,6 +61,10 @@ public:
     /// How it ended and the last lines it printed, in words. `when`: "while loading", …
     [[nodiscard]] std::string obituary(std::string_view when) const;
 
+    /// From the start on the worker's threads have a lower processor priority than ours, where that can be taken back
+    /// (niceness.hpp). This takes it back.
+    void stop_yielding();
+
     /// Resident memory of the process in bytes; 0 once it has ended.
     [[nodiscard]] std::uint64_t resident_bytes() const;
 

@@ -1,0 +1,52 @@
+#include "worker/niceness.hpp"
+
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <charconv>
+#include <filesystem>
+#include <format>
+#include <string>
+#include <thread>
+
+namespace hotmic::worker {
+namespace {
+
+int niceness_of(pid_t thread) {
+    return getpriority(PRIO_PROCESS, static_cast<id_t>(thread));
+}
+
+/// Returns whether any thread had to be changed.
+bool set_every_thread(pid_t process, int niceness) {
+    bool changed = false;
+    std::error_code gone;
+    for (const auto& entry : std::filesystem::directory_iterator(std::format("/proc/{}/task", process), gone)) {
+        const auto name = entry.path().filename().string();
+        pid_t thread = 0;
+        std::from_chars(name.data(), name.data() + name.size(), thread);
+        if (niceness_of(thread) == niceness) continue;
+        changed |= setpriority(PRIO_PROCESS, static_cast<id_t>(thread), niceness) == 0;
+    }
+    return changed;
+}
+
+}  // namespace
+
+bool may_raise_priority() {
+    bool may = false;
+    std::jthread([&may] {  // on Linux a thread has a niceness of its own, so that trying costs the others nothing
+        const int before = niceness_of(0);
+        may = before < 19 && setpriority(PRIO_PROCESS, 0, before + 1) == 0 && setpriority(PRIO_PROCESS, 0, before) == 0;
+    })
+        .join();
+    return may;
+}
+
+void set_niceness_above_ours(pid_t process, int added) {
+    const int wanted = niceness_of(getpid()) + added;
+    // A thread begun while we look may have inherited the old value.
+    while (set_every_thread(process, wanted)) {
+    }
+}
+
+}  // namespace hotmic::worker

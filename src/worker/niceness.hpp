@@ -1,0 +1,21 @@
+/// Processor priority of another process: models being made ready give way to those that serve.
+#pragma once
+
+#include <sys/types.h>
+
+namespace hotmic::worker {
+
+/// What a worker adds to the server's own niceness until its model serves. With every core busy it then gets about a
+/// third of what a thread that serves gets (sched(7): a step of niceness is a factor of 1.25); on a quiet machine it
+/// costs nothing.
+inline constexpr int kYieldingNiceness = 5;
+
+/// Whether this process may take niceness back that it gave: with CAP_SYS_NICE, or RLIMIT_NICE at 20 and more
+/// (setpriority(2)). Most containers and users may not, and a priority that can only fall is left alone.
+[[nodiscard]] bool may_raise_priority();
+
+/// Adds to this process's niceness and gives the sum to every thread of `process`; threads it starts later inherit it.
+/// A process that has ended is no error.
+void set_niceness_above_ours(pid_t process, int added);
+
+}  // namespace hotmic::worker

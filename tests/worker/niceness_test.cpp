@@ -1,0 +1,69 @@
+/// A model that is being made ready gives way to those that serve.
+#include "worker/niceness.hpp"
+
+#include <linux/capability.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <array>
+#include <filesystem>
+#include <format>
+#include <set>
+
+#include "worker_fixture.hpp"
+
+namespace hotmic::worker {
+namespace {
+
+/// What the threads of a process have.
+std::set<int> niceness_of(pid_t process) {
+    std::set<int> found;
+    for (const auto& thread : std::filesystem::directory_iterator(std::format("/proc/{}/task", process)))
+        found.insert(getpriority(PRIO_PROCESS, static_cast<id_t>(std::stoi(thread.path().filename()))));
+    return found;
+}
+
+class NicenessTest : public WorkerTest {
+protected:
+    const int ours_ = getpriority(PRIO_PROCESS, 0);
+};
+
+TEST_F(NicenessTest, TryingLeavesOursAsItWas) {
+    (void)may_raise_priority();
+    EXPECT_EQ(niceness_of(getpid()), std::set{ours_});
+}
+
+TEST_F(NicenessTest, AWorkerYieldsOnEveryThreadUntilItIsToldToStop) {
+    if (!may_raise_priority()) GTEST_SKIP() << "this user may not raise a priority (RLIMIT_NICE)";
+    auto model = load("fake:slots=2");
+    ASSERT_TRUE(model) << model.error().message;
+    const auto first = (*model)->make_recognizer();
+    ASSERT_EQ(children().size(), 1);
+    const auto worker = children().front();
+    EXPECT_EQ(niceness_of(worker), std::set{ours_ + kYieldingNiceness});
+
+    (*model)->stop_yielding();
+    const auto second = (*model)->make_recognizer();  // its thread is a new one
+    EXPECT_EQ(niceness_of(worker), std::set{ours_});
+}
+
+/// Gives up the right to raise priorities, and says in the exit code whether it still has it.
+[[noreturn]] void try_without_rights() {
+    const rlimit none{.rlim_cur = 0, .rlim_max = 0};
+    __user_cap_header_struct header{.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
+    const std::array<__user_cap_data_struct, 2> no_capabilities{};
+    if (setrlimit(RLIMIT_NICE, &none) != 0 || syscall(SYS_capset, &header, no_capabilities.data()) != 0) _exit(2);
+    _exit(may_raise_priority() ? 1 : 0);
+}
+
+TEST_F(NicenessTest, WhoMayNotRaiseAPriorityKnowsIt) {
+    EXPECT_EXIT(try_without_rights(), ::testing::ExitedWithCode(0), "");
+}
+
+TEST_F(NicenessTest, AProcessThatIsGoneIsNoError) {
+    set_niceness_above_ours(1 << 30, 0);
+}
+
+}  // namespace
+}  // namespace hotmic::worker
