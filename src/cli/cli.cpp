@@ -104,6 +104,7 @@ public:
         app_.set_version_flag("--version", std::string("hotmic ") + HOTMIC_VERSION);
         add_serve();
         add_transcribe();
+        add_listen();
         add_warmup();
         add_inspect();
         add_providers();
@@ -202,6 +203,44 @@ private:
         transcribe_command.add_flag("--words", transcribe_.options.word_timestamps, "Times of words, in verbose_json");
         add_config_flags(transcribe_command, flags_);
         add_shortcuts(transcribe_command, flags_, kModelShortcuts);
+    }
+
+    void add_listen() {
+        auto& listen_command = command(
+            "listen", "Turn what is being said into text, as it is said",
+            "  hotmic listen\n"
+            "  hotmic listen --device Yeti >> notes.txt\n"
+            "  ffmpeg -i rtsp://camera -f s16le -ar 16000 -ac 1 - | hotmic listen -\n"
+            "  hotmic listen --json | jq -r 'select(.type == \"final\").text'\n"
+            "A line of text for each utterance; on a terminal also what is being said, while it is. Ctrl-C ends it.\n",
+            [this] { return listen(flags_, listen_, providers_); });
+        listen_command
+            .add_option_function<std::string>(
+                "input",
+                [this](const std::string& input) {
+                    if (input != "-")
+                        throw CLI::ValidationError("input",
+                                                   "only - can be listened to; files are for hotmic transcribe");
+                    listen_.piped = true;
+                },
+                "- takes 16-bit little-endian samples from standard input instead of a microphone")
+            ->type_name("-");
+        listen_command.add_option("-d,--device", listen_.device, "Microphone, or a part of its name; null: silence")
+            ->type_name("NAME");
+        listen_command.add_flag("--devices", listen_.list, "Name the microphones, and do nothing else");
+        listen_command.add_option("--rate", listen_.rate, "Samples a second on standard input")
+            ->type_name("HZ")
+            ->capture_default_str();
+        listen_command.add_option("--channels", listen_.channels, "Channels on standard input")
+            ->type_name("N")
+            ->capture_default_str();
+        listen_command.add_option("-l,--language", listen_.options.language, "Code or name; default: detected")
+            ->type_name("LANGUAGE");
+        listen_command.add_option("--prompt", listen_.options.prompt, "Text that shows spelling and context")
+            ->type_name("TEXT");
+        listen_command.add_flag("--json", listen_.json, "Every event as a line of JSON, partials included");
+        add_config_flags(listen_command, flags_);
+        add_shortcuts(listen_command, flags_, kModelShortcuts);
     }
 
     void add_warmup() {
@@ -355,6 +394,7 @@ private:
     CLI::App app_{};
     std::function<int()> action_{};
     ConfigFlags flags_{};
+    ListenFlags listen_{};
     TranscribeFlags transcribe_{};
     ConfigCommandFlags config_{};
     AdminFlags admin_{};

@@ -44,6 +44,17 @@ struct TranscribeFlags {
 };
 int transcribe(const ConfigFlags& flags, const TranscribeFlags& what, const ProviderRegistry& providers);
 
+struct ListenFlags {
+    bool piped = false;      ///< 16-bit samples on standard input instead of a microphone
+    std::string device{};    ///< microphone, or a part of its name; empty: the system's choice
+    int rate = kSampleRate;  ///< of piped samples, Hz
+    int channels = 1;        ///< of piped samples
+    TranscribeOptions options{};
+    bool json = false;  ///< every event as a line of JSON
+    bool list = false;  ///< only name the microphones
+};
+int listen(const ConfigFlags& flags, const ListenFlags& what, const ProviderRegistry& providers);
+
 int warmup(const ConfigFlags& flags, bool json, const ProviderRegistry& providers);
 
 int inspect(const std::string& path, const std::string& provider, bool json, const ProviderRegistry& providers);

@@ -110,6 +110,19 @@ void ProgressLine::draw(std::string_view label, double fraction) {
         while (!line.empty() && (line.back() & 0xC0) == 0x80) line.pop_back();
         if (!line.empty() && (line.back() & 0x80)) line.pop_back();
     }
+    show(line);
+}
+
+void ProgressLine::draw_end(std::string_view text) {
+    if (!shown_) return;
+    while (width_of(text) >= terminal_width()) {
+        do text.remove_prefix(1);
+        while (!text.empty() && (text.front() & 0xC0) == 0x80);
+    }
+    show(text);
+}
+
+void ProgressLine::show(std::string_view line) {
     std::print(stderr, "{}{}", kEraseLine, line);
     std::fflush(stderr);
     dirty_ = true;

@@ -38,10 +38,14 @@ public:
 
     /// `fraction` below 0: how far is not known.
     void draw(std::string_view label, double fraction);
+    /// As much of the end of `text` as fits.
+    void draw_end(std::string_view text);
     void clear();
     [[nodiscard]] bool shown() const noexcept { return shown_; }
 
 private:
+    void show(std::string_view line);
+
     const bool shown_;
     bool dirty_ = false;
 };
