@@ -166,6 +166,11 @@ void handle_audio(Context& context, const drogon::HttpRequestPtr& request, drogo
         return transcription->refuse({ErrorCode::invalid_request, "the body is not multipart/form-data",
                                       "send the audio as multipart field file, e.g. curl -F file=@speech.wav"});
     }
+    // The library's reader would wait for ever for the end of a form whose boundary it does not know.
+    if (!request->getHeader("content-type").contains("boundary=")) {
+        return transcription->refuse({ErrorCode::invalid_request, "the Content-Type names no boundary",
+                                      "let the HTTP library set Content-Type: it adds the boundary it uses"});
+    }
     constexpr std::uint64_t kFormLines = 1 << 20;  // what a form has around its file
     if (announced_size(request) > context.config.server.max_body_bytes + kFormLines)
         return transcription->refuse_size();

@@ -4,6 +4,8 @@
 #include <drogon/WebSocketController.h>
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
+#include <ranges>
 #include <utility>
 
 namespace hotmic::server {
@@ -123,10 +125,30 @@ private:
     const OpenSession open_;
 };
 
+/// True when a list like "realtime, openai-insecure-api-key.KEY" has the name.
+bool offers(std::string_view list, std::string_view name) {
+    return std::ranges::any_of(std::views::split(list, ','), [&](const auto part) {
+        auto each = std::string_view(part);
+        each.remove_prefix(std::min(each.find_first_not_of(' '), each.size()));
+        each.remove_suffix(each.size() - (each.find_last_not_of(' ') + 1));
+        return each == name;
+    });
+}
+
+/// Tells a client that offers subprotocols which one is spoken. A browser ends a connection where none is chosen, and
+/// the library chooses none.
+template <class Route>
+void choose_subprotocol(const drogon::HttpRequestPtr& request, const drogon::HttpResponsePtr& response) {
+    if (response->statusCode() != drogon::k101SwitchingProtocols || request->path() != Route::kPath) return;
+    if (offers(request->getHeader("sec-websocket-protocol"), Route::kSubprotocol))
+        response->addHeader("Sec-WebSocket-Protocol", Route::kSubprotocol);
+}
+
 }  // namespace
 
 template <class Route>
 void serve_sockets(SocketSessions& sessions, OpenSession open) {
+    if (*Route::kSubprotocol != '\0') drogon::app().registerPreSendingAdvice(&choose_subprotocol<Route>);
     drogon::app().registerController(std::make_shared<Sockets<Route>>(sessions, std::move(open)));
 }
 

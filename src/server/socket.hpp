@@ -92,9 +92,11 @@ using OpenSession = std::function<std::shared_ptr<SocketSession>(const std::shar
 // The routes there are. The HTTP library wants a type for each.
 struct RealtimeRoute {
     static constexpr const char* kPath = "/v1/realtime";
+    static constexpr const char* kSubprotocol = "realtime";
 };
 struct LiveListenerRoute {
     static constexpr const char* kPath = "/ws/live-listener";
+    static constexpr const char* kSubprotocol = "";  // it has none
 };
 
 /// Registers the route; for RealtimeRoute and LiveListenerRoute. `sessions` must outlive the server's run.

@@ -95,6 +95,8 @@ def test_wrong_bodies_are_told_apart(ready, error_of, tmp_path):
     multipart = {"Content-Type": "multipart/form-data; boundary=b"}
     error_of(ready.request(PATH, "POST", b"{}", {"Content-Type": "application/json"}), 400, "invalid_request")
     error_of(ready.request(PATH, "POST", b"not a form", multipart), 400, "invalid_request")
+    unnamed = error_of(ready.request(PATH, "POST", b"--b\r\n", {"Content-Type": "multipart/form-data"}), 400, "invalid_request")
+    assert "boundary" in unnamed["message"]
     no_file = b'--b\r\nContent-Disposition: form-data; name="model"\r\n\r\nwhisper-1\r\n--b--\r\n'
     error_of(ready.request(PATH, "POST", no_file, multipart), 400, "missing_file")
     empty = tmp_path / "empty.wav"
