@@ -24,8 +24,10 @@ struct Server {
     std::uint64_t max_body_bytes = 100ull << 20;
     double max_audio_seconds = 4 * 3600;
     std::uint32_t max_connections = 1000;
-    std::uint32_t max_streams = 64;  ///< live streams open at once
-    std::uint16_t wyoming_port = 0;  ///< of the Wyoming protocol; 0: not served
+    std::uint32_t max_streams = 64;             ///< live streams open at once
+    std::uint32_t max_requests_per_client = 0;  ///< under way at once, of one address; 0: no limit
+    std::uint32_t max_streams_per_client = 0;   ///< open at once, of one address; 0: no limit
+    std::uint16_t wyoming_port = 0;             ///< of the Wyoming protocol; 0: not served
     int io_threads = 2;
     int decode_threads = 2;
     milliseconds idle_timeout{60'000};  ///< of a connection that says nothing

@@ -7,6 +7,7 @@
 #include "hotmic/live_stream.hpp"
 #include "server/admission.hpp"
 #include "server/catalog.hpp"
+#include "server/clients.hpp"
 #include "server/executor.hpp"
 #include "server/planner.hpp"
 #include "server/socket.hpp"
@@ -24,6 +25,7 @@ struct Context {
     telemetry::Metrics& metrics;
     Executor& decoders;
     InFlight& in_flight;
+    Clients& clients;
     LiveHub& live;
     SocketSessions& sockets;
     std::atomic<bool> not_ready{false};  ///< shutting down: readiness is withdrawn

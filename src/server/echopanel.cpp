@@ -289,9 +289,10 @@ private:
                         {.state = "warning", .message = "more than two sources; this one is ignored", .source = name});
                 return {};
             }
-            auto input = LiveInput::open(
-                context_, "", format_, {.max_backlog_seconds = kMaxBacklogSeconds, .id = connection_id_ + "/" + name},
-                socket_->poster(), weak_from_this(), [this, name](const LiveEvent& event) { take_event(name, event); });
+            auto input = LiveInput::open(context_, socket_->peer(), "", format_,
+                                         {.max_backlog_seconds = kMaxBacklogSeconds, .id = connection_id_ + "/" + name},
+                                         socket_->poster(), weak_from_this(),
+                                         [this, name](const LiveEvent& event) { take_event(name, event); });
             if (!input && input.error().code == ErrorCode::queue_full) {
                 refuse("Server at capacity, please try again later", Close::policy);
                 return {};

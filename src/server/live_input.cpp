@@ -6,13 +6,16 @@
 
 namespace hotmic::server {
 
-Result<std::unique_ptr<LiveInput>> LiveInput::open(Context& context, const std::string& model,
-                                                   const audio::PcmFormat& format, LiveOptions options, Post post,
-                                                   std::weak_ptr<void> owner, OnEvent on_event) {
+Result<std::unique_ptr<LiveInput>> LiveInput::open(Context& context, const std::string& client,
+                                                   const std::string& model, const audio::PcmFormat& format,
+                                                   LiveOptions options, Post post, std::weak_ptr<void> owner,
+                                                   OnEvent on_event) {
     auto decoder = audio::PcmDecoder::open(format);
     if (!decoder) return std::unexpected(std::move(decoder).error());
     auto asked = context.catalog.find(model);
     if (!asked) return std::unexpected(std::move(asked).error());
+    auto share = context.clients.admit(client, Clients::What::stream);
+    if (!share) return std::unexpected(std::move(share).error());
 
     auto leases = [&context, asked = *asked](std::string lost, std::function<void(Result<Lease>)> then) {
         auto& serving = *context.catalog.serving(asked)->model;
@@ -26,7 +29,8 @@ Result<std::unique_ptr<LiveInput>> LiveInput::open(Context& context, const std::
     };
     auto stream = context.live.open(std::move(leases), std::move(options), std::move(sink));
     if (!stream) return std::unexpected(std::move(stream).error());
-    return std::unique_ptr<LiveInput>(new LiveInput(*std::move(decoder), *std::move(asked), *std::move(stream)));
+    return std::unique_ptr<LiveInput>(
+        new LiveInput(*std::move(share), *std::move(decoder), *std::move(asked), *std::move(stream)));
 }
 
 Result<void> LiveInput::push(std::span<const std::byte> bytes) {

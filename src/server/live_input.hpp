@@ -18,9 +18,10 @@ public:
     /// Runs a task on the connection's loop, unless the connection is gone. Any thread.
     using Post = std::function<void(std::function<void()>)>;
 
-    /// `owner` keeps `on_event` callable: when it is gone, nothing is told any more. Errors: unsupported_parameter (the
-    /// format), model_not_found, queue_full.
-    [[nodiscard]] static Result<std::unique_ptr<LiveInput>> open(Context& context, const std::string& model,
+    /// `client`: whose stream it is, by address. `owner` keeps `on_event` callable: when it is gone, nothing is told
+    /// any more. Errors: unsupported_parameter (the format), model_not_found, queue_full.
+    [[nodiscard]] static Result<std::unique_ptr<LiveInput>> open(Context& context, const std::string& client,
+                                                                 const std::string& model,
                                                                  const audio::PcmFormat& format, LiveOptions options,
                                                                  Post post, std::weak_ptr<void> owner,
                                                                  OnEvent on_event);
@@ -34,8 +35,13 @@ public:
     [[nodiscard]] double seconds() const noexcept { return seconds_; }
 
 private:
-    LiveInput(audio::PcmDecoder decoder, EntryPtr model, std::unique_ptr<LiveStream> stream)
-        : decoder_(std::move(decoder)), model_(std::move(model)), stream_(std::move(stream)) {}
+    LiveInput(Clients::Ticket share, audio::PcmDecoder decoder, EntryPtr model, std::unique_ptr<LiveStream> stream)
+        : share_(std::move(share)),
+          decoder_(std::move(decoder)),
+          model_(std::move(model)),
+          stream_(std::move(stream)) {}
+
+    Clients::Ticket share_;
 
     audio::PcmDecoder decoder_;
     EntryPtr model_;

@@ -273,9 +273,9 @@ private:
 
     Result<void> open() {
         const auto series = ++series_;
-        auto opened =
-            LiveInput::open(context_, config_.model, config_.format, config_.live_options(id_), socket_->poster(),
-                            weak_from_this(), [this, series](const LiveEvent& event) { take_event(series, event); });
+        auto opened = LiveInput::open(context_, socket_->peer(), config_.model, config_.format,
+                                      config_.live_options(id_), socket_->poster(), weak_from_this(),
+                                      [this, series](const LiveEvent& event) { take_event(series, event); });
         if (!opened) return std::unexpected(std::move(opened).error());
         input_ = *std::move(opened);
         before_of_[series] = before_;

@@ -38,6 +38,10 @@ void Recognition::find_model() {
         const auto retry = retry_after(model().health());
         return done_({std::unexpected(std::move(lease).error()), server_->name, retry});
     }
+    auto share = context_.clients.admit(request_->peerAddr().toIp(), Clients::What::request);
+    if (!share)
+        return done_({std::unexpected(std::move(share).error()), server_->name, busy_retry(model().health().queue)});
+    share_ = *std::move(share);
     ticket_.emplace(context_.in_flight, request_);
     context_.metrics.in_flight(+1);
     if (wakes) return await_model();
@@ -115,6 +119,7 @@ void Recognition::answer(Result<Transcript> result, const RequestTimings& timing
     }
     const auto retry = result ? std::nullopt : retry_after_seconds(result.error());
     lease_ = Lease();
+    share_ = {};
     done_({std::move(result), server_->name, retry});
     ticket_.reset();
 }

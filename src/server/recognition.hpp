@@ -61,6 +61,7 @@ private:
     EntryPtr server_;           // who serves that now
     Lease lease_;
     std::optional<InFlight::Ticket> ticket_;
+    Clients::Ticket share_;
 };
 
 }  // namespace hotmic::server

@@ -109,9 +109,11 @@ struct Server::Impl {
         : options(std::move(opts)),
           catalog(models),
           metrics(all_error_names(), HOTMIC_VERSION),
+          clients(options.config.server.max_requests_per_client, options.config.server.max_streams_per_client),
           decoders(options.config.server.decode_threads, kDecodeQueue),
           live(options.config.server.max_streams),
-          context{options.config, catalog, book, plans, record, engines, metrics, decoders, in_flight, live, sockets},
+          context{options.config, catalog,  book,      plans,   record, engines,
+                  metrics,        decoders, in_flight, clients, live,   sockets},
           wyoming(context),
           uploads(std::filesystem::temp_directory_path() / std::format("hotmic-{}", getpid())) {}
 
@@ -270,6 +272,7 @@ struct Server::Impl {
     ModelCatalog& catalog;
     telemetry::Metrics metrics;
     InFlight in_flight;
+    Clients clients;
     Executor decoders;
     LiveHub live;
     SocketSessions sockets;

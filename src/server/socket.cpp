@@ -34,6 +34,10 @@ void Socket::close(Close code, const std::string& reason) const {
     connection_->shutdown(static_cast<drogon::CloseCode>(code), reason);
 }
 
+std::string Socket::peer() const {
+    return connection_->peerAddr().toIp();
+}
+
 void Socket::post(std::function<void()> task) {
     loop_->queueInLoop([self = shared_from_this(), task = std::move(task)] {
         if (self->open_) task();

@@ -40,6 +40,8 @@ public:
     void close(Close code, const std::string& reason) const;
     /// Runs `task` on the connection's loop, unless the connection is gone by then.
     void post(std::function<void()> task);
+    /// The address of the other side.
+    [[nodiscard]] std::string peer() const;
     /// `post`, for somebody who may outlive this.
     [[nodiscard]] std::function<void(std::function<void()>)> poster();
     /// Runs `task` on the connection's loop, again and again until the connection is gone. Call on that loop.

@@ -71,7 +71,10 @@ constexpr std::size_t kMostUnread = 1 << 20;
 class WyomingSession : public std::enable_shared_from_this<WyomingSession> {
 public:
     WyomingSession(Context& context, const trantor::TcpConnectionPtr& connection)
-        : context_(context), connection_(connection), loop_(connection->getLoop()) {}
+        : context_(context),
+          connection_(connection),
+          client_(connection->peerAddr().toIp()),
+          loop_(connection->getLoop()) {}
 
     void take(std::string_view bytes) {
         auto events = parser_.feed(bytes);
@@ -120,7 +123,7 @@ private:
         language_heard_.clear();
         const auto series = ++series_;
         auto input = LiveInput::open(
-            context_, model_, format, {.transcribe = {.language = language_}, .id = connection_name()},
+            context_, client_, model_, format, {.transcribe = {.language = language_}, .id = connection_name()},
             [loop = loop_](std::function<void()> task) { loop->queueInLoop(std::move(task)); }, weak_from_this(),
             [this, series](const LiveEvent& heard) {
                 if (series == series_) take_event(heard);
@@ -218,6 +221,7 @@ private:
 
     Context& context_;
     const std::weak_ptr<trantor::TcpConnection> connection_;
+    const std::string client_;
     trantor::EventLoop* const loop_;
     WyomingParser parser_;
     std::unique_ptr<LiveInput> input_;

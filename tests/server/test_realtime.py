@@ -272,6 +272,17 @@ def test_more_streams_than_allowed(fake, spoken):
                     break
 
 
+def test_more_streams_of_one_client_than_allowed(fake, spoken):
+    with fake("text=hello", "--set", "server.max_streams_per_client=1") as server:
+        server.wait_ready()
+        with Messages(server, PATH) as one, Messages(server, PATH) as other:
+            send_audio(one, spoken)
+            one.until("input_audio_buffer.speech_started")
+            send_audio(other, spoken[:48000])
+            error = other.until("error")["error"]
+            assert error["code"] == "queue_full" and "127.0.0.1 has 1 streams" in error["message"]
+
+
 def test_every_event_is_what_the_official_client_expects(ready, spoken):
     pytest.importorskip("openai", reason="NO OPENAI CLIENT: apt install python3-openai")
     from openai.types.realtime import RealtimeServerEvent

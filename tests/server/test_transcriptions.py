@@ -215,6 +215,28 @@ def test_a_full_queue_is_429_with_numbers(fake, error_of):
             client.close()
 
 
+def test_a_client_with_its_share_under_way_is_refused_and_another_is_not(fake, error_of):
+    with fake("hang=infer&slots=2", "--host", "0.0.0.0", "--set", "server.max_requests_per_client=1") as server:
+        server.wait_ready()
+        greedy = connect(server)
+        greedy.sendall(head(server, len(form())) + form())
+        wait_until(server, "busy")
+        answer = server.transcribe()
+        error_of(answer, 429, "queue_full")
+        assert "127.0.0.1 has 1 requests" in answer.text
+        assert int(lower(answer.headers)["retry-after"]) >= 1
+        other = socket.create_connection(greedy.getpeername(), timeout=PATIENCE, source_address=("127.0.0.2", 0))
+        other.sendall(head(server, len(form())) + form())
+        wait_until(server, "busy", 2)
+        greedy.close()
+        wait_until(server, "busy", 1)
+        again = connect(server)
+        again.sendall(head(server, len(form())) + form())
+        wait_until(server, "busy", 2)
+        for client in (other, again):
+            client.close()
+
+
 def wait_until(server, what, value=1):
     """Polls /model-status, which never waits, until the queue is as expected."""
     waited = threading.Event()

@@ -1,0 +1,30 @@
+#include "server/clients.hpp"
+
+#include <format>
+#include <utility>
+
+namespace hotmic::server {
+
+Result<Clients::Ticket> Clients::admit(const std::string& client, What what) {
+    const auto most = most_.at(std::to_underlying(what));
+    if (most == 0) return Ticket{};
+    const bool request = what == What::request;
+    const std::scoped_lock lock(mutex_);
+    auto& count = under_way_[{client, what}];
+    if (count >= most) {
+        return fail(ErrorCode::queue_full,
+                    std::format("{} has {} {} under way, and may have no more", client, count,
+                                request ? "requests" : "streams"),
+                    std::format("wait for one of them to end, or raise server.max_{}_per_client",
+                                request ? "requests" : "streams"));
+    }
+    ++count;
+    return Ticket(*this, {client, what});
+}
+
+void Clients::give_back(const Ticket::Key& key) {
+    const std::scoped_lock lock(mutex_);
+    if (--under_way_.at(key) == 0) under_way_.erase(key);
+}
+
+}  // namespace hotmic::server
