@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """How soon live text appears, and how good it is: recordings of ../shared/speech played in real time over a socket.
 
-usage: dev/in bench/streaming.py [--streams N …] [--seconds S] [--provider NAME …] [--json FILE]
+usage: dev/in bench/streaming.py [--streams N …] [--seconds S] [--engine NAME …] [--json FILE]
 
 Each stream plays other recordings, one after the other with a second of silence between, to a server of its own. Word ends are those of
 the same engine's batch transcript of the same recording. Measured are, for words that are in both texts,
@@ -12,8 +12,8 @@ the same engine's batch transcript of the same recording. Measured are, for word
   level     the highest level of service that had to be given up (docs/streaming.md), and seconds of audio dropped
   work      seconds of processor time of server and worker per second of audio
 
-whisper_cpp runs the model that HOTMIC_TEST_WHISPER_MODEL names, and is left out without one: the weights made for tests say the same sentence
-whatever they hear.
+whisper_cpp runs the model that HOTMIC_TEST_WHISPER_MODEL names; without one it runs the numbers model (models/numbers), which hears what
+espeak-ng voices say of numbers, held out from its training.
 """
 
 import argparse
@@ -21,9 +21,11 @@ import csv
 import difflib
 import json
 import os
+import random
 import re
 import statistics
 import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -31,7 +33,10 @@ from pathlib import Path
 
 import common
 import hotmic_py
-from hotmic_py import SPEECH, Messages, Server
+from hotmic_py import SOURCE, SPEECH, Messages, Server
+
+sys.path.insert(0, str(SOURCE / "models/numbers"))
+from numbers_model import sentences  # noqa: E402
 
 RATE = 16000
 GAP = 1.0
@@ -69,6 +74,17 @@ def clips():
     with open(SPEECH / "manifest.tsv", newline="") as file:
         rows = [row for row in csv.DictReader(file, delimiter="\t") if row["language"].startswith("en") and 2 < float(row["seconds"]) < 30]
     return [Clip(SPEECH / row["file"], row["reference"]) for row in rows if words_of(row["reference"])]
+
+
+def spoken_numbers(folder):
+    """Forty sentences of one to five seconds, by voices that the numbers model has not learnt from."""
+    chance, made = random.Random(7), []
+    for count in range(40):
+        text = " ".join(sentences.sentence(chance))
+        path = folder / f"{count}.wav"
+        subprocess.run(["espeak-ng", "-v", ["en-us+m3", "en-gb+f2", "en-us+Andy", "en-us+linda"][count % 4], "-w", path, text], check=True)
+        made.append(Clip(path, text))
+    return made
 
 
 class Player(threading.Thread):
@@ -139,11 +155,26 @@ def percentile(values, share):
     return sorted(values)[min(len(values) - 1, int(share * len(values)))]
 
 
-def measure(provider, streams, seconds, every):
-    flags = ["--provider", provider]
-    if provider == "whisper_cpp":
-        flags += ["--model", os.environ["HOTMIC_TEST_WHISPER_MODEL"]]
-    with tempfile.TemporaryDirectory() as home, Server(*flags, home=Path(home)) as server:
+def engines():
+    """Name → how it is started. Numbers need a warmup clip of their own."""
+    numbers = SOURCE / "models/numbers"
+    own_clip = [f"models.default.warmup.clip={numbers / 'clip.wav'}", f"models.default.warmup.clip_text={(numbers / 'clip.txt').read_text().strip()}"]
+    whisper = os.environ.get("HOTMIC_TEST_WHISPER_MODEL")
+    return {"pocketsphinx": ["--provider", "pocketsphinx"],
+            "whisper_cpp": ["--model", whisper] if whisper else
+                           ["--model", numbers / "hotmic-numbers.en-q5_0.bin", *(flag for each in own_clip for flag in ("--set", each))]}
+
+
+def recordings(engine, folder):
+    if engine == "whisper_cpp" and "HOTMIC_TEST_WHISPER_MODEL" not in os.environ:
+        return spoken_numbers(folder)
+    if not SPEECH.exists():
+        raise SystemExit(f"{SPEECH} is not there: {engine} is measured with its recordings")
+    return clips()
+
+
+def measure(engine, streams, seconds, every):
+    with tempfile.TemporaryDirectory() as home, Server(*engines()[engine], home=Path(home)) as server:
         server.wait_ready()
         players = []
         for number in range(streams):
@@ -169,7 +200,7 @@ def measure(provider, streams, seconds, every):
     batch = sum(edits(clip.reference, [word for word, _ in clip.batch]) for player in players for clip in player.playlist)
     first = [value for player in players for value in player.first]
     last = [value for player in players for value in player.last]
-    return {"provider": provider, "streams": streams, "partial_p50": statistics.median(first), "partial_p95": percentile(first, 0.95),
+    return {"engine": engine, "streams": streams, "partial_p50": statistics.median(first), "partial_p95": percentile(first, 0.95),
             "final_p50": statistics.median(last), "final_p95": percentile(last, 0.95), "live_errors": live / reference, "batch_errors": batch / reference,
             "level": LEVELS[max(player.level for player in players)], "dropped_s": sum(player.dropped for player in players),
             "work": used / sum(clip.seconds + GAP for player in players for clip in player.playlist)}
@@ -179,22 +210,21 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--streams", type=int, nargs="+", default=[1, 4, 16])
     parser.add_argument("--seconds", type=float, default=60, help="of audio each stream plays")
-    parser.add_argument("--provider", nargs="+", default=["pocketsphinx"] + ["whisper_cpp"] * ("HOTMIC_TEST_WHISPER_MODEL" in os.environ))
+    parser.add_argument("--engine", nargs="+", default=list(engines()))
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
-    if not SPEECH.exists():
-        raise SystemExit(f"{SPEECH} is not there: this bench plays its recordings")
-    every = clips()
     rows = []
     print("| engine | streams | partial p50 | p95 | final p50 | p95 | errors live | batch | level | dropped | work |")
     print("|---|---|---|---|---|---|---|---|---|---|---|")
-    for provider in arguments.provider:
-        for streams in arguments.streams:
-            row = measure(provider, streams, arguments.seconds, every)
-            rows.append(row)
-            print(f"| {provider} | {streams} | {row['partial_p50']:.2f} s | {row['partial_p95']:.2f} s | {row['final_p50']:.2f} s | "
-                  f"{row['final_p95']:.2f} s | {row['live_errors']:.1%} | {row['batch_errors']:.1%} | {row['level']} | {row['dropped_s']:.1f} s | "
-                  f"{row['work']:.2f} |", flush=True)
+    for engine in arguments.engine:
+        with tempfile.TemporaryDirectory() as folder:
+            every = recordings(engine, Path(folder))
+            for streams in arguments.streams:
+                row = measure(engine, streams, arguments.seconds, every)
+                rows.append(row)
+                print(f"| {engine} | {streams} | {row['partial_p50']:.2f} s | {row['partial_p95']:.2f} s | {row['final_p50']:.2f} s | "
+                      f"{row['final_p95']:.2f} s | {row['live_errors']:.1%} | {row['batch_errors']:.1%} | {row['level']} | "
+                      f"{row['dropped_s']:.1f} s | {row['work']:.2f} |", flush=True)
     if arguments.json:
         arguments.json.write_text(json.dumps(rows, indent=1))
 
