@@ -1,4 +1,5 @@
-/// What people and desktop clients ask: /health, /model-status, /capabilities, /metrics, and an index at /.
+/// What people and desktop clients ask: /health, /model-status, /capabilities, /metrics, and at / the live page or an
+/// index.
 #include <drogon/HttpAppFramework.h>
 #include <unistd.h>
 
@@ -9,6 +10,7 @@
 
 #include "lifecycle/memory_info.hpp"
 #include "server/context.hpp"
+#include "server/page.hpp"
 #include "server/responses.hpp"
 #include "server/transition_json.hpp"
 #include "text/json.hpp"
@@ -325,7 +327,7 @@ void register_health(Context& context) {
     get("/capabilities", [&context] { return respond_json(to_json(capabilities_body(context))); });
     get("/metrics",
         [&context] { return respond_text(metrics_text(context), "text/plain; version=0.0.4; charset=utf-8"); });
-    get("/", [] {
+    const auto index = [] {
         return respond_json(to_json(wire::Index{.endpoints = {"POST /v1/audio/transcriptions",
                                                               "POST /v1/audio/translations",
                                                               "WS /v1/realtime",
@@ -359,7 +361,15 @@ void register_health(Context& context) {
                                                               "GET /admin/jobs/{id}/events",
                                                               "GET /admin/events",
                                                               "POST /admin/reload"}}));
-    });
+    };
+    register_page_parts();
+    app.registerHandler("/",
+                        [index](const drogon::HttpRequestPtr& request, Respond&& respond) {
+                            auto response = wants_page(request) ? respond_page(request) : index();
+                            response->addHeader("Vary", "Accept");
+                            respond(response);
+                        },
+                        {drogon::Get, drogon::Head});
 }
 
 }  // namespace hotmic::server

@@ -1,0 +1,90 @@
+#include "server/page.hpp"
+
+#include <drogon/HttpAppFramework.h>
+
+#include <array>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "page_etags.hpp"
+#include "server/responses.hpp"
+
+namespace hotmic::server {
+namespace {
+
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wc++26-extensions"  // #embed is C++26; every compiler we support takes it
+#ifdef __clang__
+#pragma GCC diagnostic ignored "-Wc23-extensions"
+#endif
+constexpr unsigned char kHtml[] = {
+#embed HOTMIC_PAGE_HTML
+};
+constexpr unsigned char kScript[] = {
+#embed HOTMIC_PAGE_JS
+};
+constexpr unsigned char kWorklet[] = {
+#embed HOTMIC_PAGE_WORKLET
+};
+constexpr unsigned char kStyle[] = {
+#embed HOTMIC_PAGE_CSS
+};
+constexpr unsigned char kIcon[] = {
+#embed HOTMIC_PAGE_ICON
+};
+#pragma GCC diagnostic pop
+
+struct Part {
+    const char* path;
+    const char* content_type;
+    std::string_view etag;
+    std::span<const unsigned char> body;
+};
+
+constexpr Part kPage{"/", "text/html; charset=utf-8", page_etags::html, kHtml};
+constexpr std::array kParts{
+    Part{"/page.js", "text/javascript; charset=utf-8", page_etags::js, kScript},
+    Part{"/page-worklet.js", "text/javascript; charset=utf-8", page_etags::worklet, kWorklet},
+    Part{"/page.css", "text/css; charset=utf-8", page_etags::css, kStyle},
+    Part{"/page.svg", "image/svg+xml", page_etags::icon, kIcon},
+};
+
+/// Nothing from anywhere else, and nobody may frame it. A page that can only talk to its own server cannot leak what
+/// is said to it.
+constexpr const char* kPolicy =
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; "
+    "form-action 'none'; frame-ancestors 'none'";
+
+drogon::HttpResponsePtr respond_part(const Part& part, const drogon::HttpRequestPtr& request) {
+    const bool known = request->getHeader("if-none-match").contains(part.etag);
+    auto response = respond_text(known ? std::string{} : std::string(part.body.begin(), part.body.end()),
+                                 part.content_type, known ? 304 : 200);
+    response->addHeader("ETag", std::string(part.etag));
+    response->addHeader("Cache-Control", "no-cache");  // kept, and asked for each time: another version may be running
+    response->addHeader("Content-Security-Policy", kPolicy);
+    response->addHeader("X-Content-Type-Options", "nosniff");
+    response->addHeader("Referrer-Policy", "no-referrer");
+    return response;
+}
+
+}  // namespace
+
+bool wants_page(const drogon::HttpRequestPtr& request) {
+    return request->getHeader("accept").contains("text/html");
+}
+
+drogon::HttpResponsePtr respond_page(const drogon::HttpRequestPtr& request) {
+    return respond_part(kPage, request);
+}
+
+void register_page_parts() {
+    for (const auto& part : kParts) {
+        drogon::app().registerHandler(
+            part.path,
+            [&part](const drogon::HttpRequestPtr& request, Respond&& respond) { respond(respond_part(part, request)); },
+            {drogon::Get, drogon::Head});
+    }
+}
+
+}  // namespace hotmic::server
