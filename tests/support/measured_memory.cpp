@@ -37,7 +37,6 @@ std::vector<Asked> requests_of(const ModelInfo& info, const WarmRequests& reques
         for (const auto& path : info.warmup_cases) {
             auto& all = everything.options;
             all.word_timestamps |= path.options.word_timestamps;
-            if (!path.options.prompt.empty()) all.prompt = path.options.prompt;
             if (path.options.temperature > 0) {
                 all.temperature = path.options.temperature;
                 all.temperature_fallback = path.options.temperature_fallback;
@@ -45,6 +44,9 @@ std::vector<Asked> requests_of(const ModelInfo& info, const WarmRequests& reques
             }
         }
         asked.push_back(std::move(everything));
+        for (const auto& path : info.warmup_cases) {
+            if (!path.options.prompt.empty()) asked.push_back({5, path.options});
+        }
     } else {
         for (const auto& path : info.warmup_cases) asked.push_back({5, path.options});
         for (const double seconds : info.warmup_lengths) asked.push_back({seconds, {}});

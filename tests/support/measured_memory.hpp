@@ -16,8 +16,8 @@ struct MeasuredMemory {
 
 /// Which requests make a slot warm: all that a warmup sends, and a window as long as the server ever gives an engine.
 struct WarmRequests {
-    /// One request that asks for everything at once, instead of one for each path: fewer passes of the encoder, and
-    /// within a percent of the same memory. For shapes that take minutes a pass.
+    /// One request that asks for everything but a prompt at once, instead of one for each path: fewer passes of the
+    /// encoder, and within a percent of the same memory. For shapes that take minutes a pass.
     bool few = false;
 };
 
