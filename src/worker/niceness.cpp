@@ -19,9 +19,10 @@ int niceness_of(pid_t thread) {
 /// Returns whether any thread had to be changed.
 bool set_every_thread(pid_t process, int niceness) {
     bool changed = false;
-    std::error_code gone;
-    for (const auto& entry : std::filesystem::directory_iterator(std::format("/proc/{}/task", process), gone)) {
-        const auto name = entry.path().filename().string();
+    std::error_code gone;  // the process may end at any time
+    std::filesystem::directory_iterator task(std::format("/proc/{}/task", process), gone);
+    for (; !gone && task != std::filesystem::directory_iterator(); task.increment(gone)) {
+        const auto name = task->path().filename().string();
         pid_t thread = 0;
         std::from_chars(name.data(), name.data() + name.size(), thread);
         if (niceness_of(thread) == niceness) continue;

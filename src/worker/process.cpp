@@ -59,6 +59,7 @@ std::vector<char*> worker_environment() {
 Result<std::unique_ptr<WorkerProcess>> WorkerProcess::spawn(const std::filesystem::path& executable,
                                                             std::string instance, Callbacks callbacks,
                                                             std::chrono::milliseconds heartbeat_timeout) {
+    const bool yields = may_raise_priority();
     std::array<int, 2> control{};
     std::array<int, 2> log{};
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, control.data()) != 0)
@@ -95,7 +96,6 @@ Result<std::unique_ptr<WorkerProcess>> WorkerProcess::spawn(const std::filesyste
     std::string command = "worker";
     std::array<char*, 3> arguments{program.data(), command.data(), nullptr};
     auto environment = worker_environment();
-    const bool yields = may_raise_priority();
     pid_t pid = -1;
     const int code = posix_spawn(&pid, program.c_str(), &actions, &attributes, arguments.data(), environment.data());
     posix_spawn_file_actions_destroy(&actions);
