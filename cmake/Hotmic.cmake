@@ -9,6 +9,13 @@ function(hotmic_library name)
   target_link_libraries(hotmic_${name} PUBLIC ${ARG_DEPS} PRIVATE hotmic_flags)
 endfunction()
 
+# hotmic_embeds(clip.cpp FILE …): this source takes these files in with #embed, so a change of theirs is a reason to compile it
+# again. #embed is C++26 (to Clang: C23), and every compiler we support takes it.
+function(hotmic_embeds source)
+  set_source_files_properties(${source} PROPERTIES OBJECT_DEPENDS "${ARGN}"
+                              COMPILE_OPTIONS "-Wno-c++26-extensions;-Wno-c23-extensions")
+endfunction()
+
 # hotmic_test(lifecycle DEPS … LABELS …): one GoogleTest program from every .cpp of this folder.
 function(hotmic_test name)
   cmake_parse_arguments(ARG "" "TIMEOUT" "DEPS;LABELS" ${ARGN})

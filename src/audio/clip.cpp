@@ -12,18 +12,12 @@
 namespace hotmic::audio {
 namespace {
 
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wc++26-extensions"  // #embed is C++26; every compiler we support takes it
-#ifdef __clang__
-#pragma GCC diagnostic ignored "-Wc23-extensions"
-#endif
 constexpr unsigned char kEncoded[HOTMIC_CLIP_BYTES] = {
 #embed "clip/hotmic-clip.flac"
 };
 constexpr char kText[] = {
 #embed "clip/hotmic-clip.txt"
 };
-#pragma GCC diagnostic pop
 
 /// The 44 bytes before the samples of a mono 16-bit WAV file.
 std::array<std::byte, 44> wav_header(std::size_t data_bytes) {

@@ -91,6 +91,11 @@ void add_shortcuts(CLI::App& command, ConfigFlags& flags, const std::array<Short
     }
 }
 
+void add_speech_flags(CLI::App& command, TranscribeOptions& options) {
+    command.add_option("-l,--language", options.language, "Code or name; default: detected")->type_name("LANGUAGE");
+    command.add_option("--prompt", options.prompt, "Text that shows spelling and context")->type_name("TEXT");
+}
+
 /// The whole grammar. Each command sets `action`; it runs after parsing.
 class Grammar {
 public:
@@ -182,10 +187,7 @@ private:
         transcribe_command
             .add_option("-o,--output", transcribe_.output, "File to write, or folder (always one for several files)")
             ->type_name("PATH");
-        transcribe_command.add_option("-l,--language", transcribe_.options.language, "Code or name; default: detected")
-            ->type_name("LANGUAGE");
-        transcribe_command.add_option("--prompt", transcribe_.options.prompt, "Text that shows spelling and context")
-            ->type_name("TEXT");
+        add_speech_flags(transcribe_command, transcribe_.options);
         transcribe_command.add_flag_callback(
             "--translate", [this] { transcribe_.options.task = Task::translate; }, "Translate into English");
         transcribe_command
@@ -234,10 +236,7 @@ private:
         listen_command.add_option("--channels", listen_.channels, "Channels on standard input")
             ->type_name("N")
             ->capture_default_str();
-        listen_command.add_option("-l,--language", listen_.options.language, "Code or name; default: detected")
-            ->type_name("LANGUAGE");
-        listen_command.add_option("--prompt", listen_.options.prompt, "Text that shows spelling and context")
-            ->type_name("TEXT");
+        add_speech_flags(listen_command, listen_.options);
         listen_command.add_flag("--json", listen_.json, "Every event as a line of JSON, partials included");
         add_config_flags(listen_command, flags_);
         add_shortcuts(listen_command, flags_, kModelShortcuts);

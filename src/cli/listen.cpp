@@ -108,14 +108,26 @@ private:
     audio::PcmDecoder decoder_;
 };
 
-/// A pipe may hold hours that come at once: they wait there until what was taken has been decoded.
-void keep_pace(const LiveStream& stream, const std::stop_token& stop) {
-    constexpr double kEnough = 20;  // seconds
-    while (stream.status().backlog_seconds > kEnough && !stop.stop_requested())
-        std::this_thread::sleep_for(kGlance / 4);
+/// How many utterances have been decoded or given up: what was waited for when there are too many.
+using Settled = std::atomic<std::uint64_t>;
+
+void settle_one(Settled& settled) {
+    ++settled;
+    settled.notify_all();
 }
 
-Result<void> pass_on(PipedSamples& samples, LiveStream& stream, const std::stop_token& stop) {
+/// A pipe may hold hours that come at once: they wait there until what was taken has been decoded.
+void keep_pace(const LiveStream& stream, Settled& settled, const std::stop_token& stop) {
+    constexpr double kEnough = 20;  // seconds
+    const std::stop_callback wake(stop, [&] { settle_one(settled); });
+    while (!stop.stop_requested()) {
+        const auto before = settled.load();
+        if (stream.status().backlog_seconds <= kEnough) return;
+        settled.wait(before);
+    }
+}
+
+Result<void> pass_on(PipedSamples& samples, LiveStream& stream, Settled& settled, const std::stop_token& stop) {
     std::vector<float> taken;
     while (true) {
         taken.clear();
@@ -123,7 +135,7 @@ Result<void> pass_on(PipedSamples& samples, LiveStream& stream, const std::stop_
         if (!more) return std::unexpected(std::move(more).error());
         stream.push(taken);
         if (!*more) return {};
-        keep_pace(stream, stop);
+        keep_pace(stream, settled, stop);
     }
 }
 
@@ -239,11 +251,15 @@ int listen(const ConfigFlags& flags, const ListenFlags& what, const ProviderRegi
 
     LiveHub hub(1);
     Mailbox mailbox;
+    Settled settled = 0;
     auto leases = [&](std::string lost, std::function<void(Result<Lease>)> then) {
         manager.when_ready(in(manager.options().queue_timeout), std::move(then), std::move(lost));
     };
-    auto opened = hub.open(leases, {.transcribe = what.options, .id = "listen"},
-                           [&](const LiveEvent& event) { mailbox.put(event); });
+    auto opened = hub.open(leases, {.transcribe = what.options, .id = "listen"}, [&](const LiveEvent& event) {
+        using enum LiveEvent::Kind;
+        if (event.kind == final || event.kind == failed || event.kind == dropped) settle_one(settled);
+        mailbox.put(event);
+    });
     if (!opened) return report(opened.error());
     const auto stream = *std::move(opened);
 
@@ -263,7 +279,7 @@ int listen(const ConfigFlags& flags, const ListenFlags& what, const ProviderRegi
     Result<void> heard;
     auto stopping = interruption.listening();
     std::jthread ear([&, stop = stopping.get_token()] {
-        heard = pipe ? pass_on(*pipe, *stream, stop) : pass_on(*microphone, *stream, stop);
+        heard = pipe ? pass_on(*pipe, *stream, settled, stop) : pass_on(*microphone, *stream, stop);
         stream->finish();
     });
     ProgressLine line;

@@ -41,8 +41,7 @@ private:
           model_(std::move(model)),
           stream_(std::move(stream)) {}
 
-    Clients::Ticket share_;
-
+    Clients::Ticket share_;  // first, so given back last: when the stream is gone
     audio::PcmDecoder decoder_;
     EntryPtr model_;
     std::unique_ptr<LiveStream> stream_;

@@ -13,11 +13,6 @@
 namespace hotmic::server {
 namespace {
 
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wc++26-extensions"  // #embed is C++26; every compiler we support takes it
-#ifdef __clang__
-#pragma GCC diagnostic ignored "-Wc23-extensions"
-#endif
 constexpr unsigned char kHtml[] = {
 #embed HOTMIC_PAGE_HTML
 };
@@ -33,7 +28,6 @@ constexpr unsigned char kStyle[] = {
 constexpr unsigned char kIcon[] = {
 #embed HOTMIC_PAGE_ICON
 };
-#pragma GCC diagnostic pop
 
 struct Part {
     const char* path;

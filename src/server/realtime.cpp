@@ -455,10 +455,8 @@ private:
 Result<void> authorize_socket(const drogon::HttpRequestPtr& request, const std::vector<std::string>& keys) {
     if (auto known = authorize(request, keys); known) return known;
     constexpr std::string_view kPrefix = "openai-insecure-api-key.";
-    for (const auto part : std::views::split(request->getHeader("sec-websocket-protocol"), ',')) {
-        auto protocol = std::string_view(part);
-        protocol.remove_prefix(std::min(protocol.find_first_not_of(' '), protocol.size()));
-        if (protocol.starts_with(kPrefix)) return check_key(protocol.substr(kPrefix.size()), keys);
+    for (const std::string_view offered : offered_subprotocols(request)) {
+        if (offered.starts_with(kPrefix)) return check_key(offered.substr(kPrefix.size()), keys);
     }
     return check_key(request->getParameter("api_key"), keys);
 }

@@ -119,7 +119,7 @@ void Recognition::answer(Result<Transcript> result, const RequestTimings& timing
     }
     const auto retry = result ? std::nullopt : retry_after_seconds(result.error());
     lease_ = Lease();
-    share_ = {};
+    share_ = {};  // before the answer: whoever has it may ask again
     done_({std::move(result), server_->name, retry});
     ticket_.reset();
 }

@@ -21,6 +21,17 @@ struct Connected {
 
 }  // namespace
 
+std::vector<std::string> offered_subprotocols(const drogon::HttpRequestPtr& request) {
+    std::vector<std::string> offered;
+    for (const auto part : std::views::split(request->getHeader("sec-websocket-protocol"), ',')) {
+        auto each = std::string_view(part);
+        each.remove_prefix(std::min(each.find_first_not_of(' '), each.size()));
+        each.remove_suffix(each.size() - (each.find_last_not_of(' ') + 1));
+        offered.emplace_back(each);
+    }
+    return offered;
+}
+
 Socket::Socket(drogon::WebSocketConnectionPtr connection)
     : connection_(std::move(connection)), loop_(trantor::EventLoop::getEventLoopOfCurrentThread()) {}
 
@@ -129,22 +140,12 @@ private:
     const OpenSession open_;
 };
 
-/// True when a list like "realtime, openai-insecure-api-key.KEY" has the name.
-bool offers(std::string_view list, std::string_view name) {
-    return std::ranges::any_of(std::views::split(list, ','), [&](const auto part) {
-        auto each = std::string_view(part);
-        each.remove_prefix(std::min(each.find_first_not_of(' '), each.size()));
-        each.remove_suffix(each.size() - (each.find_last_not_of(' ') + 1));
-        return each == name;
-    });
-}
-
 /// Tells a client that offers subprotocols which one is spoken. A browser ends a connection where none is chosen, and
 /// the library chooses none.
 template <class Route>
 void choose_subprotocol(const drogon::HttpRequestPtr& request, const drogon::HttpResponsePtr& response) {
     if (response->statusCode() != drogon::k101SwitchingProtocols || request->path() != Route::kPath) return;
-    if (offers(request->getHeader("sec-websocket-protocol"), Route::kSubprotocol))
+    if (std::ranges::contains(offered_subprotocols(request), Route::kSubprotocol))
         response->addHeader("Sec-WebSocket-Protocol", Route::kSubprotocol);
 }
 

@@ -27,6 +27,9 @@ enum class Close : std::uint16_t {
     failed = 1011,  ///< our fault
 };
 
+/// The subprotocols that a client offers, in its order.
+[[nodiscard]] std::vector<std::string> offered_subprotocols(const drogon::HttpRequestPtr& request);
+
 /// One connection. `send`, `close` and `post` may be called from any thread.
 class Socket : public std::enable_shared_from_this<Socket> {
 public:
