@@ -33,7 +33,7 @@ from pathlib import Path
 
 import common
 import hotmic_py
-from hotmic_py import SOURCE, SPEECH, Messages, Server
+from hotmic_py import NEW_VOICES, NUMBERS, SOURCE, SPEECH, Messages, Server
 
 sys.path.insert(0, str(SOURCE / "models/numbers"))
 from numbers_model import sentences  # noqa: E402
@@ -82,7 +82,7 @@ def spoken_numbers(folder):
     for count in range(40):
         text = " ".join(sentences.sentence(chance))
         path = folder / f"{count}.wav"
-        subprocess.run(["espeak-ng", "-v", ["en-us+m3", "en-gb+f2", "en-us+Andy", "en-us+linda"][count % 4], "-w", path, text], check=True)
+        subprocess.run(["espeak-ng", "-v", NEW_VOICES[count % len(NEW_VOICES)], "-w", path, text], check=True)
         made.append(Clip(path, text))
     return made
 
@@ -156,13 +156,9 @@ def percentile(values, share):
 
 
 def engines():
-    """Name → how it is started. Numbers need a warmup clip of their own."""
-    numbers = SOURCE / "models/numbers"
-    own_clip = [f"models.default.warmup.clip={numbers / 'clip.wav'}", f"models.default.warmup.clip_text={(numbers / 'clip.txt').read_text().strip()}"]
+    """Name → how it is started."""
     whisper = os.environ.get("HOTMIC_TEST_WHISPER_MODEL")
-    return {"pocketsphinx": ["--provider", "pocketsphinx"],
-            "whisper_cpp": ["--model", whisper] if whisper else
-                           ["--model", numbers / "hotmic-numbers.en-q5_0.bin", *(flag for each in own_clip for flag in ("--set", each))]}
+    return {"pocketsphinx": ["--provider", "pocketsphinx"], "whisper_cpp": ["--model", whisper] if whisper else NUMBERS}
 
 
 def recordings(engine, folder):

@@ -3,30 +3,14 @@
 import json
 import os
 import pty
-import re
 import signal
 import subprocess
 import threading
 
 import pytest
-from hotmic_py import CLIP, CLIP_TEXT, PATIENCE, environment, program
+from hotmic_py import CLIP, PATIENCE, environment, heard, program, speech_pcm
 
 OWN = ["--provider", "pocketsphinx", "--level", "0"]
-
-
-def pcm(rate=16000, channels=1, silence=0):
-    """The built-in clip as 16-bit samples, with so many seconds of silence after it."""
-    return subprocess.run(["ffmpeg", "-v", "error", "-i", CLIP, "-af", f"apad=pad_dur={silence}", "-f", "s16le", "-ar", str(rate), "-ac", str(channels), "-"],
-                          capture_output=True, check=True).stdout
-
-
-def words(text):
-    return re.findall(r"[a-z']+", text.lower())
-
-
-def heard(text):
-    expected = words(CLIP_TEXT)
-    return sum(word in words(text) for word in expected) / len(expected)
 
 
 @pytest.fixture
@@ -61,7 +45,7 @@ def until(process, kind):
 
 @pytest.mark.parametrize("form", [(16000, 1), (48000, 2)])
 def test_piped_samples_become_lines(hotmic, form):
-    done = hotmic("listen", *OWN, "-", "--rate", form[0], "--channels", form[1], stdin=pcm(*form, silence=1))
+    done = hotmic("listen", *OWN, "-", "--rate", form[0], "--channels", form[1], stdin=speech_pcm(form[0], 1, form[1]))
     assert done.code == 0, done.err
     assert heard(done.out) > 0.6
     assert len(done.out.splitlines()) == 1
@@ -69,7 +53,7 @@ def test_piped_samples_become_lines(hotmic, form):
 
 
 def test_what_comes_at_once_is_not_dropped(hotmic):
-    done = hotmic("listen", *OWN, "-", "--json", stdin=pcm(silence=1) * 12)
+    done = hotmic("listen", *OWN, "-", "--json", stdin=speech_pcm(seconds=1) * 12)
     events = [json.loads(line) for line in done.out.splitlines()]
     assert not [event for event in events if event["type"] == "dropped"]
     finals = [event for event in events if event["type"] == "final"]
@@ -81,7 +65,7 @@ def test_what_comes_at_once_is_not_dropped(hotmic):
 def test_partials_come_while_it_is_said(listening):
     process = listening("-", "--json")
     until(process, "model_ready")
-    samples = pcm()
+    samples = speech_pcm()
     process.stdin.write(samples[:96000])  # three seconds; what follows waits until they have been told
     process.stdin.flush()
     partial, before = until(process, "partial")
@@ -99,7 +83,7 @@ def test_partials_come_while_it_is_said(listening):
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_utterance_still_becomes_final(listening, stop):
     process = listening("-", "--json")
-    process.stdin.write(pcm()[:112000])  # ends within a word
+    process.stdin.write(speech_pcm()[:112000])  # ends within a word
     process.stdin.flush()
     until(process, "partial")
     process.send_signal(stop)
@@ -138,7 +122,7 @@ def test_a_terminal_shows_what_is_being_said(listening):
     ours, theirs = pty.openpty()
     process = listening("-", stderr=theirs)
     os.close(theirs)
-    process.stdin.write(pcm()[:96000])
+    process.stdin.write(speech_pcm()[:96000])
     process.stdin.flush()
     drawn = ""
     while heard(drawn) < 0.2:

@@ -7,19 +7,13 @@ import re
 import subprocess
 
 import pytest
-from hotmic_py import CLIP, CLIP_TEXT, PATIENCE, Server, environment, program
+from hotmic_py import CLIP, CLIP_TEXT, PATIENCE, Server, environment, heard, program
 
 OWN = ["--provider", "pocketsphinx"]
 
 
 def words(text):
     return re.findall(r"[a-z']+", text.lower())
-
-
-def heard(text):
-    """Share of the clip's words that are in the text."""
-    expected = words(CLIP_TEXT)
-    return sum(word in words(text) for word in expected) / len(expected)
 
 
 def test_a_file_becomes_text_on_standard_output(hotmic):

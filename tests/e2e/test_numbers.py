@@ -7,12 +7,8 @@ import subprocess
 import pytest
 
 import hotmic_py
-from hotmic_py import SOURCE, Messages, Server
+from hotmic_py import NEW_VOICES, NUMBERS, NUMBERS_MODEL, NUMBERS_TEXT, SOURCE, Messages, Server
 
-MODEL = SOURCE / "models/numbers/hotmic-numbers.en-q5_0.bin"
-CLIP = SOURCE / "models/numbers/clip.wav"
-CLIP_TEXT = (SOURCE / "models/numbers/clip.txt").read_text().strip()
-VOICES = ["en-us+m3", "en-gb+f2", "en-us+Andy", "en-us+linda"]
 SENTENCES = ["forty two", "nine one one", "three hundred and sixty five", "stop", "march the fourth", "half past seven", "seven oh nine four"]
 
 
@@ -25,28 +21,27 @@ def say(text, path, voice="en-us+m3", rate=16000):
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
-    with Server("--model", MODEL, "--set", f"models.default.warmup.clip={CLIP}", "--set", f"models.default.warmup.clip_text={CLIP_TEXT}",
-                home=tmp_path_factory.mktemp("home")) as server:
+    with Server(*NUMBERS, home=tmp_path_factory.mktemp("home")) as server:
         yield server.wait_ready()
 
 
 def test_level_one_hears_what_is_said(server):
     warmup = server.request("/model-status").json()["warmup"]
     assert warmup["complete"]
-    assert warmup["transcript"].strip() == CLIP_TEXT
+    assert warmup["transcript"].strip() == NUMBERS_TEXT
     assert warmup["word_error_rate"] == 0
 
 
 def test_it_is_a_whisper_model_like_any_other(server):
     health = server.request("/model-status").json()
     assert health["stats"]["provider"] == "whisper_cpp"
-    inspected = hotmic_py.run("inspect", MODEL, home=SOURCE).out
+    inspected = hotmic_py.run("inspect", NUMBERS_MODEL, home=SOURCE).out
     assert "q5_0" in inspected
 
 
 def test_numbers_are_heard(server, tmp_path):
     heard, said = [], []
-    for voice in VOICES:
+    for voice in NEW_VOICES:
         for sentence in SENTENCES:
             answer = server.transcribe(say(sentence, tmp_path / "said.wav", voice))
             heard.append(answer.json()["text"].strip())
@@ -78,7 +73,7 @@ def test_silence_and_noise_have_no_text(server, tmp_path):
 
 
 def test_the_command_line_hears_a_voice_that_is_new_to_it(tmp_path):
-    done = hotmic_py.run("transcribe", "--model", MODEL, say("forty two", tmp_path / "said.wav", "en-us+f2"), home=tmp_path)
+    done = hotmic_py.run("transcribe", "--model", NUMBERS_MODEL, say("forty two", tmp_path / "said.wav", "en-us+f2"), home=tmp_path)
     assert done.out.strip() == "forty two"
 
 
@@ -94,12 +89,11 @@ def test_live(server, tmp_path):
 def test_auto_never_takes_it_for_dictation(tmp_path):
     folder = tmp_path / ".local/share/hotmic/models"
     folder.mkdir(parents=True)
-    (folder / MODEL.name).symlink_to(MODEL)
+    (folder / NUMBERS_MODEL.name).symlink_to(NUMBERS_MODEL)
     with Server(home=tmp_path) as server:
         assert server.wait_for(r"^ *model default: (.*)").group(1).startswith("pocketsphinx")
 
 
 def test_hotmic_warmup_sends_the_models_own_clip(tmp_path):
-    done = hotmic_py.run("warmup", "--json", "--model", MODEL, "--set", f"models.default.warmup.clip={CLIP}",
-                         "--set", f"models.default.warmup.clip_text={CLIP_TEXT}", home=tmp_path)
-    assert json.loads(done.out)["first_request"]["text"].strip() == CLIP_TEXT
+    done = hotmic_py.run("warmup", "--json", *NUMBERS, home=tmp_path)
+    assert json.loads(done.out)["first_request"]["text"].strip() == NUMBERS_TEXT

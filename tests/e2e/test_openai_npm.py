@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from hotmic_py import CLIP, CLIP_TEXT, PATIENCE, Server, speech_pcm
+from hotmic_py import CLIP, PATIENCE, Server, heard, speech_pcm
 
 PACKAGE = Path(__file__).parent / "npm"
 NO_NETWORK = ("ENOTFOUND", "EAI_AGAIN", "ECONNREFUSED", "ECONNRESET", "ETIMEDOUT", "ENETUNREACH", "EHOSTUNREACH", "network")
@@ -75,12 +75,6 @@ def got(installed, tmp_path_factory):
                                   timeout=6 * PATIENCE, check=False)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
-
-
-def heard(text):
-    words = [word.strip(".,").lower() for word in CLIP_TEXT.split()]
-    spoken = [word.strip(".,").lower() for word in text.split()]
-    return sum(word in spoken for word in words) / len(words)
 
 
 def test_models(got):

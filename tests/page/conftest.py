@@ -1,7 +1,6 @@
 """The live page in a real headless Chromium whose microphone is a WAV file."""
 
 import shutil
-import socket
 import subprocess
 import sys
 from contextlib import ExitStack
@@ -12,10 +11,6 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 
 import hotmic_py  # noqa: E402
-
-MODEL = hotmic_py.SOURCE / "models/numbers/hotmic-numbers.en-q5_0.bin"
-WARMUP_CLIP = MODEL.with_name("clip.wav")
-WARMUP_TEXT = MODEL.with_name("clip.txt").read_text().strip()
 
 
 def chromium(profile, **options):
@@ -56,9 +51,7 @@ def fake(tmp_path):
 @pytest.fixture
 def on_one_port(tmp_path):
     """The name of a program that is hotmic-faults, and takes the same port each time where the helper asks for any."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = hotmic_py.free_port()
     script = tmp_path / "hotmic-on-one-port"
     script.write_text(f'#!/bin/sh\nshift 3  # serve --port 0\nexec "{hotmic_py.program("hotmic-faults")}" serve --port {port} "$@"\n')
     script.chmod(0o755)
@@ -68,8 +61,7 @@ def on_one_port(tmp_path):
 @pytest.fixture(scope="module")
 def numbers(tmp_path_factory):
     """A READY server that understands spoken numbers."""
-    with hotmic_py.Server("--model", MODEL, "--set", f"models.default.warmup.clip={WARMUP_CLIP}", "--set",
-                          f"models.default.warmup.clip_text={WARMUP_TEXT}", home=tmp_path_factory.mktemp("home")) as server:
+    with hotmic_py.Server(*hotmic_py.NUMBERS, home=tmp_path_factory.mktemp("home")) as server:
         yield server.wait_ready()
 
 

@@ -15,7 +15,7 @@ import pytest
 pytest.importorskip("websockets", reason="NO WEBSOCKETS: apt install python3-websockets")
 import websockets.protocol  # noqa: E402
 import websockets.sync.client  # noqa: E402
-from hotmic_py import CLIP, PATIENCE, SANITIZED, Server, speech_pcm  # noqa: E402
+from hotmic_py import CLIP, PATIENCE, SANITIZED, Server, free_port, speech_pcm  # noqa: E402
 
 ROUNDS = int(os.environ.get("HOTMIC_FUZZ_ROUNDS", 40))
 SEED = int(os.environ.get("HOTMIC_FUZZ_SEED", 1))
@@ -49,9 +49,7 @@ def damaged(rng, data, most=4):
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        wyoming = probe.getsockname()[1]
+    wyoming = free_port()
     with Server("--provider", "fake", "--model", "fake:slots=2&text=fake", "--level", "0", "--set", f"server.wyoming_port={wyoming}",
                 home=tmp_path_factory.mktemp("home"), name="hotmic-faults") as server:
         server.wyoming = wyoming

@@ -255,14 +255,16 @@ def test_at_shutdown_what_was_said_is_still_told(fake, spoken):
             assert time.monotonic() - began < 25, "streams do not hold a server up until its patience ends"
 
 
-def test_more_streams_than_allowed(fake, spoken):
-    with fake("text=hello", "--set", "server.max_streams=1") as server:
+@pytest.mark.parametrize("limit, why", [("max_streams", "1 streams are open"), ("max_streams_per_client", "127.0.0.1 has 1 streams")])
+def test_more_streams_than_allowed(fake, spoken, limit, why):
+    with fake("text=hello", "--set", f"server.{limit}=1") as server:
         server.wait_ready()
         with Messages(server, PATH) as one, Messages(server, PATH) as other:
             send_audio(one, spoken)
             one.until("input_audio_buffer.speech_started")
             send_audio(other, spoken[:48000])
-            assert other.until("error")["error"]["code"] == "queue_full"
+            error = other.until("error")["error"]
+            assert error["code"] == "queue_full" and why in error["message"]
         with Messages(server, PATH) as third:
             deadline = time.monotonic() + 30
             while True:  # until the server has seen the others go
@@ -270,17 +272,6 @@ def test_more_streams_than_allowed(fake, spoken):
                 send_audio(third, spoken)
                 if third.until(COMPLETED) and time.monotonic() < deadline:
                     break
-
-
-def test_more_streams_of_one_client_than_allowed(fake, spoken):
-    with fake("text=hello", "--set", "server.max_streams_per_client=1") as server:
-        server.wait_ready()
-        with Messages(server, PATH) as one, Messages(server, PATH) as other:
-            send_audio(one, spoken)
-            one.until("input_audio_buffer.speech_started")
-            send_audio(other, spoken[:48000])
-            error = other.until("error")["error"]
-            assert error["code"] == "queue_full" and "127.0.0.1 has 1 streams" in error["message"]
 
 
 def test_every_event_is_what_the_official_client_expects(ready, spoken):

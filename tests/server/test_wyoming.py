@@ -6,15 +6,9 @@ import socket
 import pytest
 
 import hotmic_py
-from hotmic_py import speech_pcm
+from hotmic_py import free_port, speech_pcm
 
 FORMAT = {"rate": 16000, "width": 2, "channels": 1}
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 class Client:

@@ -8,6 +8,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import tempfile
 import threading
@@ -19,6 +20,12 @@ from pathlib import Path
 SOURCE = Path(__file__).resolve().parents[2]
 CLIP = SOURCE / "src/audio/clip/hotmic-clip.flac"
 CLIP_TEXT = (SOURCE / "src/audio/clip/hotmic-clip.txt").read_text().strip()
+NUMBERS_MODEL = SOURCE / "models/numbers/hotmic-numbers.en-q5_0.bin"
+NUMBERS_TEXT = NUMBERS_MODEL.with_name("clip.txt").read_text().strip()
+# Flags for the numbers model: the built-in warmup clip is everyday English, which it does not know.
+NUMBERS = ["--model", NUMBERS_MODEL, "--set", f"models.default.warmup.clip={NUMBERS_MODEL.with_name('clip.wav')}",
+           "--set", f"models.default.warmup.clip_text={NUMBERS_TEXT}"]
+NEW_VOICES = ["en-us+m3", "en-gb+f2", "en-us+Andy", "en-us+linda"]  # of espeak-ng, held out from its training
 SPEECH = SOURCE.parent / "shared/speech"
 PATIENCE = int(os.environ.get("HOTMIC_TEST_PATIENCE", "180"))  # seconds; sanitizers are slow, a hang is forever
 
@@ -192,11 +199,23 @@ class Server:
         return code
 
 
-def speech_pcm(rate=16000, seconds=0.0):
+def speech_pcm(rate=16000, seconds=0.0, channels=1):
     """The built-in clip as PCM16 of that rate, and silence after it."""
-    said = subprocess.run(["ffmpeg", "-v", "error", "-i", CLIP, "-ar", str(rate), "-ac", "1", "-f", "s16le", "-"], capture_output=True,
+    said = subprocess.run(["ffmpeg", "-v", "error", "-i", CLIP, "-ar", str(rate), "-ac", str(channels), "-f", "s16le", "-"], capture_output=True,
                           check=True).stdout
-    return said + bytes(2 * int(rate * seconds))
+    return said + bytes(2 * channels * int(rate * seconds))
+
+
+def heard(text):
+    """Share of the built-in clip's words that are in the text."""
+    words = [re.findall(r"[a-z']+", each.lower()) for each in (CLIP_TEXT, text)]
+    return sum(word in words[1] for word in words[0]) / len(words[0])
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
 
 
 class Messages:
