@@ -273,11 +273,11 @@ int listen(const ConfigFlags& flags, const ListenFlags& what, const ProviderRegi
         auto found = audio::open_microphone(what.device);
         if (!found) return report(found.error());
         microphone = *std::move(found);
-        complain("listening; Ctrl-C ends it");
     }
 
     Result<void> heard;
     auto stopping = interruption.listening();
+    if (microphone) complain("listening; Ctrl-C ends it");
     std::jthread ear([&, stop = stopping.get_token()] {
         heard = pipe ? pass_on(*pipe, *stream, settled, stop) : pass_on(*microphone, *stream, stop);
         stream->finish();
