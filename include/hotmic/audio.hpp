@@ -51,6 +51,21 @@ public:
 /// An AudioSource that owns its samples.
 [[nodiscard]] std::unique_ptr<AudioSource> source_from_samples(std::vector<float> samples);
 
+/// A stretch of a recording that is recognized by itself.
+struct AudioWindow {
+    std::size_t start = 0;  ///< of its first sample, in samples from the beginning of the recording
+    std::vector<float> samples{};
+};
+
+/// Cuts one recording into windows, in order, so that memory is bounded by a window. What lies between two windows is
+/// not recognized.
+class WindowCutter {
+public:
+    virtual ~WindowCutter() = default;
+    /// The next window; none at the end. `source` is the same each time. Errors: those of AudioSource::read.
+    [[nodiscard]] virtual Result<std::optional<AudioWindow>> next(AudioSource& source) = 0;
+};
+
 /// What a decoder may be asked to swallow.
 struct DecodeLimits {
     /// Longest audio in seconds. Refused at once where the file tells its length, else when so much has been read.

@@ -180,6 +180,7 @@ struct LifecycleOptions {
 /// One request to a ready model.
 struct Request {
     std::unique_ptr<AudioSource> audio;
+    std::unique_ptr<WindowCutter> cutter{};  ///< null: about once a minute, in a pause
     TranscribeOptions options{};
     SegmentSink on_segment{};  ///< on the slot's thread
     std::stop_token stop{};

@@ -23,7 +23,45 @@ void append_text(std::string& text, const std::string& more, std::string_view la
     text += more;
 }
 
+class PauseCutter final : public WindowCutter {
+public:
+    PauseCutter(double window_seconds, double search_seconds)
+        : window_(static_cast<std::size_t>(window_seconds * kSampleRate)),
+          search_(static_cast<std::size_t>(std::min(search_seconds, window_seconds / 2) * kSampleRate)) {}
+
+    Result<std::optional<AudioWindow>> next(AudioSource& source) override {
+        const auto held = held_.size();
+        held_.resize(window_);
+        const auto got = source.read(std::span(held_).subspan(held));
+        if (!got) return std::unexpected(got.error());
+        held_.resize(held + *got);
+        if (held_.empty()) return std::nullopt;
+        const auto length = held_.size() < window_ ? held_.size() : best_pause(held_, window_ - search_);
+        const auto cut = held_.begin() + static_cast<std::ptrdiff_t>(length);
+        AudioWindow window{done_, {held_.begin(), cut}};
+        held_.erase(held_.begin(), cut);
+        done_ += length;
+        return window;
+    }
+
+private:
+    const std::size_t window_;
+    const std::size_t search_;
+    std::vector<float> held_;  // read, and in no window yet
+    std::size_t done_ = 0;     // samples
+};
+
 }  // namespace
+
+Result<std::size_t> CountingSource::read(std::span<float> out) {
+    auto got = inner_.read(out);
+    if (got) samples_ += *got;
+    return got;
+}
+
+std::unique_ptr<WindowCutter> make_pause_cutter(double window_seconds, double search_seconds) {
+    return std::make_unique<PauseCutter>(window_seconds, search_seconds);
+}
 
 std::size_t best_pause(AudioView audio, std::size_t from) {
     constexpr std::size_t kPause = kSampleRate / 5;
@@ -50,42 +88,46 @@ std::size_t best_pause(AudioView audio, std::size_t from) {
 }
 
 LongTranscription::LongTranscription(AudioSource& source, TranscribeOptions options, SegmentSink sink,
-                                     LongAudioOptions limits)
-    : source_(source), options_(std::move(options)), sink_(std::move(sink)), limits_(std::move(limits)) {}
+                                     std::unique_ptr<WindowCutter> cutter)
+    : source_(source),
+      options_(std::move(options)),
+      sink_(std::move(sink)),
+      cutter_(cutter ? std::move(cutter) : make_pause_cutter()) {}
 
 Result<bool> LongTranscription::step(Recognizer& recognizer, const std::stop_token& stop) {
-    const auto window = static_cast<std::size_t>(limits_.window_seconds * kSampleRate);
-    const auto search =
-        static_cast<std::size_t>(std::min(limits_.search_seconds, limits_.window_seconds / 2) * kSampleRate);
-
     if (stop.stop_requested()) return fail(ErrorCode::cancelled, "the request was cancelled");
-    const auto held = window_.size();
-    window_.resize(window);
-    const auto got = source_.read(std::span(window_).subspan(held));
-    if (!got) return std::unexpected(got.error());
-    window_.resize(held + *got);
-    const bool last = window_.size() < window;
-    if (!window_.empty()) {
-        const auto length = last ? window_.size() : best_pause(window_, window - search);
-        const double offset = seconds_of(done_);
-        const auto shifted_sink = [&](const Segment& segment) {
-            Segment shifted = segment;
-            shift(shifted, offset);
-            sink_(shifted);
-        };
-        auto part = recognizer.transcribe(AudioView(window_).first(length), options_,
-                                          sink_ ? SegmentSink(shifted_sink) : SegmentSink{}, stop);
-        if (!part) return std::unexpected(std::move(part).error());
-        append(*std::move(part), offset);
-        done_ += length;
-        if (limits_.on_progress) limits_.on_progress(seconds_of(done_));
-        window_.erase(window_.begin(), window_.begin() + static_cast<std::ptrdiff_t>(length));
+    auto window = std::exchange(next_, {});
+    if (!std::exchange(begun_, true)) {
+        auto first = cutter_->next(source_);
+        if (!first) return std::unexpected(std::move(first).error());
+        window = *std::move(first);
+        if (source_.samples() == 0) {
+            return fail(ErrorCode::audio_empty, "the audio has no samples", "send a recording that is longer than 0 s",
+                        "file");
+        }
     }
-    if (last && done_ == 0) {
-        return fail(ErrorCode::audio_empty, "the audio has no samples", "send a recording that is longer than 0 s",
-                    "file");
-    }
-    return last;
+    if (!window) return true;
+    if (auto heard = recognize(*window, recognizer, stop); !heard) return std::unexpected(std::move(heard).error());
+    // Read here, so that nobody waits for a slot only to learn that there was nothing left.
+    auto next = cutter_->next(source_);
+    if (!next) return std::unexpected(std::move(next).error());
+    next_ = *std::move(next);
+    return !next_;
+}
+
+Result<void> LongTranscription::recognize(const AudioWindow& window, Recognizer& recognizer,
+                                          const std::stop_token& stop) {
+    const double offset = seconds_of(window.start);
+    const auto shifted_sink = [&](const Segment& segment) {
+        Segment shifted = segment;
+        shift(shifted, offset);
+        sink_(shifted);
+    };
+    auto part =
+        recognizer.transcribe(window.samples, options_, sink_ ? SegmentSink(shifted_sink) : SegmentSink{}, stop);
+    if (!part) return std::unexpected(std::move(part).error());
+    append(*std::move(part), offset);
+    return {};
 }
 
 void LongTranscription::append(Transcript part, double offset) {
@@ -105,14 +147,14 @@ void LongTranscription::append(Transcript part, double offset) {
 }
 
 Transcript LongTranscription::take() {
-    whole_.duration = seconds_of(done_);
+    whole_.duration = seconds();
     return std::move(whole_);
 }
 
 Result<Transcript> transcribe_source(Recognizer& recognizer, AudioSource& source, const TranscribeOptions& options,
                                      const SegmentSink& sink, const std::stop_token& stop,
-                                     const LongAudioOptions& limits) {
-    LongTranscription transcription(source, options, sink, limits);
+                                     std::unique_ptr<WindowCutter> cutter) {
+    LongTranscription transcription(source, options, sink, std::move(cutter));
     while (true) {
         const auto last = transcription.step(recognizer, stop);
         if (!last) return std::unexpected(last.error());

@@ -1,7 +1,8 @@
 /// The one way every request passes through a recognizer, however long its audio.
 #pragma once
 
-#include <functional>
+#include <memory>
+#include <optional>
 #include <stop_token>
 #include <vector>
 
@@ -9,21 +10,33 @@
 
 namespace hotmic {
 
-struct LongAudioOptions {
-    double window_seconds = 60;  ///< most audio given to the engine at once
-    double search_seconds = 20;  ///< the cut is looked for in this last part of a window
-    std::function<void(double seconds_done)> on_progress{};
+/// Passes audio on and counts it.
+class CountingSource final : public AudioSource {
+public:
+    explicit CountingSource(AudioSource& inner) : inner_(inner) {}
+    Result<std::size_t> read(std::span<float> out) override;
+    [[nodiscard]] std::optional<double> duration_hint() const override { return inner_.duration_hint(); }
+    [[nodiscard]] std::string damage() const override { return inner_.damage(); }
+    [[nodiscard]] std::size_t samples() const noexcept { return samples_; }
+
+private:
+    AudioSource& inner_;
+    std::size_t samples_ = 0;
 };
 
-/// The recognition of one source, window by window, so that memory is bounded by one window and the transcript. A
-/// window that is not the last ends in its best pause: the quietest 0.2 s of its last `search_seconds`. Times in
-/// segments are on the clock of the whole audio. The language detected in the first speech is kept for the rest.
+/// Windows of at most `window_seconds` without gaps. One that is not the last ends in its best pause: the quietest 0.2
+/// s of its last `search_seconds`.
+[[nodiscard]] std::unique_ptr<WindowCutter> make_pause_cutter(double window_seconds = 60, double search_seconds = 20);
+
+/// The recognition of one source, window by window, so that memory is bounded by two windows and the transcript. Times
+/// in segments are on the clock of the whole audio. The language detected in the first speech is kept for the rest.
 ///
 /// Between two windows others may use the recognizer, and each window may have another one.
 class LongTranscription {
 public:
-    /// `source` must outlive this.
-    LongTranscription(AudioSource& source, TranscribeOptions options, SegmentSink sink, LongAudioOptions limits = {});
+    /// `source` must outlive this. `cutter`: null is `make_pause_cutter()`.
+    LongTranscription(AudioSource& source, TranscribeOptions options, SegmentSink sink,
+                      std::unique_ptr<WindowCutter> cutter = {});
 
     /// Recognizes the next window. True when it was the last; then `take` has the transcript. Errors end it:
     /// audio_empty, cancelled, those of AudioSource::read and Recognizer::transcribe.
@@ -31,23 +44,28 @@ public:
 
     [[nodiscard]] Transcript take();
 
+    /// Of audio read so far.
+    [[nodiscard]] double seconds() const noexcept { return seconds_of(source_.samples()); }
+
 private:
+    Result<void> recognize(const AudioWindow& window, Recognizer& recognizer, const std::stop_token& stop);
     void append(Transcript part, double offset);
 
-    AudioSource& source_;
+    CountingSource source_;
     TranscribeOptions options_;
     const SegmentSink sink_;
-    const LongAudioOptions limits_;
+    const std::unique_ptr<WindowCutter> cutter_;
+    std::optional<AudioWindow> next_;
+    bool begun_ = false;
     Transcript whole_;
-    std::vector<float> window_;
     bool language_known_ = false;
-    std::size_t done_ = 0;  // samples
 };
 
 /// All of it at once. Errors: those of LongTranscription::step.
 [[nodiscard]] Result<Transcript> transcribe_source(Recognizer& recognizer, AudioSource& source,
                                                    const TranscribeOptions& options, const SegmentSink& sink,
-                                                   const std::stop_token& stop, const LongAudioOptions& limits = {});
+                                                   const std::stop_token& stop,
+                                                   std::unique_ptr<WindowCutter> cutter = {});
 
 /// Where to cut `audio`: the middle of the quietest 0.2 s between `from` and the end (samples).
 [[nodiscard]] std::size_t best_pause(AudioView audio, std::size_t from);

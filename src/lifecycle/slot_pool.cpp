@@ -10,23 +10,6 @@
 
 namespace hotmic {
 
-/// Passes audio on and counts it.
-class SlotPool::CountingSource final : public AudioSource {
-public:
-    explicit CountingSource(AudioSource& inner) : inner_(inner) {}
-    Result<std::size_t> read(std::span<float> out) override {
-        auto got = inner_.read(out);
-        if (got) samples_ += *got;
-        return got;
-    }
-    std::optional<double> duration_hint() const override { return inner_.duration_hint(); }
-    [[nodiscard]] double seconds() const { return seconds_of(samples_); }
-
-private:
-    AudioSource& inner_;
-    std::size_t samples_ = 0;
-};
-
 struct SlotPool::Job {
     Request request;
     Completion done;
@@ -35,7 +18,6 @@ struct SlotPool::Job {
     Clock::time_point wanted_by{};
     Clock::time_point started{};  // on the slot it has now
     RequestTimings timings{};     // of the slots it had before
-    std::unique_ptr<CountingSource> source{};
     std::optional<LongTranscription> work{};
     std::stop_source stop{};            // what the recognizer looks at
     std::optional<Error> stopped_as{};  // why, when it was not the caller; guarded by the pool's mutex
@@ -196,8 +178,8 @@ void SlotPool::serve(int slot, Recognizer& recognizer, std::stop_token closing) 
 /// Recognizes one window. True when that ended the request.
 bool SlotPool::run(int slot, Recognizer& recognizer, const std::shared_ptr<Job>& job) {
     if (!job->work) {
-        job->source = std::make_unique<CountingSource>(*job->request.audio);
-        job->work.emplace(*job->source, job->request.options, job->request.on_segment);
+        auto& request = job->request;
+        job->work.emplace(*request.audio, request.options, request.on_segment, std::move(request.cutter));
     }
     const auto last = job->work->step(recognizer, job->stop.get_token());
     if (last && !*last) return false;
@@ -206,7 +188,7 @@ bool SlotPool::run(int slot, Recognizer& recognizer, const std::shared_ptr<Job>&
         const std::scoped_lock lock(mutex_);
         running_[static_cast<std::size_t>(slot)] = nullptr;
         job->timings.inference += Clock::now() - job->started;
-        job->timings.audio_seconds = job->source->seconds();
+        job->timings.audio_seconds = job->work->seconds();
         const double ms = std::chrono::duration<double, std::milli>(job->timings.inference).count();
         mean_service_ms_ = mean_service_ms_ == 0 ? ms : 0.8 * mean_service_ms_ + 0.2 * ms;
         // An engine that had to be ended for not stopping is lost; what its request is told is why it had to stop.

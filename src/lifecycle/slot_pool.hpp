@@ -58,7 +58,6 @@ public:
     [[nodiscard]] QueueStatus status() const;
 
 private:
-    class CountingSource;
     struct Job;
     SlotPool(int slots, const Limits& limits);
 

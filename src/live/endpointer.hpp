@@ -13,6 +13,8 @@ class Endpointer {
 public:
     enum class Change : std::uint8_t { none, started, stopped };
 
+    static constexpr std::size_t kOnsetFrames = 8;  ///< those that decide whether speech has begun: 240 ms
+
     explicit Endpointer(std::size_t silence_frames) : silence_frames_(silence_frames) {}
 
     [[nodiscard]] Change take(bool voice);
@@ -27,7 +29,6 @@ public:
     void reset() noexcept;
 
 private:
-    static constexpr std::size_t kOnsetFrames = 8;  // 240 ms
     static constexpr std::size_t kOnsetVoices = 5;  // of them
     static constexpr std::size_t kStrayEvery = 10;  // one frame in so many may be a click and not a voice
 

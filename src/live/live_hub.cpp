@@ -127,13 +127,14 @@ LiveHub::LiveHub(std::size_t max_streams) : impl_(std::make_shared<Impl>(max_str
 LiveHub::~LiveHub() = default;
 
 Result<std::unique_ptr<LiveStream>> LiveHub::open(LeaseSource leases, LiveOptions options, LiveSink sink) {
-    std::unique_ptr<VoiceDetector> detector;
+    std::optional<SpeechFinder> finder;
     if (options.endpointing) {
-        detector = make_webrtc_detector(options.endpointing->threshold);
-        if (!detector) return fail(ErrorCode::internal, "the voice detector could not be made");
+        auto detector = make_voice_detector(*options.endpointing);
+        if (!detector) return std::unexpected(std::move(detector).error());
+        finder.emplace(*options.endpointing, *std::move(detector));
     }
     auto stream = std::make_shared<LiveStream::Impl>(
-        std::move(leases), std::move(options), std::move(detector), std::move(sink),
+        std::move(leases), std::move(options), std::move(finder), std::move(sink),
         [hub = std::weak_ptr(impl_)](std::optional<std::chrono::duration<double>> waited) {
             if (const auto there = hub.lock()) there->wake(waited);
         });

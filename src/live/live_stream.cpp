@@ -28,14 +28,6 @@ constexpr std::chrono::milliseconds kPartialPatience{500};
 /// A final that found no slot is tried again after this.
 constexpr std::chrono::milliseconds kAgain{250};
 
-std::uint64_t samples_in(std::chrono::milliseconds time) {
-    return static_cast<std::uint64_t>(time.count()) * kSampleRate / 1000;
-}
-
-std::size_t frames_in(std::chrono::milliseconds time) {
-    return static_cast<std::size_t>(std::max<std::int64_t>(1, time / VoiceDetector::kFrame));
-}
-
 /// Words of an engine that tells their times; of one that does not, spread evenly over their segment.
 std::vector<Word> words_of(const Transcript& transcript, double offset) {
     std::vector<Word> words;
@@ -82,15 +74,13 @@ bool is_without_model(ErrorCode code) {
 
 }  // namespace
 
-LiveStream::Impl::Impl(LiveHub::LeaseSource leases, LiveOptions options, std::unique_ptr<VoiceDetector> detector,
+LiveStream::Impl::Impl(LiveHub::LeaseSource leases, LiveOptions options, std::optional<SpeechFinder> finder,
                        LiveSink sink, Wake wake)
     : options_(std::move(options)),
       leases_(std::move(leases)),
       sink_(std::move(sink)),
       wake_(std::move(wake)),
-      prefix_(options_.endpointing ? samples_in(options_.endpointing->prefix) : 0),
-      detector_(std::move(detector)),
-      endpointer_(frames_in(options_.endpointing ? options_.endpointing->silence : std::chrono::milliseconds(0))) {}
+      finder_(std::move(finder)) {}
 
 // --- for the stream's owner ---
 
@@ -101,7 +91,7 @@ void LiveStream::Impl::push(AudioView samples) {
         std::ranges::transform(samples, std::back_inserter(audio_),
                                [](float sample) { return std::isfinite(sample) ? sample : 0.0F; });
         counts_.received_seconds = seconds_of(received());
-        if (detector_)
+        if (finder_)
             detect();
         else if (!open_ && !samples.empty())
             open_utterance(received() - samples.size());
@@ -119,7 +109,7 @@ double LiveStream::Impl::commit() {
         if (!open_ || finished_ || ended_) return 0;
         seconds = seconds_of(received() - open_->start);
         close_utterance(received());
-        endpointer_.reset();
+        if (finder_) finder_->reset();
         trim_history();
         drop_excess();
     }
@@ -130,7 +120,7 @@ double LiveStream::Impl::commit() {
 void LiveStream::Impl::clear() {
     const std::scoped_lock lock(mutex_);
     open_.reset();
-    endpointer_.reset();
+    if (finder_) finder_->reset();
     last_end_ = received();
     trim_history();
 }
@@ -168,15 +158,12 @@ LiveStreamStatus LiveStream::Impl::status() const {
 void LiveStream::Impl::detect() {
     while (received() - detected_ >= VoiceDetector::kFrameSamples) {
         const auto frame = AudioView(audio_).subspan(detected_ - base_, VoiceDetector::kFrameSamples);
-        const auto change = endpointer_.take(detector_->hears_voice(frame));
+        const auto edge = finder_->take(frame);
         detected_ += VoiceDetector::kFrameSamples;
-        if (change == Endpointer::Change::started) {
-            const auto voice = endpointer_.started_at() * VoiceDetector::kFrameSamples;
-            open_utterance(std::max({voice - std::min(voice, prefix_), last_end_, base_}));
-        } else if (change == Endpointer::Change::stopped && open_) {
-            const auto voice = endpointer_.voice_until() * VoiceDetector::kFrameSamples;
-            close_utterance(std::clamp(voice + prefix_, open_->start, detected_));
-        }
+        if (edge.change == Endpointer::Change::started)
+            open_utterance(std::max({edge.at, last_end_, base_}));
+        else if (edge.change == Endpointer::Change::stopped && open_)
+            close_utterance(std::clamp(edge.at, open_->start, detected_));
     }
 }
 
@@ -214,10 +201,7 @@ void LiveStream::Impl::cut_if_long() {
 }
 
 void LiveStream::Impl::trim_history() {
-    auto needed = detector_ ? detected_ : received();
-    // What the detector has not yet taken for speech may turn out to be its beginning.
-    const auto history = prefix_ + samples_in(std::chrono::milliseconds(300));
-    needed -= std::min(needed, history);
+    auto needed = finder_ ? detected_ - std::min(detected_, SpeechFinder::history(*options_.endpointing)) : received();
     if (open_) needed = std::min(needed, open_->start);
     if (needed < base_ + kSampleRate) return;  // not for every few samples
     audio_.erase(audio_.begin(), audio_.begin() + static_cast<std::ptrdiff_t>(needed - base_));

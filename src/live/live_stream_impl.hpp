@@ -11,9 +11,8 @@
 
 #include "hotmic/live_stream.hpp"
 #include "live/agreement.hpp"
-#include "live/endpointer.hpp"
 #include "live/ladder.hpp"
-#include "live/voice_detector.hpp"
+#include "live/speech_finder.hpp"
 
 namespace hotmic {
 
@@ -28,8 +27,8 @@ public:
     /// Tells the hub to look again, and how long a decode had to wait for a slot; called without locks held.
     using Wake = std::function<void(std::optional<std::chrono::duration<double>> waited)>;
 
-    /// `detector`: null without endpointing.
-    Impl(LiveHub::LeaseSource leases, LiveOptions options, std::unique_ptr<VoiceDetector> detector, LiveSink sink,
+    /// `finder`: none without endpointing.
+    Impl(LiveHub::LeaseSource leases, LiveOptions options, std::optional<SpeechFinder> finder, LiveSink sink,
          Wake wake);
 
     // --- for the stream's owner ---
@@ -90,15 +89,13 @@ private:
     const LiveHub::LeaseSource leases_;
     const LiveSink sink_;
     const Wake wake_;
-    const std::uint64_t prefix_;  // samples heard from before speech
 
     mutable std::mutex mutex_;
     std::shared_ptr<const Lease> lease_;  // null while it has no model; shared with the decode that runs
-    std::unique_ptr<VoiceDetector> detector_;
-    Endpointer endpointer_;
+    std::optional<SpeechFinder> finder_;
     std::vector<float> audio_;  // from sample `base_` on
     std::uint64_t base_ = 0;
-    std::uint64_t detected_ = 0;  // samples that the detector has seen
+    std::uint64_t detected_ = 0;  // samples in which speech was looked for
     std::uint64_t last_end_ = 0;  // of the last utterance
     std::uint64_t last_number_ = 0;
     UtterancePtr open_;

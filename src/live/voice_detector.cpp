@@ -58,4 +58,10 @@ std::unique_ptr<VoiceDetector> make_webrtc_detector(double threshold) {
     return std::make_unique<WebRtcDetector>(std::move(vad));
 }
 
+Result<std::unique_ptr<VoiceDetector>> make_voice_detector(const Endpointing& endpointing) {
+    auto detector = make_webrtc_detector(endpointing.threshold);
+    if (!detector) return fail(ErrorCode::internal, "the voice detector could not be made");
+    return detector;
+}
+
 }  // namespace hotmic

@@ -4,7 +4,7 @@
 #include <chrono>
 #include <memory>
 
-#include "hotmic/audio.hpp"
+#include "hotmic/live_stream.hpp"
 
 namespace hotmic {
 
@@ -23,5 +23,8 @@ public:
 /// that one takes for a voice. `threshold`: 0 (takes much for a voice) to 1
 /// (only what surely is one); the detector knows four steps. Null when there is no memory for one.
 [[nodiscard]] std::unique_ptr<VoiceDetector> make_webrtc_detector(double threshold);
+
+/// The one that `endpointing` asks for. Errors: internal, when there is no memory for it.
+[[nodiscard]] Result<std::unique_ptr<VoiceDetector>> make_voice_detector(const Endpointing& endpointing);
 
 }  // namespace hotmic

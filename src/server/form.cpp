@@ -4,10 +4,16 @@
 #include <array>
 #include <charconv>
 #include <format>
+#include <glaze/json/generic.hpp>
+#include <optional>
 #include <string_view>
+
+#include "text/json.hpp"
 
 namespace hotmic::server {
 namespace {
+
+using std::chrono::milliseconds;
 
 std::unexpected<Error> cannot_honour(const std::string& field, std::string why) {
     return fail(ErrorCode::unsupported_parameter, std::format("{} is not supported: {}", field, why), "leave it out",
@@ -24,15 +30,73 @@ std::string_view base_name(std::string_view field) {
     return field.substr(0, field.find('['));
 }
 
-Result<double> parse_temperature(const std::string& value) {
+/// "chunking_strategy[type]" → "type"; empty without brackets.
+std::string_view member_name(std::string_view field) {
+    const auto begin = field.find('[');
+    if (begin == field.npos || !field.ends_with(']')) return {};
+    return field.substr(begin + 1, field.size() - begin - 2);
+}
+
+Result<double> parse_number(const std::string& field, const std::string& value, double most,
+                            std::string_view expected) {
     double number = 0;
     const auto* end = value.data() + value.size();
     const auto [rest, error] = std::from_chars(value.data(), end, number);
-    if (error != std::errc{} || rest != end || !(number >= 0 && number <= 1)) {
-        return invalid("temperature", value, "a number from 0 to 1");
-    }
+    if (error != std::errc{} || rest != end || !(number >= 0 && number <= most)) return invalid(field, value, expected);
     return number;
 }
+
+/// What the form says of `chunking_strategy`, in whatever order.
+class Chunking {
+public:
+    Result<void> take(const std::string& field, const std::string& value) {
+        if (const auto member = member_name(field); !member.empty()) return take_member(field, member, value);
+        if (value == "auto") return {};
+        const auto object = glz::read_json<glz::generic>(value);
+        if (!object || !object->is_object()) return invalid(field, value, kExpected);
+        for (const auto& [name, each] : object->get_object()) {
+            const auto text = each.is_string() ? each.get_string() : to_json(each);
+            if (auto taken = take_member(std::format("{}[{}]", field, name), name, text); !taken) return taken;
+        }
+        return {};
+    }
+
+    /// None: "auto".
+    Result<std::optional<Endpointing>> finish() const {
+        if (!vad_) return std::nullopt;
+        if (!typed_)
+            return fail(ErrorCode::invalid_request, "chunking_strategy has no type", "add type=server_vad",
+                        "chunking_strategy[type]");
+        return vad_;
+    }
+
+private:
+    static constexpr std::string_view kExpected = "\"auto\", or an object of type \"server_vad\"";
+
+    Result<void> take_member(const std::string& field, std::string_view name, const std::string& value) {
+        // OpenAI's defaults for recordings; silence is shorter than in live sessions.
+        if (!vad_) vad_ = Endpointing{.threshold = 0.5, .prefix = milliseconds(300), .silence = milliseconds(200)};
+        if (name == "type") {
+            if (value != "server_vad") return invalid(field, value, "\"server_vad\"");
+            typed_ = true;
+        } else if (name == "threshold") {
+            const auto threshold = parse_number(field, value, 1, "a number from 0 to 1");
+            if (!threshold) return std::unexpected(threshold.error());
+            vad_->threshold = *threshold;
+        } else if (name == "prefix_padding_ms" || name == "silence_duration_ms") {
+            const auto time = parse_number(field, value, 60'000, "a number of milliseconds up to 60000");
+            if (!time) return std::unexpected(time.error());
+            (name == "prefix_padding_ms" ? vad_->prefix : vad_->silence) =
+                milliseconds(static_cast<std::int64_t>(*time));
+        } else {
+            return cannot_honour(field, "there is no such field");
+        }
+        return {};
+    }
+
+    std::optional<Endpointing> vad_;
+    bool typed_ = false;
+};
 
 struct Granularities {
     bool word = false;
@@ -41,7 +105,7 @@ struct Granularities {
 
 /// One field into the request. Errors: why it cannot be.
 Result<void> apply(const std::string& field, const std::string& value, Task task, TranscriptionRequest& request,
-                   Granularities& granularities) {
+                   Granularities& granularities, Chunking& chunking) {
     const auto name = base_name(field);
     if (name == "model") {
         request.model = value;
@@ -50,7 +114,7 @@ Result<void> apply(const std::string& field, const std::string& value, Task task
         if (!format) return std::unexpected(std::move(format).error());
         request.format = *format;
     } else if (name == "temperature") {
-        const auto temperature = parse_temperature(value);
+        const auto temperature = parse_number(field, value, 1, "a number from 0 to 1");
         if (!temperature) return std::unexpected(temperature.error());
         request.options.temperature = *temperature;
     } else if (name == "prompt") {
@@ -71,7 +135,7 @@ Result<void> apply(const std::string& field, const std::string& value, Task task
         if (value != "logprobs") return invalid(field, value, "logprobs");
         request.render.logprobs = true;
     } else if (name == "chunking_strategy") {
-        if (value != "auto") return cannot_honour(field, "long audio is always cut at pauses, as with \"auto\"");
+        return chunking.take(field, value);
     } else {
         static constexpr std::array<std::pair<std::string_view, std::string_view>, 6> kRefused{
             {{"include", "a translation has no log-probabilities"},
@@ -91,10 +155,14 @@ Result<void> apply(const std::string& field, const std::string& value, Task task
 Result<TranscriptionRequest> parse_form(const Form& form, Task task) {
     TranscriptionRequest request{.model = {}, .options = {.task = task}, .render = {.task = task}};
     Granularities granularities;
+    Chunking chunking;
     for (const auto& [field, value] : form.fields) {
-        if (auto applied = apply(field, value, task, request, granularities); !applied)
+        if (auto applied = apply(field, value, task, request, granularities, chunking); !applied)
             return std::unexpected(std::move(applied).error());
     }
+    auto chunks = chunking.finish();
+    if (!chunks) return std::unexpected(std::move(chunks).error());
+    request.chunking = *chunks;
     if (granularities.word && request.format != ResponseFormat::verbose_json) {
         return fail(ErrorCode::invalid_request, "timestamp_granularities needs response_format=verbose_json",
                     "set response_format", "timestamp_granularities");

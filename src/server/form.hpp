@@ -3,12 +3,14 @@
 
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "asr/formats.hpp"
 #include "hotmic/error.hpp"
+#include "hotmic/live_stream.hpp"
 #include "hotmic/transcript.hpp"
 
 namespace hotmic::server {
@@ -26,7 +28,8 @@ struct TranscriptionRequest {
     TranscribeOptions options;
     ResponseFormat format = ResponseFormat::json;
     RenderOptions render;
-    bool stream = false;  ///< as server-sent events, while it is recognized
+    std::optional<Endpointing> chunking{};  ///< cut where somebody speaks; none: cut in pauses where it is long
+    bool stream = false;                    ///< as server-sent events, while it is recognized
 };
 
 /// Checks every field (OpenAI's API reference, "Create transcription" and "Create translation"). A field that cannot be

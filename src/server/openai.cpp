@@ -72,8 +72,10 @@ public:
         auto parsed = parse_form(form_, task_);
         if (!parsed) return refuse(parsed.error());
         wanted_ = *std::move(parsed);
-        Recognition::Order order{
-            .model = wanted_.model, .options = wanted_.options, .media = std::exchange(form_.file, nullptr)};
+        Recognition::Order order{.model = wanted_.model,
+                                 .options = wanted_.options,
+                                 .chunking = wanted_.chunking,
+                                 .media = std::exchange(form_.file, nullptr)};
         if (wanted_.stream) {
             text_stream_ = std::make_shared<TextStream>(wanted_.render);
             order.on_segment = [self = shared_from_this()](const Segment& segment, const std::string& served_by) {

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "live/voice_cutter.hpp"
 #include "server/responses.hpp"
 
 namespace hotmic::server {
@@ -81,6 +82,11 @@ void Recognition::decode() {
     if (!source) return answer(std::unexpected(std::move(source).error()), {});
     Request request{
         .audio = *std::move(source), .options = order_.options, .stop = ticket_->stop(), .id = request_id(request_)};
+    if (order_.chunking) {
+        auto cutter = make_voice_cutter(*order_.chunking);
+        if (!cutter) return answer(std::unexpected(std::move(cutter).error()), {});
+        request.cutter = *std::move(cutter);
+    }
     if (order_.on_segment) {
         request.on_segment = [self = shared_from_this()](const Segment& segment) {
             self->order_.on_segment(segment, self->server_->name);

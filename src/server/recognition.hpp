@@ -20,6 +20,7 @@ public:
     struct Order {
         std::string model;  ///< name or alias; empty: the default
         TranscribeOptions options{};
+        std::optional<Endpointing> chunking{};  ///< recognize only where somebody speaks, each utterance by itself
         std::shared_ptr<const std::vector<std::byte>> media;
         /// Text as it becomes final, and the model that heard it; on the slot's thread, in order. May be empty.
         std::function<void(const Segment&, const std::string& served_by)> on_segment{};

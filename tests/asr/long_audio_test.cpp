@@ -40,8 +40,8 @@ class LongAudio : public ::testing::TestWithParam<double> {};
 TEST_P(LongAudio, EverySampleIsHeardOnceInOrder) {
     const auto samples = numbered(static_cast<std::size_t>(GetParam() * kSampleRate));
     Listener listener;
-    const auto transcript = transcribe_source(listener, *source_from_view(samples), {}, {}, {},
-                                              {.window_seconds = 2, .search_seconds = 0.7});
+    const auto transcript =
+        transcribe_source(listener, *source_from_view(samples), {}, {}, {}, make_pause_cutter(2, 0.7));
     ASSERT_TRUE(transcript);
     EXPECT_TRUE(listener.heard == samples);
     EXPECT_DOUBLE_EQ(transcript->duration, GetParam());
@@ -52,9 +52,9 @@ INSTANTIATE_TEST_SUITE_P(Lengths, LongAudio, ::testing::Values(0.0625, 1.0, 2.0,
 TEST(LongAudio, TimesAreOnTheClockOfTheWhole) {
     Listener listener;
     std::vector<double> told;
-    const auto transcript = transcribe_source(listener, *source_from_samples(numbered(5 * kSampleRate)), {},
-                                              [&](const Segment& segment) { told.push_back(segment.start); }, {},
-                                              {.window_seconds = 2, .search_seconds = 1});
+    const auto transcript = transcribe_source(
+        listener, *source_from_samples(numbered(5 * kSampleRate)), {},
+        [&](const Segment& segment) { told.push_back(segment.start); }, {}, make_pause_cutter(2, 1));
     ASSERT_TRUE(transcript);
     ASSERT_GT(transcript->segments.size(), 2u);
     double offset = 0;
@@ -70,7 +70,7 @@ TEST(LongAudio, TimesAreOnTheClockOfTheWhole) {
 TEST(LongAudio, TheLanguageOfTheFirstWindowIsKept) {
     Listener listener;
     ASSERT_TRUE(transcribe_source(listener, *source_from_samples(numbered(5 * kSampleRate)), {}, {}, {},
-                                  {.window_seconds = 2, .search_seconds = 1}));
+                                  make_pause_cutter(2, 1)));
     EXPECT_THAT(listener.languages, ::testing::ElementsAre("", "de", "de"));
 }
 
@@ -92,7 +92,7 @@ public:
 TEST(LongAudio, SilenceDoesNotDecideTheLanguageAndTextIsJoinedAsItIsWritten) {
     LateListener listener;
     const auto transcript = transcribe_source(listener, *source_from_samples(numbered(7 * kSampleRate)), {}, {}, {},
-                                              {.window_seconds = 2, .search_seconds = 1});
+                                              make_pause_cutter(2, 1));
     ASSERT_TRUE(transcript);
     ASSERT_GE(listener.languages.size(), 4u);
     EXPECT_EQ(listener.languages[1], "");
@@ -111,9 +111,9 @@ TEST(LongAudio, NoAudioIsAnError) {
 TEST(LongAudio, StopsBetweenWindows) {
     Listener listener;
     std::stop_source stop;
-    const auto transcript = transcribe_source(listener, *source_from_samples(numbered(20 * kSampleRate)), {},
-                                              [&](const Segment&) { stop.request_stop(); }, stop.get_token(),
-                                              {.window_seconds = 2, .search_seconds = 1});
+    const auto transcript = transcribe_source(
+        listener, *source_from_samples(numbered(20 * kSampleRate)), {}, [&](const Segment&) { stop.request_stop(); },
+        stop.get_token(), make_pause_cutter(2, 1));
     ASSERT_FALSE(transcript);
     EXPECT_EQ(transcript.error().code, ErrorCode::cancelled);
     EXPECT_EQ(listener.windows.size(), 1u);

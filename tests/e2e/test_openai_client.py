@@ -1,9 +1,12 @@
 """The official OpenAI client, unmodified, pointed here."""
 
+import itertools
+import wave
+
 import pytest
 
 import hotmic_py
-from hotmic_py import CLIP, CLIP_TEXT
+from hotmic_py import CLIP, CLIP_TEXT, speech_pcm
 
 openai = pytest.importorskip("openai", reason="NO OPENAI CLIENT: apt install python3-openai")
 
@@ -50,6 +53,27 @@ def test_streamed(client):
     assert [event.type for event in events[:1] + events[-1:]] == ["transcript.text.delta", "transcript.text.done"]
     assert "".join(event.delta for event in events[:-1]) == events[-1].text
     assert errors(CLIP_TEXT, events[-1].text) < 0.3
+
+
+def test_a_recording_is_cut_where_somebody_speaks(client, tmp_path):
+    path = tmp_path / "twice.wav"
+    with wave.open(str(path), "wb") as out:
+        out.setparams((1, 2, 16000, 0, "NONE", ""))
+        out.writeframes(bytes(2 * 16000 * 5) + speech_pcm(seconds=8) * 2)
+    answer = client.audio.transcriptions.create(model="default", file=path, response_format="verbose_json", timestamp_granularities=["word"],
+                                                chunking_strategy={"type": "server_vad", "threshold": 0.5, "silence_duration_ms": 900})
+    words = list(answer.words)
+    assert errors(CLIP_TEXT, answer.text) < 0.3
+    assert 4.9 < words[0].start < 6 and float(answer.duration) > 30
+    [pause] = [after.start - before.end for before, after in itertools.pairwise(words) if after.start - before.end > 3]
+    assert abs(pause - 8) < 1
+    silent = tmp_path / "silent.wav"
+    with wave.open(str(silent), "wb") as out:
+        out.setparams((1, 2, 16000, 0, "NONE", ""))
+        out.writeframes(bytes(2 * 16000 * 5))
+    assert client.audio.transcriptions.create(model="default", file=silent, chunking_strategy={"type": "server_vad"}).text == ""
+    with pytest.raises(openai.BadRequestError, match="threshold"):
+        client.audio.transcriptions.create(model="default", file=CLIP, chunking_strategy={"type": "server_vad", "threshold": 2})
 
 
 def test_logprobs(client):

@@ -106,24 +106,54 @@ constexpr auto kInvalid = ErrorCode::invalid_request;
 
 INSTANTIATE_TEST_SUITE_P(
     Form, WrongFields,
-    testing::Values(Wrong{"temperature", "1.01", kInvalid}, Wrong{"temperature", "-0.1", kInvalid},
-                    Wrong{"temperature", "nan", kInvalid}, Wrong{"temperature", "inf", kInvalid},
-                    Wrong{"temperature", "0,5", kInvalid}, Wrong{"temperature", "", kInvalid},
-                    Wrong{"temperature", "0.5 ", kInvalid}, Wrong{"timestamp_granularities[]", "letter", kInvalid},
-                    Wrong{"response_format", "xml", ErrorCode::unsupported_response_format},
-                    Wrong{"response_format", "diarized_json", ErrorCode::unsupported_response_format},
-                    Wrong{"response_format", "", ErrorCode::unsupported_response_format},
-                    Wrong{"stream", "yes", kInvalid}, Wrong{"include[]", "tokens", kInvalid},
-                    Wrong{"include", "logprobs", kUnsupported, Task::translate},
-                    Wrong{"chunking_strategy", "server_vad", kUnsupported},
-                    Wrong{"chunking_strategy[type]", "server_vad", kUnsupported},
-                    Wrong{"chunking_strategy[threshold]", "0.5", kUnsupported},
-                    Wrong{"keywords[]", "hotmic", kUnsupported}, Wrong{"languages[]", "de", kUnsupported},
-                    Wrong{"known_speaker_names[]", "Ada", kUnsupported},
-                    Wrong{"known_speaker_references[]", "data:audio/wav;base64,", kUnsupported},
-                    Wrong{"nonsense", "1", kUnsupported}, Wrong{"", "1", kUnsupported},
-                    Wrong{"language", "de", kUnsupported, Task::translate},
-                    Wrong{"timestamp_granularities[]", "word", kUnsupported, Task::translate}));
+    testing::Values(
+        Wrong{"temperature", "1.01", kInvalid}, Wrong{"temperature", "-0.1", kInvalid},
+        Wrong{"temperature", "nan", kInvalid}, Wrong{"temperature", "inf", kInvalid},
+        Wrong{"temperature", "0,5", kInvalid}, Wrong{"temperature", "", kInvalid},
+        Wrong{"temperature", "0.5 ", kInvalid}, Wrong{"timestamp_granularities[]", "letter", kInvalid},
+        Wrong{"response_format", "xml", ErrorCode::unsupported_response_format},
+        Wrong{"response_format", "diarized_json", ErrorCode::unsupported_response_format},
+        Wrong{"response_format", "", ErrorCode::unsupported_response_format}, Wrong{"stream", "yes", kInvalid},
+        Wrong{"include[]", "tokens", kInvalid}, Wrong{"include", "logprobs", kUnsupported, Task::translate},
+        Wrong{"chunking_strategy", "server_vad", kInvalid}, Wrong{"chunking_strategy", "[]", kInvalid},
+        Wrong{"chunking_strategy[type]", "auto", kInvalid}, Wrong{"chunking_strategy[threshold]", "1.5", kInvalid},
+        Wrong{"chunking_strategy[silence_duration_ms]", "-1", kInvalid},
+        Wrong{"chunking_strategy[prefix_padding_ms]", "long", kInvalid},
+        Wrong{"chunking_strategy[eagerness]", "low", kUnsupported}, Wrong{"keywords[]", "hotmic", kUnsupported},
+        Wrong{"languages[]", "de", kUnsupported}, Wrong{"known_speaker_names[]", "Ada", kUnsupported},
+        Wrong{"known_speaker_references[]", "data:audio/wav;base64,", kUnsupported},
+        Wrong{"nonsense", "1", kUnsupported}, Wrong{"", "1", kUnsupported},
+        Wrong{"language", "de", kUnsupported, Task::translate},
+        Wrong{"timestamp_granularities[]", "word", kUnsupported, Task::translate}));
+
+/// As the SDKs send an object, and as JSON by hand; in any order.
+class ChunkedByVoice : public ::testing::TestWithParam<Fields> {};
+
+TEST_P(ChunkedByVoice, TakesWhatIsTold) {
+    const auto request = parse_form(form_with(GetParam()), Task::transcribe);
+    ASSERT_TRUE(request) << request.error().message;
+    ASSERT_TRUE(request->chunking);
+    EXPECT_EQ(request->chunking->threshold, 0.75);
+    EXPECT_EQ(request->chunking->prefix, std::chrono::milliseconds(300)) << "the default";
+    EXPECT_EQ(request->chunking->silence, std::chrono::milliseconds(800));
+}
+
+INSTANTIATE_TEST_SUITE_P(Form, ChunkedByVoice,
+                         testing::Values(Fields{{"chunking_strategy[threshold]", "0.75"},
+                                                {"chunking_strategy[type]", "server_vad"},
+                                                {"chunking_strategy[silence_duration_ms]", "800"}},
+                                         Fields{
+                                             {"chunking_strategy",
+                                              R"({"type":"server_vad","threshold":0.75,"silence_duration_ms":800})"}}));
+
+TEST(Form, ChunksWithoutATypeAreRefused) {
+    const auto request = parse_form(form_with({{"chunking_strategy[threshold]", "0.5"}}), Task::transcribe);
+    ASSERT_FALSE(request);
+    EXPECT_EQ(request.error().param, "chunking_strategy[type]");
+    const auto automatic = parse_form(form_with({{"chunking_strategy", "auto"}}), Task::transcribe);
+    ASSERT_TRUE(automatic);
+    EXPECT_FALSE(automatic->chunking);
+}
 
 TEST(Form, AMissingFileAndAnEmptyOneAreTwoErrors) {
     const auto missing = parse_form({}, Task::transcribe);

@@ -82,7 +82,7 @@ def test_an_unknown_model_is_404_and_names_those_there_are(ready, error_of):
     ({"stream": "true", "response_format": "srt"}, "invalid_request", "stream"),
     ({"include[]": "logprobs", "response_format": "text"}, "invalid_request", "include"),
     ({"known_speaker_names[]": "Ada"}, "unsupported_parameter", "known_speaker_names[]"),
-    ({"chunking_strategy[type]": "server_vad"}, "unsupported_parameter", "chunking_strategy[type]"),
+    ({"chunking_strategy[threshold]": "0.5"}, "invalid_request", "chunking_strategy[type]"),
     ({"response_format": "diarized_json"}, "unsupported_response_format", "response_format"),
     ({"temperature": "2"}, "invalid_request", "temperature"),
     ({"timestamp_granularities[]": "word"}, "invalid_request", "timestamp_granularities"),

@@ -1,0 +1,29 @@
+#include "live/speech_finder.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace hotmic {
+namespace {
+
+std::size_t frames_in(std::chrono::milliseconds time) {
+    return static_cast<std::size_t>(std::max<std::int64_t>(1, time / VoiceDetector::kFrame));
+}
+
+}  // namespace
+
+SpeechFinder::SpeechFinder(const Endpointing& endpointing, std::unique_ptr<VoiceDetector> detector)
+    : prefix_(samples_in(endpointing.prefix)),
+      detector_(std::move(detector)),
+      endpointer_(frames_in(endpointing.silence)) {}
+
+SpeechFinder::Edge SpeechFinder::take(AudioView frame) {
+    const auto change = endpointer_.take(detector_->hears_voice(frame));
+    if (change == Endpointer::Change::started) {
+        const auto voice = endpointer_.started_at() * VoiceDetector::kFrameSamples;
+        return {change, voice - std::min(voice, prefix_)};
+    }
+    return {change, endpointer_.voice_until() * VoiceDetector::kFrameSamples + prefix_};
+}
+
+}  // namespace hotmic

@@ -1,0 +1,45 @@
+/// Where speech begins and ends in a run of samples.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+
+#include "hotmic/live_stream.hpp"
+#include "live/endpointer.hpp"
+#include "live/voice_detector.hpp"
+
+namespace hotmic {
+
+[[nodiscard]] constexpr std::uint64_t samples_in(std::chrono::milliseconds time) noexcept {
+    return static_cast<std::uint64_t>(time.count()) * kSampleRate / 1000;
+}
+
+/// A voice detector and an endpointer that looks at what it says. Times are samples from the first frame on.
+class SpeechFinder {
+public:
+    struct Edge {
+        Endpointer::Change change = Endpointer::Change::none;
+        std::uint64_t at = 0;  ///< with what is heard from before the speech, and as much after it
+    };
+
+    SpeechFinder(const Endpointing& endpointing, std::unique_ptr<VoiceDetector> detector);
+
+    /// `frame`: VoiceDetector::kFrameSamples samples, those that follow the last frame's.
+    [[nodiscard]] Edge take(AudioView frame);
+
+    /// How many of the last samples may turn out to be where speech began.
+    [[nodiscard]] static std::uint64_t history(const Endpointing& endpointing) noexcept {
+        return samples_in(endpointing.prefix + Endpointer::kOnsetFrames * VoiceDetector::kFrame);
+    }
+
+    /// Ends the speech that is open, because somebody else says so.
+    void reset() noexcept { endpointer_.reset(); }
+
+private:
+    const std::uint64_t prefix_;
+    std::unique_ptr<VoiceDetector> detector_;
+    Endpointer endpointer_;
+};
+
+}  // namespace hotmic
