@@ -18,15 +18,9 @@
 #include <vector>
 
 #include "hotmic/model_manager.hpp"
+#include "hotmic/voice.hpp"
 
 namespace hotmic {
-
-/// How speech is told from silence.
-struct Endpointing {
-    double threshold = 0.5;                  ///< 0 takes much for speech, 1 only what surely is
-    std::chrono::milliseconds prefix{300};   ///< heard from before the speech begins
-    std::chrono::milliseconds silence{500};  ///< ends an utterance
-};
 
 struct LiveOptions {
     TranscribeOptions transcribe{};

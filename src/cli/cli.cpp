@@ -11,6 +11,7 @@
 
 #include "cli/commands.hpp"
 #include "cli/terminal.hpp"
+#include "cli/vad_model.hpp"
 #include "config/suggest.hpp"
 #include "worker/worker_main.hpp"
 
@@ -410,6 +411,8 @@ int run(int argc, char** argv, const ProviderRegistry& providers) {
     try {
         // What `worker::isolate` starts. Not a command for people, so the grammar does not know it.
         if (argc >= 2 && std::string_view(argv[1]) == "worker") return worker::worker_main(providers);
+        // What `load_vad_model` starts.
+        if (argc == 3 && std::string_view(argv[1]) == "try-vad-model") return try_vad_model(argv[2]);
         return Grammar(providers).run(argc, argv);
     } catch (const std::exception& error) {
         return report(Error{ErrorCode::internal, std::format("unexpected: {}", error.what()), "please report this"});

@@ -17,6 +17,7 @@
 #include "cli/commands.hpp"
 #include "cli/engine.hpp"
 #include "cli/terminal.hpp"
+#include "cli/vad_model.hpp"
 #include "hotmic/live_stream.hpp"
 #include "text/json.hpp"
 
@@ -249,13 +250,17 @@ int listen(const ConfigFlags& flags, const ListenFlags& what, const ProviderRegi
     auto& manager = *(*engine)->manager;
     if (auto ready = make_ready(manager); !ready) return report(ready.error());
 
+    auto vad_model = load_vad_model(loaded->config.server.vad_model);
+    if (!vad_model) return report(vad_model.error());
     LiveHub hub(1);
     Mailbox mailbox;
     Settled settled = 0;
     auto leases = [&](std::string lost, std::function<void(Result<Lease>)> then) {
         manager.when_ready(in(manager.options().queue_timeout), std::move(then), std::move(lost));
     };
-    auto opened = hub.open(leases, {.transcribe = what.options, .id = "listen"}, [&](const LiveEvent& event) {
+    LiveOptions options{.transcribe = what.options, .id = "listen"};
+    options.endpointing->vad_model = *std::move(vad_model);
+    auto opened = hub.open(leases, std::move(options), [&](const LiveEvent& event) {
         using enum LiveEvent::Kind;
         if (event.kind == final || event.kind == failed || event.kind == dropped) settle_one(settled);
         mailbox.put(event);

@@ -10,6 +10,7 @@
 #include "cli/engine.hpp"
 #include "cli/live_config.hpp"
 #include "cli/terminal.hpp"
+#include "cli/vad_model.hpp"
 #include "config/auto.hpp"
 #include "server/fallback.hpp"
 #include "server/server.hpp"
@@ -86,6 +87,8 @@ int serve(const ConfigFlags& flags, const ProviderRegistry& providers) {
     block_signals();
     const auto loaded = load_config(flags, false);
     if (!loaded) return report(loaded.error());
+    auto vad_model = load_vad_model(loaded->config.server.vad_model);
+    if (!vad_model) return report(vad_model.error());
     raise_file_limit(loaded->config.server.max_connections);
 
     MemoryBroker memory(loaded->config.parallel_loads);
@@ -101,6 +104,7 @@ int serve(const ConfigFlags& flags, const ProviderRegistry& providers) {
     std::optional<server::Fallbacks> fallbacks;
     server::Server server(
         {.config = loaded->config,
+         .vad_model = *std::move(vad_model),
          .on_listening =
              [&](const std::string& url) {
                  say("listening on " + url);

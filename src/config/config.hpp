@@ -27,6 +27,7 @@ struct Server {
     std::uint32_t max_streams = 64;             ///< live streams open at once
     std::uint32_t max_requests_per_client = 0;  ///< under way at once, of one address; 0: no limit
     std::uint32_t max_streams_per_client = 0;   ///< open at once, of one address; 0: no limit
+    std::filesystem::path vad_model{};          ///< of libwhisper; empty: the detector that needs none
     std::uint16_t wyoming_port = 0;             ///< of the Wyoming protocol; 0: not served
     int io_threads = 2;
     int decode_threads = 2;

@@ -352,6 +352,8 @@ private:
         auto& config = loaded_.config;
         const auto from_file = [&](const std::string& path) { return loaded_.origins[path].from == From::file; };
         const auto anchor = [&](fs::path& path) { path = (loaded_.file->parent_path() / path).lexically_normal(); };
+        if (auto& vad = config.server.vad_model; from_file("server.vad_model") && !vad.empty() && vad.is_relative())
+            anchor(vad);
         if (from_file("models_dir") && config.models_dir.is_relative()) anchor(config.models_dir);
         for (auto& [name, model] : config.models) {
             auto& clip = model.lifecycle.warmup.clip;

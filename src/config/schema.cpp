@@ -54,6 +54,7 @@ constexpr std::array kKeys{
     Key{"server.max_streams", "Live streams open at once; more are refused.", IN_CONFIG(server.max_streams), {1, 100'000}},
     Key{"server.max_requests_per_client", "Requests that one address may have under way, so that it does not keep others waiting; more are refused. 0: no limit. Behind a proxy all clients have its address.", IN_CONFIG(server.max_requests_per_client), {0, 100'000}},
     Key{"server.max_streams_per_client", "The same for live streams.", IN_CONFIG(server.max_streams_per_client), {0, 100'000}},
+    Key{"server.vad_model", "Voice activity detector in whisper.cpp's format, `ggml-silero-….bin`, that tells speech from silence in live streams and for `chunking_strategy`. Empty: WebRTC's, which needs no file. In a file, relative to that file's folder.", IN_CONFIG(server.vad_model)},
     Key{"server.wyoming_port", "Port of the Wyoming protocol, which Home Assistant speaks and which knows no keys. 0: it is not served.", IN_CONFIG(server.wyoming_port), {0, 65535}},
     Key{"server.io_threads", "Threads that read and write connections.", IN_CONFIG(server.io_threads), {1, 256}},
     Key{"server.decode_threads", "Threads that decode uploaded media.", IN_CONFIG(server.decode_threads), {1, 256}},

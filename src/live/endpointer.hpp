@@ -32,7 +32,7 @@ private:
     static constexpr std::size_t kOnsetVoices = 5;  // of them
     static constexpr std::size_t kStrayEvery = 10;  // one frame in so many may be a click and not a voice
 
-    const std::size_t silence_frames_;
+    std::size_t silence_frames_;
     std::deque<bool> recent_;  // the last frames, newest last
     std::uint64_t frames_ = 0;
     std::uint64_t started_at_ = 0;

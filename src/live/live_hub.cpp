@@ -129,9 +129,9 @@ LiveHub::~LiveHub() = default;
 Result<std::unique_ptr<LiveStream>> LiveHub::open(LeaseSource leases, LiveOptions options, LiveSink sink) {
     std::optional<SpeechFinder> finder;
     if (options.endpointing) {
-        auto detector = make_voice_detector(*options.endpointing);
-        if (!detector) return std::unexpected(std::move(detector).error());
-        finder.emplace(*options.endpointing, *std::move(detector));
+        auto made = SpeechFinder::open(*options.endpointing);
+        if (!made) return std::unexpected(std::move(made).error());
+        finder = *std::move(made);
     }
     auto stream = std::make_shared<LiveStream::Impl>(
         std::move(leases), std::move(options), std::move(finder), std::move(sink),

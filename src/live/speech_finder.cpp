@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "live/webrtc_detector.hpp"
+
 namespace hotmic {
 namespace {
 
@@ -11,6 +13,17 @@ std::size_t frames_in(std::chrono::milliseconds time) {
 }
 
 }  // namespace
+
+Result<SpeechFinder> SpeechFinder::open(const Endpointing& endpointing) {
+    if (endpointing.vad_model) {
+        auto detector = endpointing.vad_model->make_detector(endpointing.threshold);
+        if (!detector) return std::unexpected(std::move(detector).error());
+        return SpeechFinder(endpointing, *std::move(detector));
+    }
+    auto detector = make_webrtc_detector(endpointing.threshold);
+    if (!detector) return fail(ErrorCode::internal, "the voice detector could not be made");
+    return SpeechFinder(endpointing, std::move(detector));
+}
 
 SpeechFinder::SpeechFinder(const Endpointing& endpointing, std::unique_ptr<VoiceDetector> detector)
     : prefix_(samples_in(endpointing.prefix)),

@@ -5,9 +5,8 @@
 #include <cstdint>
 #include <memory>
 
-#include "hotmic/live_stream.hpp"
+#include "hotmic/voice.hpp"
 #include "live/endpointer.hpp"
-#include "live/voice_detector.hpp"
 
 namespace hotmic {
 
@@ -23,7 +22,8 @@ public:
         std::uint64_t at = 0;  ///< with what is heard from before the speech, and as much after it
     };
 
-    SpeechFinder(const Endpointing& endpointing, std::unique_ptr<VoiceDetector> detector);
+    /// Errors: internal, when there is no memory for a detector.
+    [[nodiscard]] static Result<SpeechFinder> open(const Endpointing& endpointing);
 
     /// `frame`: VoiceDetector::kFrameSamples samples, those that follow the last frame's.
     [[nodiscard]] Edge take(AudioView frame);
@@ -37,7 +37,9 @@ public:
     void reset() noexcept { endpointer_.reset(); }
 
 private:
-    const std::uint64_t prefix_;
+    SpeechFinder(const Endpointing& endpointing, std::unique_ptr<VoiceDetector> detector);
+
+    std::uint64_t prefix_;
     std::unique_ptr<VoiceDetector> detector_;
     Endpointer endpointer_;
 };

@@ -13,9 +13,9 @@ namespace {
 
 class VoiceCutter final : public WindowCutter {
 public:
-    VoiceCutter(const Endpointing& endpointing, std::unique_ptr<VoiceDetector> detector, double max_seconds)
-        : finder_(endpointing, std::move(detector)),
-          history_(SpeechFinder::history(endpointing)),
+    VoiceCutter(SpeechFinder finder, std::uint64_t history, double max_seconds)
+        : finder_(std::move(finder)),
+          history_(history),
           longest_(static_cast<std::uint64_t>(max_seconds * kSampleRate)) {}
 
     Result<std::optional<AudioWindow>> next(AudioSource& source) override {
@@ -77,9 +77,9 @@ private:
 }  // namespace
 
 Result<std::unique_ptr<WindowCutter>> make_voice_cutter(const Endpointing& endpointing, double max_seconds) {
-    auto detector = make_voice_detector(endpointing);
-    if (!detector) return std::unexpected(std::move(detector).error());
-    return std::make_unique<VoiceCutter>(endpointing, *std::move(detector), max_seconds);
+    auto finder = SpeechFinder::open(endpointing);
+    if (!finder) return std::unexpected(std::move(finder).error());
+    return std::make_unique<VoiceCutter>(*std::move(finder), SpeechFinder::history(endpointing), max_seconds);
 }
 
 }  // namespace hotmic

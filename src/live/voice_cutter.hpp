@@ -3,7 +3,7 @@
 
 #include <memory>
 
-#include "hotmic/live_stream.hpp"
+#include "hotmic/voice.hpp"
 
 namespace hotmic {
 

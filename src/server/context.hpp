@@ -27,6 +27,7 @@ struct Context {
     InFlight& in_flight;
     Clients& clients;
     LiveHub& live;
+    std::shared_ptr<const VadModel> vad_model;  ///< null: the detector that needs none
     SocketSessions& sockets;
     std::atomic<bool> not_ready{false};  ///< shutting down: readiness is withdrawn
     std::atomic<bool> refusing{false};   ///< shutting down: new requests are refused

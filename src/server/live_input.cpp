@@ -17,6 +17,7 @@ Result<std::unique_ptr<LiveInput>> LiveInput::open(Context& context, const std::
     auto share = context.clients.admit(client, Clients::What::stream);
     if (!share) return std::unexpected(std::move(share).error());
 
+    if (options.endpointing) options.endpointing->vad_model = context.vad_model;
     auto leases = [&context, asked = *asked](std::string lost, std::function<void(Result<Lease>)> then) {
         auto& serving = *context.catalog.serving(asked)->model;
         serving.when_ready(in(serving.options().queue_timeout), std::move(then), std::move(lost));

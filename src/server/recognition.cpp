@@ -83,7 +83,9 @@ void Recognition::decode() {
     Request request{
         .audio = *std::move(source), .options = order_.options, .stop = ticket_->stop(), .id = request_id(request_)};
     if (order_.chunking) {
-        auto cutter = make_voice_cutter(*order_.chunking);
+        auto endpointing = *order_.chunking;
+        endpointing.vad_model = context_.vad_model;
+        auto cutter = make_voice_cutter(endpointing);
         if (!cutter) return answer(std::unexpected(std::move(cutter).error()), {});
         request.cutter = *std::move(cutter);
     }

@@ -112,8 +112,8 @@ struct Server::Impl {
           clients(options.config.server.max_requests_per_client, options.config.server.max_streams_per_client),
           decoders(options.config.server.decode_threads, kDecodeQueue),
           live(options.config.server.max_streams),
-          context{options.config, catalog,  book,      plans,   record, engines,
-                  metrics,        decoders, in_flight, clients, live,   sockets},
+          context{options.config,    catalog, book, plans, record, engines, metrics, decoders, in_flight, clients, live,
+                  options.vad_model, sockets},
           wyoming(context),
           uploads(std::filesystem::temp_directory_path() / std::format("hotmic-{}", getpid())) {}
 

@@ -7,6 +7,7 @@
 
 #include "config/config.hpp"
 #include "hotmic/provider.hpp"
+#include "hotmic/voice.hpp"
 #include "server/catalog.hpp"
 #include "server/planner.hpp"
 
@@ -17,6 +18,7 @@ class Server {
 public:
     struct Options {
         config::Config config;
+        std::shared_ptr<const VadModel> vad_model{};  ///< null: the detector that needs none
         /// Called once when requests are being answered, with "http://HOST:PORT". The place to start loading models.
         std::function<void(const std::string& url)> on_listening{};
     };

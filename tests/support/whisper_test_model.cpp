@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <array>
-#include <bit>
 #include <cmath>
 #include <cstring>
 #include <fstream>
@@ -12,6 +11,8 @@
 #include <random>
 #include <span>
 #include <stdexcept>
+
+#include "support/half.hpp"
 
 namespace hotmic::testing {
 namespace {
@@ -39,15 +40,6 @@ struct Tokens {
     [[nodiscard]] std::int32_t first_timestamp() const { return 50363 + shift + more; }
 };
 constexpr std::int32_t kFirstWord = 1000;  // where the sentences' words are in the vocabulary
-
-std::uint16_t half(float value) {
-    // Enough for the few plain values written here: normal numbers, rounded toward zero.
-    const auto bits = std::bit_cast<std::uint32_t>(value);
-    const auto sign = static_cast<std::uint16_t>((bits >> 16) & 0x8000);
-    const int exponent = static_cast<int>((bits >> 23) & 0xFF) - 127 + 15;
-    if (value == 0 || exponent <= 0) return sign;
-    return static_cast<std::uint16_t>(sign | (exponent << 10) | ((bits >> 13) & 0x3FF));
-}
 
 /// How a file says that its matrices are of `type`.
 std::int32_t file_type(ggml_type type) {

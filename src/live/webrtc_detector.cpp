@@ -1,4 +1,4 @@
-#include "live/voice_detector.hpp"
+#include "live/webrtc_detector.hpp"
 
 #include <pocketsphinx.h>
 
@@ -56,12 +56,6 @@ std::unique_ptr<VoiceDetector> make_webrtc_detector(double threshold) {
     VadPtr vad(ps_vad_init(mode, kSampleRate, std::chrono::duration<double>(VoiceDetector::kFrame).count()));
     if (!vad || ps_vad_frame_size(vad.get()) != VoiceDetector::kFrameSamples) return nullptr;
     return std::make_unique<WebRtcDetector>(std::move(vad));
-}
-
-Result<std::unique_ptr<VoiceDetector>> make_voice_detector(const Endpointing& endpointing) {
-    auto detector = make_webrtc_detector(endpointing.threshold);
-    if (!detector) return fail(ErrorCode::internal, "the voice detector could not be made");
-    return detector;
 }
 
 }  // namespace hotmic

@@ -1,0 +1,71 @@
+"""server.vad_model: libwhisper's voice detector instead of WebRTC's. The model here is one for tests, which goes by loudness."""
+
+import subprocess
+import wave
+
+import hotmic_py
+import pytest
+from conftest import FAKE_TEXT
+from hotmic_py import CLIP, PATIENCE, program
+
+
+@pytest.fixture(scope="module")
+def vad(tmp_path_factory):
+    def make(kind):
+        path = tmp_path_factory.mktemp("vad") / f"{kind}.bin"
+        subprocess.run([program("hotmic_make_whisper_model"), path, kind], check=True, timeout=PATIENCE)
+        return path
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def quiet(tmp_path_factory):
+    """Speech that WebRTC's detector hears and the test's model does not."""
+    path = tmp_path_factory.mktemp("quiet") / "quiet.wav"
+    subprocess.run(["ffmpeg", "-v", "error", "-i", CLIP, "-af", "volume=0.02", "-ar", "16000", "-ac", "1", path], check=True)
+    return path
+
+
+def texts(server, quiet):
+    """What is heard in speech and in quiet speech, cut where the server's detector hears a voice."""
+    return [server.transcribe(file, **{"chunking_strategy[type]": "server_vad"}).json()["text"] for file in (CLIP, quiet)]
+
+
+def test_files_are_cut_by_it(ready, fake, vad, quiet):
+    assert FAKE_TEXT in texts(ready, quiet)[1]
+    with fake(f"text={FAKE_TEXT}", "--set", f"server.vad_model={vad('vad')}") as server:
+        loud, soft = texts(server.wait_ready(), quiet)
+    assert FAKE_TEXT in loud
+    assert soft == ""
+
+
+def test_live_streams_are_cut_by_it(home, vad, quiet):
+    def finals(file):
+        with wave.open(str(file)) as speech:
+            samples = speech.readframes(speech.getnframes())
+        done = hotmic_py.run("listen", "--provider", "fake", "--model", f"fake:text={FAKE_TEXT}", "--level", "0", "--set",
+                             f"server.vad_model={model}", "-", home=home, name="hotmic-faults", stdin=samples)
+        assert done.code == 0, done.err
+        return done.out
+
+    model = vad("vad")
+    loud = home / "loud.wav"
+    subprocess.run(["ffmpeg", "-v", "error", "-i", CLIP, "-ar", "16000", "-ac", "1", loud], check=True)
+    assert FAKE_TEXT in finals(loud)
+    assert finals(quiet) == ""
+
+
+@pytest.mark.parametrize(("kind", "why"), [("crashing_vad", "signal 6"), ("deaf_vad", "0 % of speech"), (CLIP, "no VAD model")])
+def test_a_file_that_is_no_good_is_refused_before_anything_is_loaded(home, vad, kind, why):
+    path = kind if kind == CLIP else vad(kind)
+    done = hotmic_py.run("serve", "--port", "0", "--set", f"server.vad_model={path}", home=home)
+    assert done.code == 5
+    last = done.err.splitlines()[-1]
+    assert why in last and str(path) in last and "server.vad_model" in last
+    assert "listening" not in done.out
+
+
+def test_a_file_that_is_missing_is_named(home):
+    done = hotmic_py.run("serve", "--port", "0", "--set", "server.vad_model=/no/such/vad.bin", home=home)
+    assert done.code == 5 and "/no/such/vad.bin" in done.err
