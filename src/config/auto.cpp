@@ -27,6 +27,11 @@ std::vector<fs::path> entries_of(const fs::path& folder) {
     return entries;
 }
 
+/// It knows numbers and commands only: nobody's choice for dictation.
+bool is_numbers_model(const fs::path& path) {
+    return path.filename().string().starts_with("hotmic-numbers");
+}
+
 /// The error that says most: "not a model of mine" says less than "mine, but broken".
 bool tells_more(const Error& candidate, const Error& than) {
     const auto rank = [](const Error& error) {
@@ -76,8 +81,8 @@ public:
         return Choice{best, spec_, std::format("no provider can load it: {}", telling->message), {}};
     }
 
-    /// The best of the models directory, else a provider's own.
-    Result<Choice> by_searching(const std::vector<std::shared_ptr<Provider>>& providers) {
+    /// The best of the models directory, else a provider's own. `last_resort`: numbers models too.
+    Result<Choice> by_searching(const std::vector<std::shared_ptr<Provider>>& providers, bool last_resort) {
         std::vector<std::shared_ptr<Provider>> usable;
         for (const auto& provider : providers) {
             if (const auto here = provider->availability(); here.available) {
@@ -86,7 +91,7 @@ public:
                 pass_over(std::string(provider->name()), here.reason);
             }
         }
-        auto candidates = search(usable);
+        auto candidates = search(usable, last_resort);
         const auto found = candidates.size();
         for (auto& candidate : candidates) {
             const auto name = candidate.spec.path.filename().string();
@@ -106,10 +111,10 @@ public:
 
 private:
     /// All intact models in order of preference: providers as registered, larger before smaller (larger hears better).
-    std::vector<Candidate> search(const std::vector<std::shared_ptr<Provider>>& providers) {
+    std::vector<Candidate> search(const std::vector<std::shared_ptr<Provider>>& providers, bool last_resort) {
         std::vector<Candidate> all;
         for (const auto& entry : entries_of(models_dir_)) {
-            if (entry.filename().string().starts_with("hotmic-numbers")) continue;
+            if (is_numbers_model(entry) && !last_resort) continue;
             std::optional<Error> telling;
             bool taken = false;
             for (const auto& provider : providers) {
@@ -132,6 +137,7 @@ private:
             return std::ranges::find(providers, one.provider) - providers.begin();
         };
         std::ranges::stable_sort(all, [&](const Candidate& a, const Candidate& b) {
+            if (const bool last = is_numbers_model(a.spec.path); last != is_numbers_model(b.spec.path)) return !last;
             if (rank(a) != rank(b)) return rank(a) < rank(b);
             return a.info.size_bytes > b.info.size_bytes;
         });
@@ -197,11 +203,11 @@ Result<Choice> choose(const Model& model, const fs::path& models_dir, const Prov
                       std::uint64_t available_memory) {
     Choosing choosing(model, models_dir, available_memory);
     if (model.provider == "auto") {
-        return model.path.empty() ? choosing.by_searching(providers.all()) : choosing.by_path(providers.all());
+        return model.path.empty() ? choosing.by_searching(providers.all(), false) : choosing.by_path(providers.all());
     }
     auto provider = providers.find(model.provider);
     if (!provider) return std::unexpected(std::move(provider.error()));
-    if (model.path.empty()) return choosing.by_searching({*provider});
+    if (model.path.empty()) return choosing.by_searching({*provider}, true);
     return Choice{*provider, spec_of(model), "configured", {}};
 }
 

@@ -110,6 +110,17 @@ TEST_F(Auto, NeverPicksAModelMadeForTests) {
     EXPECT_EQ(choice->spec.provider, "small");
 }
 
+TEST_F(Auto, ANamedProviderTakesAModelMadeForTestsWhenItHasNoOther) {
+    file("hotmic-numbers-tiny.big", 100);
+    const auto last = choose_from({.provider = "big"});
+    ASSERT_TRUE(last);
+    EXPECT_EQ(last->spec.path.filename(), "hotmic-numbers-tiny.big");
+    file("a.big", 10);
+    const auto better = choose_from({.provider = "big"});
+    ASSERT_TRUE(better);
+    EXPECT_EQ(better->spec.path.filename(), "a.big");
+}
+
 TEST_F(Auto, PassesOverAProviderThatCannotRun) {
     file("a.big", 100);
     big_->missing = "its library is missing";

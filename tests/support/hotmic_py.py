@@ -22,8 +22,8 @@ CLIP = SOURCE / "src/audio/clip/hotmic-clip.flac"
 CLIP_TEXT = (SOURCE / "src/audio/clip/hotmic-clip.txt").read_text().strip()
 NUMBERS_MODEL = SOURCE / "models/numbers/hotmic-numbers.en-q5_0.bin"
 NUMBERS_TEXT = NUMBERS_MODEL.with_name("clip.txt").read_text().strip()
-# Flags for the numbers model: the built-in warmup clip is everyday English, which it does not know.
-NUMBERS = ["--model", NUMBERS_MODEL, "--set", f"models.default.warmup.clip={NUMBERS_MODEL.with_name('clip.wav')}",
+# Flags by which the numbers model is found: the built-in warmup clip is everyday English, which it does not know.
+NUMBERS = ["--provider", "whisper_cpp", "--set", f"models_dir={NUMBERS_MODEL.parent}", "--set", f"models.default.warmup.clip={NUMBERS_MODEL.with_name('clip.wav')}",
            "--set", f"models.default.warmup.clip_text={NUMBERS_TEXT}"]
 NEW_VOICES = ["en-us+m3", "en-gb+f2", "en-us+Andy", "en-us+linda"]  # of espeak-ng, held out from its training
 SPEECH = SOURCE.parent / "shared/speech"
