@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -62,8 +63,8 @@ struct AudioWindow {
 class WindowCutter {
 public:
     virtual ~WindowCutter() = default;
-    /// The next window; none at the end. `source` is the same each time. Errors: those of AudioSource::read.
-    [[nodiscard]] virtual Result<std::optional<AudioWindow>> next(AudioSource& source) = 0;
+    /// The next window; none at the end. `source` is the same each time. Errors: cancelled, those of AudioSource::read.
+    [[nodiscard]] virtual Result<std::optional<AudioWindow>> next(AudioSource& source, const std::stop_token& stop) = 0;
 };
 
 /// What a decoder may be asked to swallow.

@@ -29,7 +29,7 @@ public:
         : window_(static_cast<std::size_t>(window_seconds * kSampleRate)),
           search_(static_cast<std::size_t>(std::min(search_seconds, window_seconds / 2) * kSampleRate)) {}
 
-    Result<std::optional<AudioWindow>> next(AudioSource& source) override {
+    Result<std::optional<AudioWindow>> next(AudioSource& source, const std::stop_token&) override {
         const auto held = held_.size();
         held_.resize(window_);
         const auto got = source.read(std::span(held_).subspan(held));
@@ -98,7 +98,7 @@ Result<bool> LongTranscription::step(Recognizer& recognizer, const std::stop_tok
     if (stop.stop_requested()) return fail(ErrorCode::cancelled, "the request was cancelled");
     auto window = std::exchange(next_, {});
     if (!std::exchange(begun_, true)) {
-        auto first = cutter_->next(source_);
+        auto first = cutter_->next(source_, stop);
         if (!first) return std::unexpected(std::move(first).error());
         window = *std::move(first);
         if (source_.samples() == 0) {
@@ -109,7 +109,7 @@ Result<bool> LongTranscription::step(Recognizer& recognizer, const std::stop_tok
     if (!window) return true;
     if (auto heard = recognize(*window, recognizer, stop); !heard) return std::unexpected(std::move(heard).error());
     // Read here, so that nobody waits for a slot only to learn that there was nothing left.
-    auto next = cutter_->next(source_);
+    auto next = cutter_->next(source_, stop);
     if (!next) return std::unexpected(std::move(next).error());
     next_ = *std::move(next);
     return !next_;

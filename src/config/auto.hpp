@@ -26,10 +26,9 @@ struct Choice {
 ///   else
 ///                             the provider's own model
 ///   neither                   the same over all providers in their order of preference, those with files first
-/// Files whose name begins with "hotmic-numbers" are made for tests and demonstrations: picked only where the provider is
-/// named and there is nothing else for it. Reads headers only: milliseconds.
-/// Errors: provider_unknown; model_file_missing when there is nothing to pick; provider_unavailable in a build without
-/// any.
+/// Files whose name begins with "hotmic-numbers" are made for tests and demonstrations: picked only where the provider
+/// is named and there is nothing else for it. Reads headers only: milliseconds. Errors: provider_unknown;
+/// model_file_missing when there is nothing to pick; provider_unavailable in a build without any.
 [[nodiscard]] Result<Choice> choose(const Model& model, const std::filesystem::path& models_dir,
                                     const ProviderRegistry& providers, std::uint64_t available_memory);
 

@@ -18,8 +18,10 @@ public:
           history_(history),
           longest_(static_cast<std::uint64_t>(max_seconds * kSampleRate)) {}
 
-    Result<std::optional<AudioWindow>> next(AudioSource& source) override {
+    Result<std::optional<AudioWindow>> next(AudioSource& source, const std::stop_token& stop) override {
         while (!ended_) {
+            // Silence may go on for hours.
+            if (stop.stop_requested()) return fail(ErrorCode::cancelled, "the request was cancelled");
             const auto before = audio_.size();
             audio_.resize(before + VoiceDetector::kFrameSamples);
             const auto frame = std::span(audio_).subspan(before);

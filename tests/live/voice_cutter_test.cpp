@@ -33,7 +33,7 @@ std::vector<AudioWindow> windows_of(const std::vector<float>& audio, const Endpo
     const auto source = source_from_view(audio);
     const auto cutter = make_voice_cutter(endpointing, max_seconds).value();
     std::vector<AudioWindow> windows;
-    while (auto window = cutter->next(*source).value()) windows.push_back(*std::move(window));
+    while (auto window = cutter->next(*source, {}).value()) windows.push_back(*std::move(window));
     return windows;
 }
 
@@ -73,6 +73,15 @@ TEST(VoiceCutter, WhoNeverPausesIsCutWithoutAGap) {
     }
 }
 
+TEST(VoiceCutter, ALongSilenceIsGivenUpWhenNobodyWaitsAnyMore) {
+    std::stop_source stop;
+    stop.request_stop();
+    const auto audio = silence(5);
+    const auto window = make_voice_cutter({}).value()->next(*source_from_view(audio), stop.get_token());
+    ASSERT_FALSE(window);
+    EXPECT_EQ(window.error().code, ErrorCode::cancelled);
+}
+
 /// It fails in the middle.
 class DamagedSource final : public AudioSource {
 public:
@@ -88,7 +97,7 @@ private:
 
 TEST(VoiceCutter, AnErrorOfTheSourceIsPassedOn) {
     DamagedSource source;
-    const auto window = make_voice_cutter({}).value()->next(source);
+    const auto window = make_voice_cutter({}).value()->next(source, {});
     ASSERT_FALSE(window);
     EXPECT_EQ(window.error().code, ErrorCode::io_error);
 }

@@ -1,6 +1,5 @@
 #include "asr/providers/whisper_cpp/vad_model.hpp"
 
-#include <spdlog/spdlog.h>
 #include <whisper.h>
 
 #include <algorithm>
