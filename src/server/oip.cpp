@@ -272,17 +272,19 @@ public:
 private:
     template <class Make>
     void get(const char* path, Make make) {
-        drogon::app().registerHandler(path,
-                                      [make](const drogon::HttpRequestPtr&, Respond&& respond) { respond(make()); },
-                                      {drogon::Get, drogon::Head});
+        drogon::app().registerHandler(
+            path, [make = std::move(make)](const drogon::HttpRequestPtr&, Respond&& respond) { respond(make()); },
+            {drogon::Get, drogon::Head});
     }
     /// `make` is given the name that the first parenthesis of `path` matched.
     template <class Make>
-    void get_of_model(const char* path, Make&& make) {
-        drogon::app().registerHandlerViaRegex(path,
-                                              [make](const drogon::HttpRequestPtr&, Respond&& respond,
-                                                     const std::string& model) { respond(make(model)); },
-                                              {drogon::Get, drogon::Head});
+    void get_of_model(const char* path, Make make) {
+        drogon::app().registerHandlerViaRegex(
+            path,
+            [make = std::move(make)](const drogon::HttpRequestPtr&, Respond&& respond, const std::string& model) {
+                respond(make(model));
+            },
+            {drogon::Get, drogon::Head});
     }
 
     [[nodiscard]] drogon::HttpResponsePtr describe(const std::string& model) const {
