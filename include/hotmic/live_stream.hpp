@@ -85,6 +85,9 @@ struct LiveStatus {
 class LiveStream {
 public:
     class Impl;
+    /// Between two decodes of an utterance that is still spoken, at least.
+    static constexpr double kPartialSeconds = 0.5;
+
     explicit LiveStream(std::shared_ptr<Impl> impl);
     ~LiveStream();
     LiveStream(const LiveStream&) = delete;

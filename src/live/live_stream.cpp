@@ -19,7 +19,7 @@ using Seconds = std::chrono::duration<double>;
 constexpr std::uint64_t kWorthDecoding = kSampleRate * 3 / 10;
 /// Between two decodes of the open utterance, at least; longer where decodes take long, so that they take half of the
 /// time at most; but no longer than the last.
-constexpr Seconds kInterval{0.5};
+constexpr Seconds kInterval{LiveStream::kPartialSeconds};
 constexpr double kPause = 2;
 constexpr Seconds kLongestInterval{5};
 constexpr double kFewer = 3;

@@ -5,10 +5,24 @@
 
 namespace hotmic::server {
 
-Result<void> authorize(const drogon::HttpRequestPtr& request, const std::vector<std::string>& keys) {
+namespace {
+
+std::string_view bearer(const drogon::HttpRequestPtr& request) {
     constexpr std::string_view kScheme = "Bearer ";
     const std::string_view header = request->getHeader("authorization");
-    return check_key(header.starts_with(kScheme) ? header.substr(kScheme.size()) : std::string_view{}, keys);
+    return header.starts_with(kScheme) ? header.substr(kScheme.size()) : std::string_view{};
+}
+
+}  // namespace
+
+Result<void> authorize(const drogon::HttpRequestPtr& request, const std::vector<std::string>& keys) {
+    return check_key(bearer(request), keys);
+}
+
+std::string_view echopanel_key(const drogon::HttpRequestPtr& request) {
+    if (const auto key = bearer(request); !key.empty()) return key;
+    if (const auto& key = request->getHeader("x-echopanel-token"); !key.empty()) return key;
+    return request->getParameter("token");
 }
 
 Result<void> check_key(std::string_view given, const std::vector<std::string>& keys) {

@@ -22,6 +22,9 @@ namespace hotmic::server {
 /// The same for a key that came another way.
 [[nodiscard]] Result<void> check_key(std::string_view key, const std::vector<std::string>& keys);
 
+/// The key of an EchoPanel client: Authorization: Bearer KEY, else X-EchoPanel-Token, else ?token=. Empty without one.
+[[nodiscard]] std::string_view echopanel_key(const drogon::HttpRequestPtr& request);
+
 /// Whoever has the admin key; where there is none, whoever is on this machine, but no page of another origin in a
 /// browser there. Errors: unauthorized.
 [[nodiscard]] Result<void> authorize_admin(const drogon::HttpRequestPtr& request, const std::string& key);

@@ -495,12 +495,6 @@ private:
     bool third_told_ = false;
 };
 
-Result<void> authorize_listener(const drogon::HttpRequestPtr& request, const std::vector<std::string>& keys) {
-    if (auto known = authorize(request, keys); known) return known;
-    if (auto known = check_key(request->getHeader("x-echopanel-token"), keys); known) return known;
-    return check_key(request->getParameter("token"), keys);
-}
-
 }  // namespace
 
 void register_echopanel(Context& context) {
@@ -509,7 +503,7 @@ void register_echopanel(Context& context) {
         [&context](const std::shared_ptr<Socket>& socket,
                    const drogon::HttpRequestPtr& request) -> std::shared_ptr<SocketSession> {
             auto session = std::make_shared<LiveListener>(context, socket, request_id(request));
-            if (auto known = authorize_listener(request, context.config.server.api_keys); !known) {
+            if (const auto known = check_key(echopanel_key(request), context.config.server.api_keys); !known) {
                 context.metrics.error(to_string(known.error().code));
                 session->refuse("Unauthorized websocket connection", Close::policy);
                 return nullptr;

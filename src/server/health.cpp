@@ -1,14 +1,14 @@
-/// What people and desktop clients ask: /health, /model-status, /capabilities, /metrics, and at / the live page or an
-/// index.
+/// What people and desktop clients ask: /health, /model-status, /capabilities (EchoPanel's, and more), /metrics, and at
+/// / the live page or an index.
 #include <drogon/HttpAppFramework.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <format>
-#include <thread>
 
 #include "lifecycle/memory_info.hpp"
+#include "server/admission.hpp"
+#include "server/capabilities.hpp"
 #include "server/context.hpp"
 #include "server/page.hpp"
 #include "server/responses.hpp"
@@ -17,6 +17,16 @@
 
 namespace hotmic::server {
 namespace wire {
+
+/// What EchoPanel's clients read of an answer that is no 200.
+struct HealthDetail {
+    std::string status;
+    std::string service = "hotmic";
+    std::string provider;
+    std::string model;
+    std::string model_state;
+    std::string reason;
+};
 
 struct HealthBody {
     std::string status;
@@ -41,6 +51,12 @@ struct HealthBody {
     std::optional<std::string> served_by;  // while that is not the model itself
     std::optional<std::string> warning;    // READY, but slower than it was asked or used to be
     LiveStatus live;                       // all live streams
+    std::optional<HealthDetail> detail;    // while requests are not served
+};
+
+/// As EchoPanel's server tells it.
+struct WrongKey {
+    std::string detail = "Unauthorized";
 };
 
 struct ModelHealth {
@@ -53,6 +69,7 @@ struct ModelHealth {
     std::optional<std::string> last_error;
     std::optional<std::string> last_error_code;
     double process_rss_mb = 0;
+    bool download_in_progress = false;  // EchoPanel's server downloads models; this one never does
     std::string instance;
     int attempt = 0;
     int warmup_level = 0;
@@ -96,38 +113,6 @@ struct ModelStatus {
     std::vector<Event> events;
 };
 
-struct Machine {
-    double ram_gb = 0;
-    double ram_available_gb = 0;
-    std::optional<double> ram_limit_gb;  // of the cgroup
-    unsigned cpu_cores = 0;
-    bool has_gpu = false;
-    std::string os_name = "linux";
-    std::string arch;
-};
-
-struct ProviderBody {
-    std::string name;
-    bool available = false;
-    std::string version;
-    std::string reason;
-    std::string remedy;
-    std::vector<std::string> devices;
-    Capabilities capabilities;
-};
-
-struct Recommendation {
-    std::string provider;
-    std::string model;
-    std::string reason;
-};
-
-struct CapabilitiesBody {
-    Machine profile;
-    std::vector<ProviderBody> providers;
-    Recommendation recommendation;
-};
-
 struct Index {
     std::string service = "hotmic";
     std::string version = HOTMIC_VERSION;
@@ -139,7 +124,6 @@ struct Index {
 namespace {
 
 constexpr double kMb = 1 << 20;
-constexpr double kGb = 1 << 30;
 constexpr std::array kStates{ModelState::uninitialized, ModelState::loading, ModelState::warming_up,
                              ModelState::ready,         ModelState::error,   ModelState::unloading};
 
@@ -150,6 +134,10 @@ double mb(std::uint64_t bytes) {
 /// The model that `?model=` names; without, the one that requests without a name get.
 Result<EntryPtr> asked_for(const Context& context, const drogon::HttpRequestPtr& request) {
     return context.catalog.find(request->getParameter("model"));
+}
+
+bool serves(const wire::HealthBody& body) {
+    return body.status == "ok" || body.status == "degraded" || body.status == "resting";
 }
 
 wire::HealthBody health_body(const Context& context, const EntryPtr& entry) {
@@ -186,6 +174,13 @@ wire::HealthBody health_body(const Context& context, const EntryPtr& entry) {
         }
         body.eta_seconds = health.eta_seconds;
         body.retry_in_seconds = health.retry_in_seconds;
+    }
+    if (!serves(body)) {
+        body.detail = {.status = body.status,
+                       .provider = body.provider,
+                       .model = body.model,
+                       .model_state = body.model_state,
+                       .reason = body.reason.value_or("")};
     }
     return body;
 }
@@ -242,35 +237,6 @@ wire::ModelStatus model_status(const Context& context, const EntryPtr& entry) {
     return status;
 }
 
-wire::CapabilitiesBody capabilities_body(const Context& context) {
-    wire::CapabilitiesBody body;
-    const auto pages = static_cast<double>(sysconf(_SC_PHYS_PAGES)) * static_cast<double>(sysconf(_SC_PAGESIZE));
-    body.profile.ram_gb = pages / kGb;
-    body.profile.ram_available_gb = static_cast<double>(available_memory()) / kGb;
-    if (const auto limit = cgroup_memory_limit()) body.profile.ram_limit_gb = static_cast<double>(*limit) / kGb;
-    body.profile.cpu_cores = std::thread::hardware_concurrency();
-#ifdef __x86_64__
-    body.profile.arch = "x86_64";
-#elif defined(__aarch64__)
-    body.profile.arch = "aarch64";
-#endif
-    for (const auto& provider : context.providers.all()) {
-        const auto availability = provider->availability();
-        body.profile.has_gpu |=
-            std::ranges::any_of(availability.devices, [](const std::string& device) { return device.contains("GPU"); });
-        body.providers.push_back({.name = std::string(provider->name()),
-                                  .available = availability.available,
-                                  .version = availability.version,
-                                  .reason = availability.reason,
-                                  .remedy = availability.remedy,
-                                  .devices = availability.devices,
-                                  .capabilities = provider->capabilities()});
-    }
-    const auto plan = context.catalog.entries().front()->model->plan();
-    body.recommendation = {plan.spec.provider, describe_model(plan.spec), plan.reason};
-    return body;
-}
-
 std::string metrics_text(const Context& context) {
     for (const auto& entry : context.catalog.entries()) {
         const auto health = entry->model->health();
@@ -301,32 +267,48 @@ std::string metrics_text(const Context& context) {
 
 void register_health(Context& context) {
     auto& app = drogon::app();
+    // Open to all, but whoever gives a key learns when it is wrong.
     const auto get = [&](const char* path, auto make) {
-        app.registerHandler(path, [make](const drogon::HttpRequestPtr&, Respond&& respond) { respond(make()); },
-                            {drogon::Get, drogon::Head});
-    };
-    const auto get_of_model = [&](const char* path, auto make) {
         app.registerHandler(path,
                             [make, &context](const drogon::HttpRequestPtr& request, Respond&& respond) {
-                                const auto entry = asked_for(context, request);
-                                if (entry) return respond(make(*entry));
-                                context.metrics.error(to_string(entry.error().code));
-                                respond(respond_error(entry.error(), request));
+                                const auto refuse = [&](const Error& error) {
+                                    context.metrics.error(to_string(error.code));
+                                    return respond_error(error, request);
+                                };
+                                const auto key = echopanel_key(request);
+                                if (!key.empty()) {
+                                    if (const auto known = check_key(key, context.config.server.api_keys); !known) {
+                                        auto response = refuse(known.error());
+                                        response->setBody(to_json(wire::WrongKey{}));
+                                        return respond(response);
+                                    }
+                                }
+                                auto response = make(request);
+                                respond(response ? *response : refuse(response.error()));
                             },
                             {drogon::Get, drogon::Head});
     };
+    const auto get_of_model = [&](const char* path, auto make) {
+        get(path, [make, &context](const drogon::HttpRequestPtr& request) {
+            return asked_for(context, request).transform(make);
+        });
+    };
     get_of_model("/health", [&context](const EntryPtr& entry) {
         const auto body = health_body(context, entry);
-        const bool serves = body.status == "ok" || body.status == "degraded" || body.status == "resting";
-        auto response = respond_json(to_json(body), serves ? 200 : 503);
-        if (!serves) response->addHeader("Retry-After", std::to_string(retry_after(entry->model->health())));
+        auto response = respond_json(to_json(body), serves(body) ? 200 : 503);
+        if (!serves(body)) response->addHeader("Retry-After", std::to_string(retry_after(entry->model->health())));
         return response;
     });
     get_of_model("/model-status",
                  [&context](const EntryPtr& entry) { return respond_json(to_json(model_status(context, entry))); });
-    get("/capabilities", [&context] { return respond_json(to_json(capabilities_body(context))); });
-    get("/metrics",
-        [&context] { return respond_text(metrics_text(context), "text/plain; version=0.0.4; charset=utf-8"); });
+    get("/capabilities", [&context](const drogon::HttpRequestPtr&) -> Result<drogon::HttpResponsePtr> {
+        return respond_json(capabilities_json(context));
+    });
+    app.registerHandler("/metrics",
+                        [&context](const drogon::HttpRequestPtr&, Respond&& respond) {
+                            respond(respond_text(metrics_text(context), "text/plain; version=0.0.4; charset=utf-8"));
+                        },
+                        {drogon::Get, drogon::Head});
     const auto index = [] {
         return respond_json(to_json(wire::Index{.endpoints = {"POST /v1/audio/transcriptions",
                                                               "POST /v1/audio/translations",

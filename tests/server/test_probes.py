@@ -42,6 +42,8 @@ def test_while_loading_it_lives_but_is_not_ready(fake):
         assert health.status == 503
         body = health.json()
         assert body["status"] == "loading" and body["model_state"] == "LOADING" and body["model_ready"] is False and body["reason"]
+        told = {name: body[name] for name in ("status", "service", "provider", "model", "model_state", "reason")}
+        assert body["detail"] == told  # where EchoPanel's clients look
         assert 'hotmic_model_state{model="default",state="LOADING"} 1\n' in server.request("/metrics").text
 
 
@@ -61,7 +63,25 @@ def test_health_has_what_its_clients_read(ready):
     assert body["status"] == "ok" and body["service"] == "hotmic" and body["provider"] == "fake"
     assert body["model_ready"] is True and body["model_state"] == "READY"
     assert body["load_time_ms"] > 0 and body["process_rss_mb"] > 0
-    assert "reason" not in body
+    assert "reason" not in body and "detail" not in body
+
+
+def test_a_wrong_key_is_told_where_none_is_needed(fake):
+    with fake("", "--set", "server.api_keys=[\"right\"]") as server:
+        server.wait_ready()
+        for path in ("/health", "/model-status", "/capabilities"):
+            assert server.request(path).status == 200
+            for sent in ({"Authorization": "Bearer {}"}, {"X-EchoPanel-Token": "{}"}, "?token={}"):
+                def ask(key):
+                    if isinstance(sent, str):
+                        return server.request(path + sent.format(key))
+                    return server.request(path, headers={name: value.format(key) for name, value in sent.items()})
+                assert ask("right").status == 200
+                refused = ask("wrong")
+                assert refused.status == 401 and refused.json() == {"detail": "Unauthorized"}
+        assert server.request("/health", headers={"Authorization": "Bearer right", "X-EchoPanel-Token": "wrong"}).status == 200
+        assert server.request("/livez", headers={"Authorization": "Bearer wrong"}).status == 200
+        assert 'hotmic_errors_total{code="unauthorized"} 9\n' in server.request("/metrics").text
 
 
 def test_model_status_counts_requests_and_lists_transitions(fake):
@@ -79,6 +99,18 @@ def test_capabilities_name_every_provider_and_the_choice(ready):
     assert body["profile"]["cpu_cores"] >= 1 and body["profile"]["ram_gb"] > 0
     assert {"pocketsphinx", "fake"} <= {provider["name"] for provider in body["providers"]}
     assert body["recommendation"]["provider"] == "fake" and body["recommendation"]["reason"]
+
+
+def test_capabilities_and_status_have_what_echopanels_clients_read(ready):
+    body = ready.request("/capabilities").json()
+    assert {"ram_gb", "cpu_cores", "cpu_percent", "has_mps", "has_cuda", "cuda_devices", "os_name", "arch"} <= body["profile"].keys()
+    assert 0 <= body["profile"]["cpu_percent"] <= 100
+    advice = body["recommendation"]
+    assert {"provider", "model", "chunk_seconds", "compute_type", "device", "vad_enabled", "reason", "n_threads"} <= advice.keys()
+    assert advice["chunk_seconds"] == 0.5 and advice["vad_enabled"] is True and advice["device"]
+    assert body["env_vars"] == {}
+    status = ready.request("/model-status").json()
+    assert status["status"] == "ok" and status["health"]["download_in_progress"] is False
 
 
 def test_models_have_openais_shape(ready):

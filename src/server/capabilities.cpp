@@ -1,0 +1,109 @@
+#include "server/capabilities.hpp"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdlib>
+#include <map>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "lifecycle/memory_info.hpp"
+#include "text/json.hpp"
+
+namespace hotmic::server {
+namespace wire {
+
+struct Machine {
+    double ram_gb = 0;
+    double ram_available_gb = 0;
+    std::optional<double> ram_limit_gb;  // of the cgroup
+    unsigned cpu_cores = 0;
+    double cpu_percent = 0;  // load of the last minute, of all cores
+    bool has_gpu = false;
+    bool has_cuda = false;
+    int cuda_devices = 0;
+    bool has_mps = false;  // Apple's; there is no build for it
+    std::string os_name = "linux";
+    std::string arch;
+};
+
+struct ProviderBody {
+    std::string name;
+    bool available = false;
+    std::string version;
+    std::string reason;
+    std::string remedy;
+    std::vector<std::string> devices;
+    Capabilities capabilities;
+};
+
+struct Recommendation {
+    std::string provider;
+    std::string model;
+    double chunk_seconds = 0;              // between two decodes of somebody who speaks
+    std::string compute_type = "default";  // what the model's file was made for
+    std::string device;
+    bool vad_enabled = true;
+    std::string reason;
+    std::optional<int> n_threads;
+};
+
+struct CapabilitiesBody {
+    Machine profile;
+    std::vector<ProviderBody> providers;
+    Recommendation recommendation;
+    std::map<std::string, std::string> env_vars;  // EchoPanel's settings; this server has none of those
+};
+
+}  // namespace wire
+
+std::string capabilities_json(const Context& context) {
+    constexpr double kGb = 1 << 30;
+    wire::CapabilitiesBody body;
+    const auto pages = static_cast<double>(sysconf(_SC_PHYS_PAGES)) * static_cast<double>(sysconf(_SC_PAGESIZE));
+    body.profile.ram_gb = pages / kGb;
+    body.profile.ram_available_gb = static_cast<double>(available_memory()) / kGb;
+    if (const auto limit = cgroup_memory_limit()) body.profile.ram_limit_gb = static_cast<double>(*limit) / kGb;
+    body.profile.cpu_cores = std::thread::hardware_concurrency();
+#ifdef __x86_64__
+    body.profile.arch = "x86_64";
+#elif defined(__aarch64__)
+    body.profile.arch = "aarch64";
+#endif
+    std::array<double, 1> load{};
+    if (getloadavg(load.data(), 1) == 1)
+        body.profile.cpu_percent = std::min(100.0, 100 * load[0] / body.profile.cpu_cores);
+    for (const auto& provider : context.providers.all()) {
+        const auto availability = provider->availability();
+        for (const auto& device : availability.devices) {
+            if (device.contains("GPU")) body.profile.has_gpu = true;
+            if (device.contains("CUDA")) ++body.profile.cuda_devices;
+        }
+        body.providers.push_back({.name = std::string(provider->name()),
+                                  .available = availability.available,
+                                  .version = availability.version,
+                                  .reason = availability.reason,
+                                  .remedy = availability.remedy,
+                                  .devices = availability.devices,
+                                  .capabilities = provider->capabilities()});
+    }
+    body.profile.has_cuda = body.profile.cuda_devices > 0;
+    const auto& model = *context.catalog.entries().front()->model;
+    const auto plan = model.plan();
+    body.recommendation = {.provider = plan.spec.provider,
+                           .model = describe_model(plan.spec),
+                           .chunk_seconds = LiveStream::kPartialSeconds,
+                           .device = plan.spec.backend,
+                           .reason = plan.reason};
+    if (const auto health = model.health(); health.info) {
+        body.recommendation.device = health.info->backend;
+        body.recommendation.n_threads = health.info->threads;
+    }
+    return to_json(body);
+}
+
+}  // namespace hotmic::server
