@@ -39,9 +39,6 @@ public:
         }
         return transcript;
     }
-    Result<std::unique_ptr<Stream>> open_stream(const TranscribeOptions&) override {
-        return fail(ErrorCode::unsupported_parameter, "an echo has no streams");
-    }
 };
 
 class EchoModel final : public Model {

@@ -1,7 +1,7 @@
 /// Word error rate and speed of PocketSphinx's settings against its defaults, on a folder of speech with a
 /// manifest.tsv.
 ///
-///   hotmic_bench_pocketsphinx FOLDER [--show] [--no-defaults] [--stream] [--model PATH] [name=value …]
+///   hotmic_bench_pocketsphinx FOLDER [--show] [--no-defaults] [--growing | --again] [--model PATH] [name=value …]
 ///
 /// Decodes every English clip twice, with the engine's defaults and with hotmic's settings (plus what is given on the
 /// command line), alternating, and prints errors, CPU seconds per second of audio, the ratio between the two, and the
@@ -9,7 +9,8 @@
 ///   --show         also prints what was heard
 ///   --no-defaults  only hotmic's settings, to try many quickly
 ///   --model PATH   another model than the distribution's
-///   --stream       as a live stream in steps of a tenth of a second, instead of whole
+///   --growing      as an utterance that grows by half a second each time, instead of whole
+///   --again        the same, but decoded anew each time
 #include <algorithm>
 #include <cstdlib>
 #include <ctime>
@@ -75,10 +76,11 @@ struct Score {
     }
 };
 
+enum class How : std::uint8_t { whole, growing, again };
+
 class Contestant {
 public:
-    Contestant(hotmic::pocketsphinx::Settings settings, const std::filesystem::path& model, bool stream)
-        : stream_(stream) {
+    Contestant(hotmic::pocketsphinx::Settings settings, const std::filesystem::path& model, How how) : how_(how) {
         const auto before = hotmic::resident_memory();
         auto provider = hotmic::pocketsphinx::make_provider(std::move(settings));
         hotmic::LoadProgress progress;
@@ -89,7 +91,7 @@ public:
     void decode(const Clip& clip, bool show) {
         const double before = cpu_seconds();
         const auto heard =
-            stream_ ? streamed(clip.samples) : must(recognizer_->transcribe(clip.samples, {}, {}, {})).text;
+            how_ == How::whole ? must(recognizer_->transcribe(clip.samples, {}, {}, {})).text : grown(clip.samples);
         score.cpu += cpu_seconds() - before;
         score.audio += hotmic::seconds_of(clip.samples.size());
         const auto words = static_cast<double>(std::ranges::count(clip.reference, ' ') + 1);
@@ -101,24 +103,17 @@ public:
     std::uint64_t resident_bytes = 0;  // what loading added
 
 private:
-    std::string streamed(hotmic::AudioView audio) {
-        constexpr std::size_t kStep = hotmic::kSampleRate / 10;
-        std::string text;
-        const auto add = [&](const std::vector<hotmic::StreamEvent>& events) {
-            for (const auto& event : events) {
-                if (event.kind == hotmic::StreamEvent::Kind::final)
-                    text += (text.empty() ? "" : " ") + event.segment.text;
-            }
-        };
-        const auto stream = must(recognizer_->open_stream({}));
-        for (; !audio.empty(); audio = audio.subspan(std::min(kStep, audio.size()))) {
-            add(must(stream->feed(audio.first(std::min(kStep, audio.size())))));
+    std::string grown(hotmic::AudioView audio) {
+        constexpr std::size_t kStep = hotmic::kSampleRate / 2;
+        std::size_t size = 0;
+        while (true) {
+            size = std::min(size + kStep, audio.size());
+            auto heard = must(recognizer_->transcribe(audio.first(size), {.growing = how_ == How::growing}, {}, {}));
+            if (size == audio.size()) return heard.text;
         }
-        add(must(stream->finish()));
-        return text;
     }
 
-    const bool stream_;
+    const How how_;
     std::unique_ptr<hotmic::Model> model_;
     std::unique_ptr<hotmic::Recognizer> recognizer_;
 };
@@ -127,13 +122,14 @@ private:
 
 int main(int argc, char** argv) {
     if (argc < 2) {
-        std::println(std::cerr, "usage: {} FOLDER [--show] [--no-defaults] [--stream] [--model PATH] [name=value …]",
+        std::println(std::cerr,
+                     "usage: {} FOLDER [--show] [--no-defaults] [--growing | --again] [--model PATH] [name=value …]",
                      argv[0]);
         return 2;
     }
     bool show = false;
     bool with_defaults = true;
-    bool stream = false;
+    How how = How::whole;
     std::filesystem::path model;
     auto settings = hotmic::pocketsphinx::tuned_settings();
     for (int i = 2; i < argc; ++i) {
@@ -142,8 +138,10 @@ int main(int argc, char** argv) {
             show = true;
         else if (argument == "--no-defaults")
             with_defaults = false;
-        else if (argument == "--stream")
-            stream = true;
+        else if (argument == "--growing")
+            how = How::growing;
+        else if (argument == "--again")
+            how = How::again;
         else if (argument == "--model" && i + 1 < argc)
             model = argv[++i];
         else
@@ -154,9 +152,9 @@ int main(int argc, char** argv) {
         std::println(std::cerr, "no English clips in {}", argv[1]);
         return 1;
     }
-    Contestant tuned(settings, model, stream);
+    Contestant tuned(settings, model, how);
     std::optional<Contestant> defaults;
-    if (with_defaults) defaults.emplace(hotmic::pocketsphinx::Settings{}, model, stream);
+    if (with_defaults) defaults.emplace(hotmic::pocketsphinx::Settings{}, model, how);
     const auto loaded = hotmic::resident_memory();
     for (const auto& clip : clips) {
         if (defaults) defaults->decode(clip, false);

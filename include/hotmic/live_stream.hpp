@@ -66,19 +66,27 @@ struct LiveStreamStatus {
     double received_seconds = 0;
     double backlog_seconds = 0;  ///< of audio that is over and has no final yet
     double dropped_seconds = 0;
+    double held_seconds = 0;  ///< of audio it keeps: the backlog, the open utterance, and a moment of silence
     std::uint64_t decodes = 0;
     double mean_decode_ms = 0;
     double decode_seconds = 0;  ///< of inference, all of it
+};
+
+/// One level of service.
+struct LiveLevel {
+    std::string name;
+    double late_seconds = 0;  ///< it begins when decodes begin later than this
 };
 
 /// How all streams of a hub stand.
 struct LiveStatus {
     std::size_t streams = 0;
     std::size_t max_streams = 0;
-    std::string level;            ///< "normal", "fewer_partials", "no_partials", "late_finals"
-    double lateness_seconds = 0;  ///< between when a decode is due and when it begins; moving mean
-    double backlog_seconds = 0;   ///< of all streams
-    double dropped_seconds = 0;   ///< of all streams there ever were
+    std::string level;                ///< "normal", "fewer_partials", "no_partials", "late_finals"
+    std::vector<LiveLevel> levels{};  ///< all there are, the best first
+    double lateness_seconds = 0;      ///< between when a decode is due and when it begins; moving mean
+    double backlog_seconds = 0;       ///< of all streams
+    double dropped_seconds = 0;       ///< of all streams there ever were
 };
 
 /// One speaker. Destroying it cancels what is under way; nothing is told afterwards.

@@ -186,7 +186,10 @@ struct Request {
     std::stop_token stop{};
     std::string id{};           ///< appears in log lines
     std::optional<int> slot{};  ///< only this slot may take it (warmup covers every slot with it)
-    bool background = false;    ///< makes way for any other request, and counts as no use of the model
+    /// Of options.growing: which utterance it is the beginning of. Where a free slot has heard what came before, that
+    /// slot takes it. 0: none.
+    std::uint64_t utterance = 0;
+    bool background = false;  ///< makes way for any other request, and counts as no use of the model
     /// When its answer is wanted: of those that wait for a slot, the earliest goes first. By default `kPatience` after
     /// it was submitted, and after each window of a long recording again, so that neither files nor streams starve.
     std::optional<Clock::time_point> wanted_by{};
@@ -236,9 +239,11 @@ private:
 
 /// What one slot is doing.
 struct SlotActivity {
-    std::string request{};    ///< its id ("-" where it has none); empty: the slot is free
-    double running_ms = 0;    ///< so far
-    bool background = false;  ///< a canary or a warmup, which makes way
+    std::string request{};                        ///< its id ("-" where it has none); empty: the slot is free
+    double running_ms = 0;                        ///< so far
+    bool background = false;                      ///< a canary or a warmup, which makes way
+    double audio_seconds = 0;                     ///< recognized so far
+    std::optional<double> audio_total_seconds{};  ///< of all of it, where that is known
 };
 
 /// How busy the slots are.

@@ -57,7 +57,7 @@ struct Availability {
 };
 
 struct Capabilities {
-    bool streaming = false;
+    bool incremental = false;  ///< goes on where it was as an utterance grows (TranscribeOptions::growing)
     bool word_timestamps = false;
     bool language_detection = false;
     bool translate = false;
@@ -145,16 +145,6 @@ struct ModelInfo {
     std::vector<double> warmup_lengths{};    ///< seconds of audio, smallest first: one per shape the engine builds
 };
 
-/// Incremental recognition of one live stream on one slot. Same thread rule as Recognizer.
-class Stream {
-public:
-    virtual ~Stream() = default;
-    /// Takes the next samples and returns what became known.
-    [[nodiscard]] virtual Result<std::vector<StreamEvent>> feed(AudioView samples) = 0;
-    /// No more audio: returns what was still open, all of it final.
-    [[nodiscard]] virtual Result<std::vector<StreamEvent>> finish() = 0;
-};
-
 /// One slot: the inference state on top of a model.
 class Recognizer {
 public:
@@ -166,10 +156,6 @@ public:
     /// cancelled, inference_failed, model_lost.
     [[nodiscard]] virtual Result<Transcript> transcribe(AudioView audio, const TranscribeOptions& options,
                                                         const SegmentSink& sink, std::stop_token stop) = 0;
-
-    /// Begins a live stream; unsupported_parameter where the provider has no streaming. The recognizer serves nothing
-    /// else until the stream is destroyed.
-    [[nodiscard]] virtual Result<std::unique_ptr<Stream>> open_stream(const TranscribeOptions& options) = 0;
 };
 
 /// Weights in memory.

@@ -46,17 +46,13 @@ struct TranscribeOptions {
     int beam_size = 0;  ///< 0: greedy
     int best_of = 0;    ///< candidates when sampling; 0: the model's configured maximum
     bool word_timestamps = false;
+    /// The audio is the beginning of an utterance that is still being spoken, and will come again with more. An engine
+    /// that can (Capabilities::incremental) goes on where it was when the audio begins with that of its last such
+    /// request; the others hear it anew. Its words are a guess that more audio may change.
+    bool growing = false;
 };
 
 /// Receives segments as they become final, in order, on the inference thread. Must not block and must not throw.
 using SegmentSink = std::function<void(const Segment&)>;
-
-/// What a live stream yields. Times are on the stream's own clock.
-struct StreamEvent {
-    enum class Kind : std::uint8_t { speech_started, partial, final, speech_stopped };
-    Kind kind = Kind::partial;
-    double time = 0;    ///< seconds; when it happened in the audio
-    Segment segment{};  ///< for partial (may still change) and final (never changes)
-};
 
 }  // namespace hotmic

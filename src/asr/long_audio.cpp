@@ -127,6 +127,7 @@ Result<void> LongTranscription::recognize(const AudioWindow& window, Recognizer&
         recognizer.transcribe(window.samples, options_, sink_ ? SegmentSink(shifted_sink) : SegmentSink{}, stop);
     if (!part) return std::unexpected(std::move(part).error());
     append(*std::move(part), offset);
+    done_ = window.start + window.samples.size();
     return {};
 }
 

@@ -47,6 +47,9 @@ public:
     /// Of audio read so far.
     [[nodiscard]] double seconds() const noexcept { return seconds_of(source_.samples()); }
 
+    /// Of audio recognized so far: to the end of the last window.
+    [[nodiscard]] double done_seconds() const noexcept { return seconds_of(done_); }
+
 private:
     Result<void> recognize(const AudioWindow& window, Recognizer& recognizer, const std::stop_token& stop);
     void append(Transcript part, double offset);
@@ -57,6 +60,7 @@ private:
     const std::unique_ptr<WindowCutter> cutter_;
     std::optional<AudioWindow> next_;
     bool begun_ = false;
+    std::size_t done_ = 0;  // samples
     Transcript whole_;
     bool language_known_ = false;
 };

@@ -39,6 +39,8 @@ struct RemoteSlot {
     std::string request{};  ///< empty: free
     double running_ms = 0;
     bool background = false;
+    double audio_seconds = 0;                        ///< recognized so far
+    std::optional<double> audio_total_seconds = {};  ///< where that is known
 };
 
 /// What a swap prepares.

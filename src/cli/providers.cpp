@@ -25,7 +25,7 @@ std::string abilities(const Capabilities& can) {
     const auto add = [&](bool has, std::string_view what) {
         if (has) text += std::format("{}{}", text.empty() ? "" : ", ", what);
     };
-    add(can.streaming, "streaming");
+    add(can.incremental, "incremental");
     add(can.word_timestamps, "word timestamps");
     add(can.language_detection, "language detection");
     add(can.translate, "translation");

@@ -50,16 +50,17 @@ std::string second_line(const RemoteModel& model) {
     return text;
 }
 
-/// One sign a slot: ■ a user's request, ▪ a canary or warmup, □ free; and what waits for them.
+/// One sign a slot: ■ a user's request, ▪ a canary or warmup, □ free; how far the longest is; and what waits for them.
 std::string slots_line(const RemoteModel& model) {
     if (model.activity.empty()) return {};
     std::string text = "slots ";
-    double longest = 0;
-    for (const auto& slot : model.activity) {
-        text += slot.request.empty() ? "□" : slot.background ? "▪" : "■";
-        longest = std::max(longest, slot.running_ms);
+    for (const auto& slot : model.activity) text += slot.request.empty() ? "□" : slot.background ? "▪" : "■";
+    const auto& longest = *std::ranges::max_element(model.activity, {}, &RemoteSlot::running_ms);
+    if (longest.running_ms > 0) text += std::format("  longest {}", human_time(longest.running_ms));
+    if (longest.audio_seconds > 0) {
+        text += std::format(", {:.0f}", longest.audio_seconds);
+        text += longest.audio_total_seconds ? std::format(" of {:.0f} s", *longest.audio_total_seconds) : " s heard";
     }
-    if (longest > 0) text += std::format("  longest {}", human_time(longest));
     if (model.waiting > 0) text += std::format("  {} waiting", model.waiting);
     return text;
 }

@@ -1,6 +1,7 @@
 #include "lifecycle/slot_pool.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <format>
 #include <future>
 #include <ranges>
@@ -16,8 +17,10 @@ struct SlotPool::Job {
     Clock::time_point submitted{};
     Clock::time_point waits_since{};
     Clock::time_point wanted_by{};
-    Clock::time_point started{};  // on the slot it has now
-    RequestTimings timings{};     // of the slots it had before
+    Clock::time_point started{};          // on the slot it has now
+    RequestTimings timings{};             // of the slots it had before
+    std::optional<double> audio_total{};  // seconds
+    std::atomic<double> audio_done{0};
     std::optional<LongTranscription> work{};
     std::stop_source stop{};            // what the recognizer looks at
     std::optional<Error> stopped_as{};  // why, when it was not the caller; guarded by the pool's mutex
@@ -52,7 +55,7 @@ Result<std::unique_ptr<SlotPool>> SlotPool::open(Model& model, const Limits& lim
 }
 
 SlotPool::SlotPool(int slots, const Limits& limits)
-    : limits_(limits), slots_(slots), running_(static_cast<std::size_t>(slots)) {}
+    : limits_(limits), slots_(slots), running_(static_cast<std::size_t>(slots)), heard_(running_.size()) {}
 
 SlotPool::~SlotPool() {
     cancel_all(Error{ErrorCode::model_unloaded, "the model was unloaded"});
@@ -69,6 +72,7 @@ void SlotPool::join() {
 void SlotPool::submit(Request request, Completion done) {
     auto job = std::make_shared<Job>();
     job->request = std::move(request);
+    job->audio_total = job->request.audio->duration_hint();
     job->done = std::move(done);
     job->submitted = job->waits_since = Clock::now();
     job->wanted_by = job->request.wanted_by.value_or(job->submitted + Request::kPatience);
@@ -140,7 +144,7 @@ QueueStatus SlotPool::status() const {
         if (job) {
             ++status.busy;
             activity = {job->request.id, std::chrono::duration<double, std::milli>(now - job->started).count(),
-                        job->request.background};
+                        job->request.background, job->audio_done, job->audio_total};
             if (activity.request.empty()) activity.request = "-";
         }
         status.activity.push_back(std::move(activity));
@@ -149,9 +153,8 @@ QueueStatus SlotPool::status() const {
 }
 
 std::shared_ptr<SlotPool::Job> SlotPool::take_for(int slot) {
-    const auto mine = std::ranges::find_if(waiting_, [&](const auto& job) {
-        return !job->stop.stop_requested() && job->request.slot.value_or(slot) == slot;
-    });
+    const auto mine = std::ranges::find_if(
+        waiting_, [&](const auto& job) { return !job->stop.stop_requested() && is_for(*job, slot); });
     if (mine == waiting_.end()) return nullptr;
     auto job = *mine;
     waiting_.erase(mine);
@@ -159,7 +162,19 @@ std::shared_ptr<SlotPool::Job> SlotPool::take_for(int slot) {
     job->timings.queued += job->started - job->waits_since;
     job->timings.slot = slot;
     running_[static_cast<std::size_t>(slot)] = job;
+    heard_[static_cast<std::size_t>(slot)] = job->request.utterance;
+    // What was left to this slot, because it has heard what came before, is anybody's now.
+    if (!waiting_.empty()) work_.notify_all();
     return job;
+}
+
+bool SlotPool::is_for(const Job& job, int slot) const {
+    const auto& request = job.request;
+    if (request.slot) return *request.slot == slot;
+    const auto heard = std::ranges::find(heard_, request.utterance);
+    if (request.utterance == 0 || heard == heard_.end()) return true;
+    const auto other = heard - heard_.begin();
+    return other == slot || running_[static_cast<std::size_t>(other)] != nullptr;
 }
 
 void SlotPool::serve(int slot, Recognizer& recognizer, std::stop_token closing) {
@@ -182,6 +197,7 @@ bool SlotPool::run(int slot, Recognizer& recognizer, const std::shared_ptr<Job>&
         job->work.emplace(*request.audio, request.options, request.on_segment, std::move(request.cutter));
     }
     const auto last = job->work->step(recognizer, job->stop.get_token());
+    job->audio_done = job->work->done_seconds();
     if (last && !*last) return false;
     auto result = last ? Result<Transcript>(job->work->take()) : std::unexpected(last.error());
     {
@@ -207,7 +223,7 @@ bool SlotPool::give_way(int slot, const std::shared_ptr<Job>& job) {
     const auto wanted_by = now + Request::kPatience;
     const bool somebody = std::ranges::any_of(waiting_, [&](const auto& other) {
         return !other->stop.stop_requested() && !other->request.background && other->wanted_by < wanted_by &&
-               other->request.slot.value_or(slot) == slot;
+               is_for(*other, slot);
     });
     if (!somebody || job->stop.stop_requested()) return false;
     running_[static_cast<std::size_t>(slot)] = nullptr;

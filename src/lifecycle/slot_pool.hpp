@@ -3,6 +3,7 @@
 
 #include <condition_variable>
 #include <cstddef>
+#include <cstdint>
 #include <deque>
 #include <memory>
 #include <mutex>
@@ -16,7 +17,8 @@
 namespace hotmic {
 
 /// Requests wait here for a slot and are answered exactly once, whatever happens. Whose answer is wanted first goes
-/// first. A long recording gives its slot up between two windows when somebody else is more urgent.
+/// first. An utterance that grows goes to the slot that heard its beginning, unless that is busy and another is free. A
+/// long recording gives its slot up between two windows when somebody else is more urgent.
 ///
 /// Threads: one per slot, which makes its recognizer, runs every inference on it and destroys it (engines keep
 /// per-thread state, and OpenMP a team per calling thread); one sweeper, which ends what has waited or run too long.
@@ -67,6 +69,7 @@ private:
     void enqueue(std::shared_ptr<Job> job);  // with the mutex held
     void sweep(std::stop_token closing);
     [[nodiscard]] std::shared_ptr<Job> take_for(int slot);
+    [[nodiscard]] bool is_for(const Job& job, int slot) const;
     [[nodiscard]] Clock::time_point next_sweep() const;
     [[nodiscard]] Clock::time_point ends_by(const Job& job) const;
     [[nodiscard]] bool is_stuck(const Job& job, Clock::time_point now) const;
@@ -83,6 +86,7 @@ private:
     std::condition_variable idle_;
     std::deque<std::shared_ptr<Job>> waiting_;
     std::vector<std::shared_ptr<Job>> running_;  // by slot; null when free
+    std::vector<std::uint64_t> heard_;           // by slot: the utterance that it could go on with
     std::optional<Error> closed_;
     std::size_t open_jobs_ = 0;  // submitted and not yet answered
     bool sweep_asked_ = false;

@@ -47,6 +47,11 @@ void Agreement::update(std::vector<Word> hypothesis) {
 
 std::vector<Word> Agreement::conclude(std::vector<Word> hypothesis) const {
     auto words = stable_;
+    for (auto [word, better] : std::views::zip(words, hypothesis)) {
+        if (!same(word, better)) break;
+        better.text = std::move(word.text);
+        word = better;
+    }
     std::ranges::move(beyond_stable(std::move(hypothesis)), std::back_inserter(words));
     return words;
 }

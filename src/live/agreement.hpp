@@ -23,7 +23,8 @@ public:
     /// What follows the stable words in the last hypothesis.
     [[nodiscard]] const std::vector<Word>& open() const noexcept { return open_; }
 
-    /// The whole utterance's words, given its last hypothesis: the stable ones as they are, and what follows them.
+    /// The whole utterance's words, given its last hypothesis: the stable ones as they are spelled, with the times and
+    /// probabilities of that hypothesis as far as it begins with them, and what follows them.
     [[nodiscard]] std::vector<Word> conclude(std::vector<Word> hypothesis) const;
 
     /// Parts at `time`: this keeps the words before it, and what is returned has those after.

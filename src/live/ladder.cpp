@@ -6,7 +6,7 @@
 namespace hotmic {
 namespace {
 
-/// Seconds of lateness above which a level is left upwards. docs/streaming.md has the table.
+/// Seconds of lateness above which a level is left upwards.
 constexpr std::array<double, 3> kUp{0.4, 1.2, 3.0};
 /// A level is left downwards below this part of what led to it …
 constexpr double kDown = 0.5;
@@ -20,6 +20,10 @@ constexpr double kMemory = 2.0;
 std::string_view to_string(DegradeLevel level) noexcept {
     static constexpr std::array<std::string_view, 4> kNames{"normal", "fewer_partials", "no_partials", "late_finals"};
     return kNames[static_cast<std::size_t>(level)];
+}
+
+double threshold(DegradeLevel level) noexcept {
+    return level == DegradeLevel::normal ? 0 : kUp[static_cast<std::size_t>(level) - 1];
 }
 
 void DegradeLadder::observe(Clock::time_point now, std::chrono::duration<double> late) {

@@ -1,6 +1,7 @@
 /// What streams go without when the machine cannot keep up.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <string_view>
 
@@ -17,6 +18,13 @@ enum class DegradeLevel : std::uint8_t {
 
 /// "normal", "fewer_partials", …: the names in APIs, logs and metrics.
 [[nodiscard]] std::string_view to_string(DegradeLevel level) noexcept;
+
+/// Lateness in seconds from which on a level is taken; 0 for the first. docs/streaming.md has the table.
+[[nodiscard]] double threshold(DegradeLevel level) noexcept;
+
+/// Every level, the best first.
+inline constexpr std::array kDegradeLevels{DegradeLevel::normal, DegradeLevel::fewer_partials,
+                                           DegradeLevel::no_partials, DegradeLevel::late_finals};
 
 /// Steps up as soon as decodes begin too late, steps down one at a time after a while of being in time. Pure: the time
 /// is given to it.

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <atomic>
 #include <condition_variable>
 #include <format>
 #include <map>
@@ -34,9 +35,13 @@ public:
         changed_.notify_one();
     }
 
+    [[nodiscard]] std::uint32_t next_number() { return ++last_number_; }
+
     [[nodiscard]] LiveStatus status() const {
         std::vector<std::shared_ptr<LiveStream::Impl>> streams;
         LiveStatus status{.max_streams = max_streams_};
+        for (const auto level : kDegradeLevels)
+            status.levels.push_back({std::string(to_string(level)), threshold(level)});
         {
             const std::scoped_lock lock(mutex_);
             streams = streams_;
@@ -112,6 +117,7 @@ private:
     static constexpr std::chrono::milliseconds kLook{100};
 
     const std::size_t max_streams_;
+    std::atomic<std::uint32_t> last_number_{0};
     mutable std::mutex mutex_;
     std::condition_variable_any changed_;
     std::vector<StreamPtr> streams_;
@@ -134,7 +140,7 @@ Result<std::unique_ptr<LiveStream>> LiveHub::open(LeaseSource leases, LiveOption
         finder = *std::move(made);
     }
     auto stream = std::make_shared<LiveStream::Impl>(
-        std::move(leases), std::move(options), std::move(finder), std::move(sink),
+        impl_->next_number(), std::move(leases), std::move(options), std::move(finder), std::move(sink),
         [hub = std::weak_ptr(impl_)](std::optional<std::chrono::duration<double>> waited) {
             if (const auto there = hub.lock()) there->wake(waited);
         });

@@ -74,9 +74,10 @@ bool is_without_model(ErrorCode code) {
 
 }  // namespace
 
-LiveStream::Impl::Impl(LiveHub::LeaseSource leases, LiveOptions options, std::optional<SpeechFinder> finder,
-                       LiveSink sink, Wake wake)
-    : options_(std::move(options)),
+LiveStream::Impl::Impl(std::uint32_t number, LiveHub::LeaseSource leases, LiveOptions options,
+                       std::optional<SpeechFinder> finder, LiveSink sink, Wake wake)
+    : number_(number),
+      options_(std::move(options)),
       leases_(std::move(leases)),
       sink_(std::move(sink)),
       wake_(std::move(wake)),
@@ -149,6 +150,7 @@ LiveStreamStatus LiveStream::Impl::status() const {
     const std::scoped_lock lock(mutex_);
     auto status = counts_;
     status.backlog_seconds = backlog();
+    status.held_seconds = status.backlog_seconds + seconds_of(audio_.size());
     if (status.decodes > 0) status.mean_decode_ms = status.decode_seconds * 1000 / static_cast<double>(status.decodes);
     return status;
 }
@@ -292,6 +294,10 @@ bool LiveStream::Impl::begin_decode() {
                     .id = options_.id,
                     .wanted_by = Clock::now() + (final ? std::chrono::milliseconds(0) : kPartialPatience)};
     request.options.word_timestamps = true;
+    if (!final) {
+        request.options.growing = true;
+        request.utterance = std::uint64_t{number_} << 32 | utterance->number;
+    }
     if (!utterance->language.empty()) request.options.language = utterance->language;
     const auto lease = lease_;
     lock.unlock();

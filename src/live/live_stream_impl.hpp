@@ -27,9 +27,9 @@ public:
     /// Tells the hub to look again, and how long a decode had to wait for a slot; called without locks held.
     using Wake = std::function<void(std::optional<std::chrono::duration<double>> waited)>;
 
-    /// `finder`: none without endpointing.
-    Impl(LiveHub::LeaseSource leases, LiveOptions options, std::optional<SpeechFinder> finder, LiveSink sink,
-         Wake wake);
+    /// `number`: of this stream among those of its hub. `finder`: none without endpointing.
+    Impl(std::uint32_t number, LiveHub::LeaseSource leases, LiveOptions options, std::optional<SpeechFinder> finder,
+         LiveSink sink, Wake wake);
 
     // --- for the stream's owner ---
     void push(AudioView samples);
@@ -85,6 +85,7 @@ private:
     void decoded(const UtterancePtr& utterance, bool final, Result<Transcript> result, const RequestTimings& timings);
     void take_lease(Result<Lease> lease, bool first);
 
+    const std::uint32_t number_;
     const LiveOptions options_;
     const LiveHub::LeaseSource leases_;
     const LiveSink sink_;

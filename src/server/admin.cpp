@@ -50,6 +50,8 @@ struct Slot {
     std::string request;  // empty: free
     double running_ms = 0;
     bool background = false;
+    double audio_seconds = 0;                   // recognized so far
+    std::optional<double> audio_total_seconds;  // where that is known
 };
 
 struct AdminModel {
@@ -158,7 +160,8 @@ wire::AdminModel describe(const ModelCatalog& catalog, const EntryPtr& entry) {
         .served_by = server == entry ? std::nullopt : std::optional(server->name),
         .successor = {}};
     for (const auto& slot : health.queue.activity) {
-        model.activity.push_back({slot.request, slot.running_ms, slot.background});
+        model.activity.push_back(
+            {slot.request, slot.running_ms, slot.background, slot.audio_seconds, slot.audio_total_seconds});
     }
     if (const auto next = entry->model->successor()) {
         model.successor = {.instance = next->instance,

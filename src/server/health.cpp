@@ -255,8 +255,11 @@ std::string metrics_text(const Context& context) {
         context.metrics.model(gauges);
     }
     const auto live = context.live.status();
+    std::vector<std::pair<std::string_view, double>> thresholds;
+    for (const auto& level : live.levels) thresholds.emplace_back(level.name, level.late_seconds);
     context.metrics.live({.streams = static_cast<double>(live.streams),
                           .level = live.level,
+                          .thresholds = std::move(thresholds),
                           .lateness_seconds = live.lateness_seconds,
                           .backlog_seconds = live.backlog_seconds,
                           .dropped_seconds = live.dropped_seconds});

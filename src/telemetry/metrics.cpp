@@ -63,6 +63,8 @@ struct Metrics::Impl {
     prometheus::Gauge& live_streams = gauge(registry, "hotmic_live_streams", "Live streams open now").Add({});
     prometheus::Family<prometheus::Gauge>& live_level =
         gauge(registry, "hotmic_live_level", "1 for the level of service that live streams have now, 0 for the others");
+    prometheus::Family<prometheus::Gauge>& live_threshold =
+        gauge(registry, "hotmic_live_level_threshold_seconds", "Lateness above which a level of service begins");
     prometheus::Gauge& live_lateness = gauge(registry, "hotmic_live_lateness_seconds",
                                              "Between when a live decode is due and when it begins; moving mean")
                                            .Add({});
@@ -127,8 +129,11 @@ void Metrics::model(const ModelGauges& gauges) {
 
 void Metrics::live(const LiveGauges& gauges) {
     impl_->live_streams.Set(gauges.streams);
-    for (const auto level : {"normal", "fewer_partials", "no_partials", "late_finals"})
-        impl_->live_level.Add({{"level", level}}).Set(level == gauges.level ? 1 : 0);
+    for (const auto& [level, threshold] : gauges.thresholds) {
+        const prometheus::Labels labels{{"level", std::string(level)}};
+        impl_->live_level.Add(labels).Set(level == gauges.level ? 1 : 0);
+        impl_->live_threshold.Add(labels).Set(threshold);
+    }
     impl_->live_lateness.Set(gauges.lateness_seconds);
     impl_->live_backlog.Set(gauges.backlog_seconds);
     impl_->live_dropped.Set(gauges.dropped_seconds);

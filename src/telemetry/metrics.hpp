@@ -48,6 +48,7 @@ public:
     struct LiveGauges {
         double streams = 0;
         std::string_view level;
+        std::vector<std::pair<std::string_view, double>> thresholds;  ///< every level, and the lateness it begins at
         double lateness_seconds = 0;
         double backlog_seconds = 0;
         double dropped_seconds = 0;

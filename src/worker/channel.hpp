@@ -72,10 +72,6 @@ template <class T>
 [[nodiscard]] inline bool is_sound(const Transcribe& request) {
     return request.options.task <= Task::translate;
 }
-[[nodiscard]] inline bool is_sound(const StreamEvents& message) {
-    return std::ranges::all_of(message.events,
-                               [](const auto& event) { return event.kind <= StreamEvent::Kind::speech_stopped; });
-}
 
 template <class T>
 [[nodiscard]] std::string encode(const T& message) {

@@ -165,35 +165,6 @@ Error too_long() {
     return {ErrorCode::audio_too_long, "more than an hour of audio in one piece", "pass it through transcribe_source"};
 }
 
-class RemoteStream final : public Stream {
-public:
-    explicit RemoteStream(SlotChannel& channel) : channel_(channel) {}
-    ~RemoteStream() override { (void)channel_.write(Kind::close_stream, Empty{}); }
-    RemoteStream(const RemoteStream&) = delete;
-    RemoteStream& operator=(const RemoteStream&) = delete;
-
-    Result<std::vector<StreamEvent>> feed(AudioView samples) override {
-        if (samples.size_bytes() > kMaxFrame) return std::unexpected(too_long());
-        if (!channel_.write_samples(Kind::feed, samples)) return std::unexpected(channel_.lost());
-        return events();
-    }
-    Result<std::vector<StreamEvent>> finish() override {
-        if (!channel_.write(Kind::finish, Empty{})) return std::unexpected(channel_.lost());
-        return events();
-    }
-
-private:
-    Result<std::vector<StreamEvent>> events() {
-        auto frame = channel_.read();
-        if (!frame) return std::unexpected(std::move(frame).error());
-        auto message = decode<StreamEvents>(*frame);
-        if (frame->kind != Kind::stream_events || !message) return std::unexpected(channel_.broken());
-        return std::move(message->events);
-    }
-
-    SlotChannel& channel_;
-};
-
 class RemoteRecognizer final : public Recognizer {
 public:
     explicit RemoteRecognizer(SlotChannel channel) : channel_(std::move(channel)) {}
@@ -220,15 +191,6 @@ public:
                 return *std::move(transcript);
             }
         }
-    }
-
-    Result<std::unique_ptr<Stream>> open_stream(const TranscribeOptions& options) override {
-        if (!channel_.write(Kind::open_stream, Transcribe{++requests_, options, false}))
-            return std::unexpected(channel_.lost());
-        auto frame = channel_.read();
-        if (!frame) return std::unexpected(std::move(frame).error());
-        if (frame->kind != Kind::slot_ready) return std::unexpected(channel_.broken());
-        return std::make_unique<RemoteStream>(channel_);
     }
 
 private:

@@ -21,7 +21,7 @@
 
 namespace hotmic::worker {
 
-inline constexpr const char* kBuild = "hotmic-worker 2 " HOTMIC_VERSION;
+inline constexpr const char* kBuild = "hotmic-worker 3 " HOTMIC_VERSION;
 
 enum class Kind : std::uint32_t {
     // control, to the worker
@@ -35,16 +35,11 @@ enum class Kind : std::uint32_t {
     loaded,
     // slot, to the worker
     transcribe,  ///< followed by `audio`
-    open_stream,
-    feed,  ///< raw floats
-    finish,
-    close_stream,
-    audio,  ///< raw floats
+    audio,       ///< raw floats
     // slot, from the worker
     slot_ready,
     segment,
     transcript,
-    stream_events,
     // both
     failed,
 };
@@ -101,10 +96,6 @@ struct Transcribe {
 
 struct Empty {
     std::uint8_t nothing = 0;
-};
-
-struct StreamEvents {
-    std::vector<StreamEvent> events;
 };
 
 }  // namespace hotmic::worker

@@ -88,10 +88,7 @@ public:
         while (const auto frame = read_frame(fd_.get())) {
             const auto request = decode<Transcribe>(*frame);
             if (!request) return;
-            const bool going = frame->kind == Kind::transcribe    ? transcribe(**recognizer, *request)
-                               : frame->kind == Kind::open_stream ? stream(**recognizer, *request)
-                                                                  : false;
-            if (!going) return;
+            if (frame->kind != Kind::transcribe || !transcribe(**recognizer, *request)) return;
         }
     }
 
@@ -104,21 +101,6 @@ private:
                                                       request.want_segments ? SegmentSink(sink) : SegmentSink{},
                                                       cancellations_.begin(slot_, request.request));
         return transcript ? write(Kind::transcript, *transcript) : write(Kind::failed, transcript.error());
-    }
-
-    bool stream(Recognizer& recognizer, const Transcribe& request) {
-        auto stream = recognizer.open_stream(request.options);
-        if (!stream) return write(Kind::failed, stream.error());
-        if (!write(Kind::slot_ready, Empty{})) return false;
-        while (const auto frame = read_frame(fd_.get())) {
-            if (frame->kind == Kind::close_stream) return true;
-            if (frame->kind != Kind::feed && frame->kind != Kind::finish) return false;
-            auto events = frame->kind == Kind::feed ? (*stream)->feed(samples_of(*frame)) : (*stream)->finish();
-            const bool told = events ? write(Kind::stream_events, StreamEvents{*std::move(events)})
-                                     : write(Kind::failed, events.error());
-            if (!told) return false;
-        }
-        return false;
     }
 
     template <class T>

@@ -20,9 +20,6 @@ public:
         if (sink) sink(segment);
         return Transcript{.text = "w", .language = "de", .duration = seconds_of(audio.size()), .segments = {segment}};
     }
-    Result<std::unique_ptr<Stream>> open_stream(const TranscribeOptions&) override {
-        return fail(ErrorCode::unsupported_parameter, "none");
-    }
 
     std::vector<float> heard;
     std::vector<std::size_t> windows;
@@ -82,9 +79,6 @@ public:
         languages.push_back(options.language);
         if (languages.size() == 1) return Transcript{.language = "en", .duration = seconds_of(audio.size())};
         return Transcript{.text = "字", .language = "ja", .duration = seconds_of(audio.size()), .segments = {{}}};
-    }
-    Result<std::unique_ptr<Stream>> open_stream(const TranscribeOptions&) override {
-        return fail(ErrorCode::unsupported_parameter, "none");
     }
     std::vector<std::string> languages;
 };

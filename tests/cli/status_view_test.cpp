@@ -28,6 +28,10 @@ TEST(StatusView, AReadyModelShowsItsTimesAndWhatEachSlotDoes) {
     EXPECT_THAT(draw_status({model}, {}),
                 AllOf(HasSubstr("loaded in 180 ms, warm in 8.50 s, 7 requests of 612 ms"), HasSubstr("■▪□"),
                       HasSubstr("longest 1.50 s"), HasSubstr("3 waiting"), Not(HasSubstr("%"))));
+    model.activity = {{.request = "req-1", .running_ms = 1500, .audio_seconds = 60, .audio_total_seconds = 600}};
+    EXPECT_THAT(draw_status({model}, {}), HasSubstr("longest 1.50 s, 60 of 600 s"));
+    model.activity[0].audio_total_seconds.reset();
+    EXPECT_THAT(draw_status({model}, {}), HasSubstr("longest 1.50 s, 60 s heard"));
     model.warning = "2.3 × slower than usual here";
     EXPECT_THAT(draw_status({model}, {}), HasSubstr("2.3 × slower"));
 }

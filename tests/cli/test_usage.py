@@ -64,6 +64,6 @@ def test_providers_tell_what_they_can_do(hotmic):
     told = {each["name"]: each for each in hotmic("providers", "--json").json()}
     sphinx = told["pocketsphinx"]
     assert sphinx["availability"]["available"] or sphinx["availability"]["remedy"]
-    assert sphinx["capabilities"]["streaming"] and sphinx["capabilities"]["languages"] == ["en"]
+    assert sphinx["capabilities"]["incremental"] and sphinx["capabilities"]["languages"] == ["en"]
     for name in told:
         assert name in hotmic("providers").out

@@ -1,17 +1,9 @@
 """Model files in Whisper's format: picked by themselves, inspected, and refused when they are damaged."""
 
-import subprocess
-
 import pytest
-from hotmic_py import CLIP, PATIENCE, Server, program
+from hotmic_py import CLIP, Server, make_whisper_model
 
 DAMAGES = ["cut_in_last_tensor", "ends_after_vocabulary", "million_layers", "bad_tensor_type", "endless_token"]
-
-
-def make_model(path, kind):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    subprocess.run([program("hotmic_make_whisper_model"), path, kind], check=True, timeout=PATIENCE)
-    return path
 
 
 @pytest.fixture
@@ -21,10 +13,10 @@ def models(home):
 
 
 def test_the_largest_intact_model_is_picked_and_the_rest_is_accounted_for(hotmic, models):
-    make_model(models / "ggml-small-one.bin", "tiny.en")
-    make_model(models / "ggml-large-one.bin", "base.en")
-    make_model(models / "ggml-broken.bin", "cut_in_last_tensor")
-    make_model(models / "hotmic-numbers.bin", "base.en")
+    make_whisper_model(models / "ggml-small-one.bin", "tiny.en")
+    make_whisper_model(models / "ggml-large-one.bin", "base.en")
+    make_whisper_model(models / "ggml-broken.bin", "cut_in_last_tensor")
+    make_whisper_model(models / "hotmic-numbers.bin", "base.en")
     (models / "README").write_text("not a model")
     told = hotmic("warmup", "--json", "--level", "0").json()
     assert told["provider"] == "whisper_cpp"
@@ -37,13 +29,13 @@ def test_the_largest_intact_model_is_picked_and_the_rest_is_accounted_for(hotmic
 
 
 def test_a_path_decides_the_provider(hotmic, home):
-    model = make_model(home / "m.bin", "tiny.en")
+    model = make_whisper_model(home / "m.bin", "tiny.en")
     done = hotmic("transcribe", "--model", model, CLIP)
     assert (done.code, done.out.strip()) == (0, "hello warm world")
 
 
 def test_an_intact_file_is_described(hotmic, home):
-    model = make_model(home / "m.bin", "tiny")
+    model = make_whisper_model(home / "m.bin", "tiny")
     told = hotmic("inspect", "--json", model).json()
     assert told["intact"] is True and told["provider"] == "whisper_cpp"
     assert told["model"]["size_bytes"] == model.stat().st_size
@@ -57,7 +49,7 @@ def test_an_intact_file_is_described(hotmic, home):
 
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_a_damaged_file_is_refused_by_every_command(hotmic, home, damage):
-    model = make_model(home / "m.bin", damage)
+    model = make_whisper_model(home / "m.bin", damage)
     for command in (["inspect", model], ["transcribe", "--model", model, CLIP], ["warmup", "--model", model]):
         done = hotmic(*command)
         assert done.code == 5, command
@@ -66,14 +58,14 @@ def test_a_damaged_file_is_refused_by_every_command(hotmic, home, damage):
 
 
 def test_weights_that_are_no_numbers_never_become_ready(hotmic, home):
-    model = make_model(home / "m.bin", "random_weights")
+    model = make_whisper_model(home / "m.bin", "random_weights")
     done = hotmic("warmup", "--model", model, "--level", "1")
     assert done.code == 5
     assert "→ ERROR" in done.out and "READY" not in done.out
 
 
 def test_a_wrong_digest_is_told_with_both(hotmic, home):
-    model = make_model(home / "m.bin", "tiny.en")
+    model = make_whisper_model(home / "m.bin", "tiny.en")
     done = hotmic("transcribe", "--model", model, "--set", "models.default.sha256=" + "0" * 64, CLIP)
     assert done.code == 5
     assert "0" * 16 in done.err

@@ -15,6 +15,15 @@ def server(tmp_path_factory):
         yield running.wait_ready()
 
 
+@pytest.fixture(scope="session")
+def german(tmp_path_factory):
+    """Flags for PocketSphinx as the default model and for a second one, "german": real decoding by whisper_cpp of weights that hear German "hello warm world" in everything and
+    translate it as "translated words"."""
+    path = hotmic_py.make_whisper_model(tmp_path_factory.mktemp("model") / "ggml-tiny.bin", "tiny-de")
+    settings = {"default.provider": "pocketsphinx", "german.path": path, "german.slots": 1, "german.warmup.level": 0}
+    return [flag for key, value in settings.items() for flag in ("--set", f"models.{key}={value}")]
+
+
 @pytest.fixture
 def speech():
     if not hotmic_py.SPEECH.exists():

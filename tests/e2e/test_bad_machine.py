@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 import hotmic_py
-from hotmic_py import SANITIZED, Server, program
+from hotmic_py import SANITIZED, Server, make_whisper_model, program
 
 BAD_MACHINE = program("hotmic").parent / "libhotmic_bad_machine.so"
 without_sanitizer = pytest.mark.skipif(SANITIZED, reason="NOT TESTED: the sanitizer itself needs what is taken away here")
@@ -54,9 +54,7 @@ def is_well(server, workers=1):
 
 @pytest.fixture(scope="module")
 def whisper_file(tmp_path_factory):
-    path = tmp_path_factory.mktemp("model") / "ggml-tiny.en.bin"
-    subprocess.run([program("hotmic_make_whisper_model"), path, "tiny.en"], check=True, timeout=hotmic_py.PATIENCE)
-    return path
+    return make_whisper_model(tmp_path_factory.mktemp("model") / "ggml-tiny.en.bin", "tiny.en")
 
 
 @pytest.fixture

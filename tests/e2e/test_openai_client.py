@@ -82,6 +82,21 @@ def test_logprobs(client):
     assert all(each.logprob <= 0 and bytes(int(byte) for byte in each.bytes).decode() == each.token for each in answer.logprobs)
 
 
+def test_translations(german, tmp_path):
+    with hotmic_py.Server(*german, home=tmp_path) as server:
+        server.wait_ready("default", "german")
+        client = openai.OpenAI(base_url=server.url + "/v1", api_key="none", max_retries=0)
+        translate = lambda **fields: client.audio.translations.create(model="german", file=CLIP, **fields)
+        assert translate().text == "translated words"
+        assert translate(response_format="text").strip() == "translated words"
+        assert "translated words" in translate(response_format="srt") and "translated words" in translate(response_format="vtt")
+        told = translate(response_format="verbose_json")
+        assert told.language == "english" and told.text == "translated words" and told.segments
+        assert client.audio.transcriptions.create(model="german", file=CLIP, response_format="verbose_json").language == "german"
+        with pytest.raises(openai.BadRequestError, match="translate"):
+            client.audio.translations.create(model="default", file=CLIP)
+
+
 def test_models(client):
     assert [model.id for model in client.models.list()] == ["default"]
     assert client.models.retrieve("whisper-1").id == "default"

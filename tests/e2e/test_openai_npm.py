@@ -63,12 +63,12 @@ def tls_in_front(server, folder):
 
 
 @pytest.fixture(scope="module")
-def got(installed, tmp_path_factory):
+def got(installed, german, tmp_path_factory):
     home = tmp_path_factory.mktemp("home")
     pcm = home / "speech.pcm"
     pcm.write_bytes(speech_pcm(24000) + bytes(48000))
-    with Server("--provider", "pocketsphinx", "--set", "server.api_keys=secret", home=home) as server:
-        server.wait_ready()
+    with Server("--set", "server.api_keys=secret", *german, home=home) as server:
+        server.wait_ready("default", "german")
         with tls_in_front(server, home) as (port, certificate):
             done = subprocess.run(["node", "client.mjs", server.url + "/v1", f"https://localhost:{port}/v1", CLIP, pcm, "secret"], cwd=installed,
                                   env=os.environ | {"NODE_EXTRA_CA_CERTS": str(certificate)}, capture_output=True, text=True,
@@ -92,6 +92,11 @@ def test_every_format(got):
     assert len(got["verbose_json"]["segments"]) >= 1
     assert " ".join(word["word"] for word in got["words"]["words"]) == got["words"]["text"]
     assert got["logprobs"]["logprobs"]
+
+
+def test_translations(got):
+    assert got["translated"]["text"] == got["translated_verbose"]["text"] == "translated words"
+    assert got["translated_verbose"]["language"] == "english" and got["translated_verbose"]["segments"]
 
 
 def test_streamed(got):

@@ -2,7 +2,9 @@
 #include <gmock/gmock.h>
 
 #include <future>
+#include <map>
 #include <mutex>
+#include <set>
 #include <thread>
 
 #include "lifecycle/manager_fixture.hpp"
@@ -14,15 +16,18 @@ using ::testing::ElementsAre;
 
 class Turns : public ManagerFixture {
 protected:
-    void SetUp() override {
+    void SetUp() override { serve("fake:slots=1&infer_ms=30&text=w"); }
+    void serve(const std::string& model) {
         auto options = quick();
         options.warmup.level = 0;
-        ASSERT_TRUE(make("fake:slots=1&infer_ms=30&text=w", options).initialize(in(kLong)));
+        ASSERT_TRUE(make(model, options).initialize(in(kLong)));
         lease_ = *manager_->acquire();
     }
-    void submit(const std::string& name, double seconds, std::optional<Clock::duration> patience = {}) {
+    void submit(const std::string& name, double seconds, std::optional<Clock::duration> patience = {},
+                std::uint64_t utterance = 0) {
         const auto samples = static_cast<std::size_t>(seconds * kSampleRate);
         Request request{.audio = source_from_samples(std::vector<float>(samples, 0.1F)), .id = name};
+        request.utterance = utterance;
         if (patience) request.wanted_by = Clock::now() + *patience;
         lease_.submit(std::move(request),
                       [this, name](const Result<Transcript>& result, const RequestTimings& timings) {
@@ -48,6 +53,33 @@ protected:
     std::vector<std::string> texts_;
     std::vector<RequestTimings> timings_;
 };
+
+class TwoSlots : public Turns {
+protected:
+    void SetUp() override { serve("fake:slots=2&infer_ms=5&text=w"); }
+};
+
+TEST_F(TwoSlots, AnUtteranceThatGrowsComesBackToTheSlotThatHeardItsBeginning) {
+    for (std::size_t round = 0; round < 10; ++round) {
+        submit("one", 1, {}, 1);
+        submit("other", 1, {}, 2);
+        await(2 * (round + 1));
+    }
+    std::map<std::string, std::set<int>> slots;
+    for (std::size_t i = 0; i < answered_.size(); ++i) slots[answered_[i]].insert(timings_[i].slot);
+    EXPECT_THAT(slots["one"], ::testing::SizeIs(1));
+    EXPECT_THAT(slots["other"], ::testing::SizeIs(1));
+    EXPECT_NE(slots["one"], slots["other"]);
+}
+
+TEST_F(TwoSlots, AnUtteranceDoesNotWaitForItsSlotWhileAnotherIsFree) {
+    lease_ = {};
+    serve("fake:slots=2&meet=2&text=w");  // alone, neither would ever come back
+    submit("beginning", 1, {}, 1);
+    submit("more", 1, {}, 1);
+    await(2);
+    EXPECT_NE(timings_[0].slot, timings_[1].slot);
+}
 
 TEST_F(Turns, WhoseAnswerIsWantedFirstGoesFirst) {
     submit("first", 1);
@@ -76,6 +108,19 @@ TEST_F(Turns, ALongRecordingGivesWayBetweenTwoWindowsAndLosesNothing) {
     EXPECT_EQ(texts_[1], "w w w w") << "every window of it";
     EXPECT_NEAR(timings_[1].audio_seconds, 200, 1e-6);
     EXPECT_GE(timings_[1].inference, std::chrono::milliseconds(4 * 30));
+}
+
+TEST_F(Turns, ALongRecordingShowsHowFarItIs) {
+    submit("long", 600);
+    SlotActivity slot;
+    while (slot.audio_seconds == 0) {
+        slot = manager_->health().queue.activity.at(0);
+        std::this_thread::yield();
+    }
+    EXPECT_LE(slot.audio_seconds, 600);
+    EXPECT_EQ(slot.audio_total_seconds, 600);
+    await(1);
+    EXPECT_EQ(manager_->health().queue.activity.at(0).audio_seconds, 0) << "a free slot hears nothing";
 }
 
 TEST_F(Turns, NobodyGivesWayToWhoHasTime) {

@@ -55,6 +55,20 @@ TEST(Agreement, WhatIsStableStaysThoughALaterHypothesisHasItOtherwise) {
     EXPECT_EQ(text(agreement.conclude(words("won too three four five six"))), "one two three four five six");
 }
 
+TEST(Agreement, TheEndTakesTimesAndProbabilitiesOfTheLastHypothesisAsFarAsItAgrees) {
+    Agreement agreement;
+    agreement.update(words("Good morning, all"));
+    agreement.update(words("Good morning, all"));
+    auto last = words("good morning everyone", 0.25);
+    for (auto& word : last) word.probability = 0.75;
+    const auto whole = agreement.conclude(last);
+    EXPECT_EQ(text(whole), "Good morning, all");
+    EXPECT_EQ(whole[1].start, 0.75);
+    EXPECT_EQ(whole[1].probability, 0.75);
+    EXPECT_EQ(whole[2].start, 1.0) << "what the last hypothesis has otherwise stays as it was";
+    EXPECT_EQ(whole[2].probability, 0);
+}
+
 TEST(Agreement, TheEndTakesTheLastHypothesisBeyondWhatIsStable) {
     Agreement agreement;
     agreement.update(words("good morning"));

@@ -281,6 +281,21 @@ TEST_F(Live, ManyStreamsShareTwoSlots) {
     EXPECT_LE(record_->most_running, 2);
 }
 
+TEST_F(Live, AnHourOfSilenceIsNothingAndKeepsNothing) {
+    ready("fake:text=hello");
+    const auto stream = open();
+    const auto minute = silence(60);
+    for (int minutes = 0; minutes < 60; ++minutes) {
+        push(*stream, minute);
+        EXPECT_LT(stream->status().held_seconds, 3);
+    }
+    EXPECT_DOUBLE_EQ(stream->status().received_seconds, 3600);
+    stream->finish();
+    told_.await(Kind::ended);
+    EXPECT_THAT(told_.of(Kind::speech_started), ::testing::IsEmpty());
+    EXPECT_EQ(record_->inferences, 0);
+}
+
 /// The real engine on real speech.
 class LivePocketSphinx : public Live {
 protected:

@@ -10,6 +10,7 @@
 #include <string_view>
 
 #include "asr/providers/pocketsphinx/decoder.hpp"
+#include "asr/providers/pocketsphinx/growing_utterance.hpp"
 #include "asr/providers/pocketsphinx/model_files.hpp"
 #include "asr/providers/pocketsphinx/provider.hpp"
 #include "audio/clip.hpp"
@@ -48,122 +49,95 @@ TEST_F(PocketSphinx, TheSameAudioGivesTheSameTimesWhateverCameBefore) {
     }
 }
 
-/// All that a stream yields for `audio`, fed in steps that are no multiple of the engine's frames.
-std::vector<StreamEvent> stream(Recognizer& recognizer, AudioView audio, const TranscribeOptions& options = {}) {
-    constexpr std::size_t kStep = 1000;
-    std::vector<StreamEvent> events;
-    const auto add = [&](std::vector<StreamEvent> more) { events.insert(events.end(), more.begin(), more.end()); };
-    const auto live = recognizer.open_stream(options).value();
-    for (; !audio.empty(); audio = audio.subspan(std::min(kStep, audio.size()))) {
-        add(live->feed(audio.first(std::min(kStep, audio.size()))).value());
+/// What is heard of `audio` each time it has grown by half a second.
+std::vector<std::string> grown(Recognizer& recognizer, AudioView audio) {
+    constexpr std::size_t kStep = kSampleRate / 2;
+    std::vector<std::string> heard;
+    for (std::size_t size = 0; size < audio.size();) {
+        size = std::min(size + kStep, audio.size());
+        heard.push_back(recognizer.transcribe(audio.first(size), {.growing = true}, {}, {}).value().text);
     }
-    add(live->finish().value());
-    return events;
+    return heard;
 }
 
-std::string finals_of(const std::vector<StreamEvent>& events) {
-    std::string text;
-    for (const auto& event : events) {
-        if (event.kind == StreamEvent::Kind::final) text += (text.empty() ? "" : " ") + event.segment.text;
-    }
-    return text;
+std::vector<float> louder(std::vector<float> audio) {
+    for (auto& sample : audio) sample = std::clamp(sample * 8, -1.0F, 1.0F);
+    return audio;
 }
 
-TEST_F(PocketSphinx, AStreamYieldsStartPartialsFinalsAndStopOnItsOwnClock) {
-    const auto speech = clip();
-    std::vector<float> audio(kSampleRate);  // a second of silence, speech, two of silence
-    audio.insert(audio.end(), speech.begin(), speech.end());
-    audio.resize(audio.size() + 2 * kSampleRate);
-
-    const auto events = stream(*recognizer_, audio);
-    ASSERT_FALSE(events.empty());
-    EXPECT_EQ(events.front().kind, StreamEvent::Kind::speech_started);
-    EXPECT_NEAR(events.front().time, 1.0, 0.5);
-    EXPECT_EQ(events.back().kind, StreamEvent::Kind::speech_stopped);
-    std::string finals;
-    int partials = 0;
-    for (const auto& event : events) {
-        if (event.kind == StreamEvent::Kind::partial) ++partials;
-        if (event.kind == StreamEvent::Kind::final) finals += (finals.empty() ? "" : " ") + event.segment.text;
-        EXPECT_LE(event.time, seconds_of(audio.size()) + 0.1);
-    }
-    EXPECT_GT(partials, 2);
-    EXPECT_LE(word_error_rate(audio::builtin_clip().text, finals), 0.5) << finals;
+TEST_F(PocketSphinx, AGrowingUtteranceIsHeardWhileItGrowsAndInTheEndLikeTheWhole) {
+    const auto heard = grown(*recognizer_, clip());
+    const auto half = heard[heard.size() / 2];
+    EXPECT_THAT(half, ::testing::Not(::testing::IsEmpty()));
+    EXPECT_LT(half.size(), heard.back().size());
+    const auto whole = recognizer_->transcribe(clip(), {}, {}, {}).value().text;
+    EXPECT_LE(word_error_rate(audio::builtin_clip().text, heard.back()),
+              word_error_rate(audio::builtin_clip().text, whole) + 0.1)
+        << heard.back();
 }
 
-TEST_F(PocketSphinx, AStreamLeavesNothingBehindForTheNextRequest) {
+TEST_F(PocketSphinx, AGrowingUtteranceIsNotDecodedAnewEachTime) {
+    const auto decoder = make_decoder(find_model({}).value(), tuned_settings()).value();
+    const auto pcm = to_pcm16(audio::clip_of_length(15).value());
+    GrowingUtterance growing(*decoder);
+    constexpr std::size_t kStep = kSampleRate / 2;
+    std::uint64_t anew = 0;
+    for (std::size_t size = kStep; size <= pcm.size(); size += kStep) {
+        ASSERT_TRUE(growing.hear(std::span(pcm).first(size)));
+        anew += size;
+    }
+    EXPECT_LE(growing.decoded(), 4 * pcm.size());
+    EXPECT_LT(growing.decoded(), anew / 4);
+}
+
+TEST_F(PocketSphinx, OneGrowingUtteranceLeavesNothingBehindForTheNext) {
+    const auto first = grown(*recognizer_, clip());
+    EXPECT_NE(grown(*recognizer_, louder(clip())), std::vector<std::string>(first.size()));
+    EXPECT_EQ(grown(*recognizer_, clip()), first);
+}
+
+TEST_F(PocketSphinx, AGrowingUtteranceLeavesNothingBehindForTheNextRequest) {
     const auto before = recognizer_->transcribe(clip(), {}, {}, {}).value().text;
-    {
-        const auto stream = recognizer_->open_stream({}).value();
-        ASSERT_TRUE(stream->feed(clip()));  // and is let go in the middle of an utterance
-    }
+    const auto loud = louder(clip());
+    (void)grown(*recognizer_, std::span(loud).first(2 * kSampleRate));  // and is never finished
     EXPECT_EQ(recognizer_->transcribe(clip(), {}, {}, {}).value().text, before);
 }
 
-TEST_F(PocketSphinx, OneStreamLeavesNothingBehindForTheNext) {
-    const auto first = finals_of(stream(*recognizer_, clip()));
-    auto loud = clip();
-    for (auto& sample : loud) sample = std::clamp(sample * 8, -1.0F, 1.0F);
-    ASSERT_FALSE(stream(*recognizer_, loud).empty());
-    EXPECT_EQ(finals_of(stream(*recognizer_, clip())), first);
+TEST_F(PocketSphinx, AnotherRequestInBetweenDoesNoHarmToAGrowingUtterance) {
+    const auto speech = clip();
+    const auto begun = std::span(speech).first(speech.size() / 2);
+    (void)recognizer_->transcribe(begun, {.growing = true}, {}, {});
+    (void)recognizer_->transcribe(louder(clip()), {}, {}, {});
+    const auto interrupted = recognizer_->transcribe(speech, {.growing = true}, {}, {}).value().text;
+    (void)recognizer_->transcribe(louder(clip()), {}, {}, {});
+    EXPECT_EQ(recognizer_->transcribe(speech, {.growing = true}, {}, {}).value().text, interrupted);
 }
 
-TEST_F(PocketSphinx, AStreamsWordsLieWithinTheirSegmentOnTheStreamsClock) {
-    auto audio = std::vector<float>(2 * kSampleRate);
+TEST_F(PocketSphinx, WordsOfAGrowingUtteranceLieWithinIt) {
+    auto audio = std::vector<float>(kSampleRate);
     const auto speech = clip();
     audio.insert(audio.end(), speech.begin(), speech.end());
+    const auto heard = recognizer_->transcribe(audio, {.word_timestamps = true, .growing = true}, {}, {}).value();
+    double last = 0.5;
     int words = 0;
-    for (const auto& event : stream(*recognizer_, audio, {.word_timestamps = true})) {
-        if (event.kind != StreamEvent::Kind::final) continue;
-        EXPECT_GE(event.segment.start, 1.0);
-        EXPECT_LE(event.segment.end, seconds_of(audio.size()) + 0.1);
-        for (const auto& word : event.segment.words) {
+    for (const auto& segment : heard.segments) {
+        for (const auto& word : segment.words) {
             ++words;
-            EXPECT_GE(word.start, event.segment.start);
-            EXPECT_LE(word.end, event.segment.end);
-            EXPECT_GT(word.probability, 0);
+            EXPECT_GE(word.start, last);
+            EXPECT_LE(word.end, seconds_of(audio.size()) + 0.1);
+            EXPECT_GE(word.probability, 0);
             EXPECT_LE(word.probability, 1);
+            last = word.start;
         }
     }
     EXPECT_GT(words, 3);
 }
 
-TEST_F(PocketSphinx, SomeoneWhoNeverPausesIsHeardInPartsOfHalfAMinute) {
-    // Two voices over each other leave no pause.
-    auto audio = audio::clip_of_length(40).value();
-    for (std::size_t i = 0; i < audio.size(); ++i) {
-        audio[i] = 0.5F * (audio[i] + audio[(i + audio.size() / 3) % audio.size()] +
-                           audio[(i + audio.size() / 2) % audio.size()]);
-    }
-    const auto events = stream(*recognizer_, audio);
-    double started = -1;
-    double longest = 0;
-    bool heard_within = false;
-    for (const auto& event : events) {
-        switch (event.kind) {
-            case StreamEvent::Kind::speech_started:
-                started = event.time;
-                break;
-            case StreamEvent::Kind::speech_stopped:
-                longest = std::max(longest, event.time - started);
-                break;
-            case StreamEvent::Kind::final:
-                heard_within |= event.segment.start - started < 30 && event.segment.end - started <= 30.1;
-                break;
-            case StreamEvent::Kind::partial:
-                break;
-        }
-        EXPECT_LE(event.segment.end - event.segment.start, 30.1);
-    }
-    ASSERT_GT(longest, 31) << "this audio has a pause and tests nothing";
-    EXPECT_TRUE(heard_within);
-}
-
-TEST_F(PocketSphinx, AStreamRefusesNumbersThatAreNone) {
-    const auto live = recognizer_->open_stream({}).value();
-    const auto events = live->feed(std::vector<float>{0.1F, std::numeric_limits<float>::quiet_NaN()});
-    ASSERT_FALSE(events);
-    EXPECT_EQ(events.error().code, ErrorCode::audio_invalid_samples);
+TEST_F(PocketSphinx, AGrowingUtteranceRefusesNumbersThatAreNone) {
+    const auto heard = recognizer_->transcribe(std::vector<float>{0.1F, std::numeric_limits<float>::quiet_NaN()},
+                                               {.growing = true}, {}, {});
+    ASSERT_FALSE(heard);
+    EXPECT_EQ(heard.error().code, ErrorCode::audio_invalid_samples);
 }
 
 TEST_F(PocketSphinx, AMinuteIsHeardToItsEnd) {

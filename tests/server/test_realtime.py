@@ -298,4 +298,6 @@ def test_streams_show_in_health_and_metrics(ready, spoken):
         assert live["streams"] >= 1 and live["max_streams"] == 64 and live["level"] == "normal"
         metrics = ready.request("/metrics").text
         assert 'hotmic_live_level{level="normal"} 1' in metrics
+        assert 'hotmic_live_level_threshold_seconds{level="normal"} 0' in metrics
+        assert 'hotmic_live_level_threshold_seconds{level="late_finals"} 3' in metrics
         assert "hotmic_live_streams" in metrics and "hotmic_live_dropped_seconds 0" in metrics

@@ -6,15 +6,13 @@ import wave
 import hotmic_py
 import pytest
 from conftest import FAKE_TEXT
-from hotmic_py import CLIP, PATIENCE, program
+from hotmic_py import CLIP, make_whisper_model
 
 
 @pytest.fixture(scope="module")
 def vad(tmp_path_factory):
     def make(kind):
-        path = tmp_path_factory.mktemp("vad") / f"{kind}.bin"
-        subprocess.run([program("hotmic_make_whisper_model"), path, kind], check=True, timeout=PATIENCE)
-        return path
+        return make_whisper_model(tmp_path_factory.mktemp("vad") / f"{kind}.bin", kind)
 
     return make
 

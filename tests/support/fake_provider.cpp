@@ -112,32 +112,11 @@ struct Shared {
     std::shared_ptr<FakeRecord> record;
     Place slot{script, "slot", ErrorCode::insufficient_memory};
     Place infer{script, "infer", ErrorCode::inference_failed};
-    Place feed{script, "feed", ErrorCode::inference_failed};
     std::mutex meeting;
     std::condition_variable_any met;
     int most_met = 0;  // inferences that were under way at once
     int meeting_now = 0;
     std::vector<char> memory;
-};
-
-class FakeStream final : public Stream {
-public:
-    explicit FakeStream(std::shared_ptr<Shared> shared) : shared_(std::move(shared)) {}
-
-    Result<std::vector<StreamEvent>> feed(AudioView samples) override {
-        if (auto passed = shared_->feed.pass({}); !passed) return std::unexpected(std::move(passed).error());
-        heard_ += seconds_of(samples.size());
-        return std::vector{event(StreamEvent::Kind::partial)};
-    }
-    Result<std::vector<StreamEvent>> finish() override { return std::vector{event(StreamEvent::Kind::final)}; }
-
-private:
-    [[nodiscard]] StreamEvent event(StreamEvent::Kind kind) const {
-        return {.kind = kind, .time = heard_, .segment = {.end = heard_, .text = shared_->script.text("text", "fake")}};
-    }
-
-    std::shared_ptr<Shared> shared_;
-    double heard_ = 0;  // seconds
 };
 
 class FakeRecognizer final : public Recognizer {
@@ -161,12 +140,6 @@ public:
         auto result = answer(audio, options, sink, std::move(stop));
         --record.running;
         return result;
-    }
-
-    Result<std::unique_ptr<Stream>> open_stream(const TranscribeOptions&) override {
-        if (shared_->script.number("streams") == 0)
-            return fail(ErrorCode::unsupported_parameter, "the fake provider has no streams");
-        return std::make_unique<FakeStream>(shared_);
     }
 
 private:
@@ -260,14 +233,12 @@ public:
         }
         progress.report(static_cast<std::uint64_t>(steps) << 20, static_cast<std::uint64_t>(steps) << 20);
         shared->memory.assign(static_cast<std::size_t>(script.number("touch_mb")) << 20, '\1');
-        auto able = capabilities();
-        able.streaming = script.number("streams") != 0;
         ModelInfo info{.provider = "fake",
                        .provider_version = "1",
                        .name = "fake",
                        .backend = "CPU",
                        .slots = spec.slots > 0 ? spec.slots : script.number("slots", 1),
-                       .capabilities = std::move(able),
+                       .capabilities = capabilities(),
                        .warmup_cases = {{"word_timestamps", {.word_timestamps = true}, true}},
                        .warmup_lengths = {1, 3}};
         return std::make_unique<FakeModel>(std::move(shared), std::move(info));

@@ -7,11 +7,10 @@
 ///   load_ms=50        how long loading takes, in `steps` signs of life (10)
 ///   infer_ms=20       how long one inference takes
 ///   meet=2            an inference goes on only when so many run at once
-///   streams=1         live streams are served: every feed is answered with a partial, finish with a final
 ///   say=words         printed to standard error when loading begins
-///   hang=load|slot|infer|feed  stops there until told to stop; with deaf=1 it does not listen either
-///   crash=load|slot|infer|feed ends the process there: how=abort|segv|exit|kill (abort)
-///   fail=load|slot|infer|feed  returns error=CODE (load_failed, insufficient_memory, inference_failed by place)
+///   hang=load|slot|infer  stops there until told to stop; with deaf=1 it does not listen either
+///   crash=load|slot|infer ends the process there: how=abort|segv|exit|kill (abort)
+///   fail=load|slot|infer  returns error=CODE (load_failed, insufficient_memory, inference_failed by place)
 ///   after=3           hang, crash and fail begin after so many passes through their place (0)
 ///   nan=1             numbers in the transcript are none
 ///   need_mb=100       what estimate() says

@@ -49,6 +49,13 @@ def environment(home, **extra):
     return kept | {"HOME": str(home)} | {k: str(v) for k, v in extra.items()}
 
 
+def make_whisper_model(path, kind):
+    """Writes a model file in Whisper's format that says a fixed sentence; `kind`: tests/support/make_whisper_model.cpp. Gives its path."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    subprocess.run([program("hotmic_make_whisper_model"), path, kind], check=True, timeout=PATIENCE)
+    return path
+
+
 @dataclass
 class Outcome:
     code: int
@@ -137,10 +144,11 @@ class Server:
                     break
         raise AssertionError(f"no line fits {pattern!r}\n--- stdout\n" + "\n".join(self.lines) + "\n--- stderr\n" + self.log())
 
-    def wait_ready(self):
-        """Waits for READY. Fails at once when the model ends in ERROR instead."""
-        if self.wait_for(r"→ (READY|ERROR)").group(1) == "ERROR":
-            raise AssertionError("the model is in ERROR\n" + "\n".join(self.lines) + "\n" + self.log())
+    def wait_ready(self, *models):
+        """Waits for READY, of the only model or of each of these. Fails at once when one ends in ERROR instead."""
+        for lead in [f"{model}: .*" for model in models] or [""]:
+            if self.wait_for(lead + r"→ (READY|ERROR)").group(1) == "ERROR":
+                raise AssertionError("the model is in ERROR\n" + "\n".join(self.lines) + "\n" + self.log())
         return self
 
     def log(self):

@@ -235,13 +235,6 @@ TEST_F(Inference, TwoSlotsAtOnceSayWhatOneSays) {
     EXPECT_THAT(texts, ::testing::Each("hello warm world"));
 }
 
-TEST_F(Inference, LiveStreamsAreRefusedByName) {
-    load(spec());
-    const auto stream = recognizer_->open_stream({});
-    ASSERT_FALSE(stream);
-    EXPECT_EQ(stream.error().code, ErrorCode::unsupported_parameter);
-}
-
 TEST_F(Inference, TheModelTellsWhatItIsAndWhatToWarm) {
     auto wanted = spec({.multilingual = true});
     wanted.max_beam_size = 4;

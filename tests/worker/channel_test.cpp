@@ -43,7 +43,7 @@ TEST(ChannelTest, AFrameIsRefusedByItsHeaderAlone) {
 TEST(ChannelTest, AClosedChannelIsNoSignal) {
     auto [here, there] = pair_of(SOCK_STREAM);
     there = Fd();
-    EXPECT_FALSE(write_frame(here.get(), Kind::finish, {}));  // SIGPIPE would end this program
+    EXPECT_FALSE(write_frame(here.get(), Kind::slot_ready, {}));  // SIGPIPE would end this program
     EXPECT_FALSE(read_frame(here.get()));
 }
 
@@ -57,8 +57,8 @@ TEST(ChannelTest, ADescriptorTravelsAndOnesTooManyAreClosed) {
         ASSERT_TRUE(frame);
         EXPECT_EQ(decode<OpenSlot>(*frame)->slot, 3);
         ASSERT_TRUE(frame->passed);
-        ASSERT_TRUE(write_frame(frame->passed.get(), Kind::finish, {}));
-        EXPECT_EQ(read_frame(two.get())->kind, Kind::finish);
+        ASSERT_TRUE(write_frame(frame->passed.get(), Kind::slot_ready, {}));
+        EXPECT_EQ(read_frame(two.get())->kind, Kind::slot_ready);
 
         FrameHeader header{Kind::open_slot, 0};
         iovec part{&header, sizeof header};
@@ -130,7 +130,6 @@ void damage(const T& message) {
 TEST(MessageTest, DamagedMessagesAreRefusedOrSound) {
     damage(Transcript{.text = "hello", .language = "en", .duration = 3, .segments = {segment(), segment()}});
     damage(segment());
-    damage(StreamEvents{{{.kind = StreamEvent::Kind::final, .time = 1, .segment = segment()}}});
     damage(Error{.code = ErrorCode::model_corrupt, .message = "words", .remedy = "more words"});
     damage(ModelInfo{
         .provider = "fake", .slots = 2, .warmup_cases = {{"beam", {.beam_size = 5}, false}}, .warmup_lengths = {1, 3}});

@@ -63,8 +63,7 @@ TEST_P(LyingSlot, IsALostModelToldOnce) {
 INSTANTIATE_TEST_SUITE_P(Lies, LyingSlot,
                          ::testing::Values("slot_noise", "slot_wrong_kind", "slot_hangs_up", "endless_answer",
                                            "half_an_answer", "noise_for_transcript", "noise_for_segment",
-                                           "noise_for_events", "no_such_error_code", "hangs_up_and_stays",
-                                           "says_loaded_again"),
+                                           "no_such_error_code", "hangs_up_and_stays", "says_loaded_again"),
                          name_of);
 
 }  // namespace

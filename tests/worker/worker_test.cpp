@@ -62,59 +62,6 @@ TEST_F(WorkerTest, SlotsWorkAtOnce) {
     const std::jthread two(use);
 }
 
-TEST_F(WorkerTest, AStreamRunsOverTheProcessBorderAndLeavesTheSlotForOthers) {
-    const auto model = load("fake:streams=1&text=hello");
-    ASSERT_TRUE(model);
-    EXPECT_TRUE((*model)->info().capabilities.streaming);
-    const auto recognizer = (*model)->make_recognizer();
-    ASSERT_TRUE(recognizer);
-    for (int round = 0; round < 2; ++round) {
-        const auto stream = (*recognizer)->open_stream({});
-        ASSERT_TRUE(stream);
-        for (int second = 1; second <= 3; ++second) {
-            const auto events = (*stream)->feed(speech());
-            ASSERT_TRUE(events);
-            ASSERT_EQ(events->size(), 1U);
-            EXPECT_EQ(events->front().kind, StreamEvent::Kind::partial);
-            EXPECT_DOUBLE_EQ(events->front().time, second);
-        }
-        if (round == 0) continue;  // given up half-way
-        const auto events = (*stream)->finish();
-        ASSERT_TRUE(events);
-        EXPECT_EQ(events->at(0).kind, StreamEvent::Kind::final);
-        EXPECT_EQ(events->at(0).segment.text, "hello");
-    }
-    EXPECT_TRUE((*recognizer)->transcribe(speech(), {}, {}, {}));
-}
-
-TEST_F(WorkerTest, AProviderWithoutStreamsSaysSoThroughTheProcessBorder) {
-    const auto model = load("fake:");
-    ASSERT_TRUE(model);
-    const auto recognizer = (*model)->make_recognizer();
-    ASSERT_TRUE(recognizer);
-    const auto stream = (*recognizer)->open_stream({});
-    ASSERT_FALSE(stream);
-    EXPECT_EQ(stream.error().code, ErrorCode::unsupported_parameter);
-    EXPECT_TRUE((*recognizer)->transcribe(speech(), {}, {}, {}));
-}
-
-TEST_F(WorkerTest, AStreamWhoseWorkerDiesIsALostModel) {
-    const auto model = load("fake:streams=1&crash=feed&after=1");
-    ASSERT_TRUE(model);
-    const auto recognizer = (*model)->make_recognizer();
-    ASSERT_TRUE(recognizer);
-    const auto stream = (*recognizer)->open_stream({});
-    ASSERT_TRUE(stream);
-    ASSERT_TRUE((*stream)->feed(speech()));
-    for (int i = 0; i < 2; ++i) {
-        const auto events = (*stream)->feed(speech());
-        ASSERT_FALSE(events);
-        EXPECT_EQ(events.error().code, ErrorCode::model_lost);
-        EXPECT_THAT(events.error().message, HasSubstr("SIGABRT"));
-    }
-    EXPECT_EQ((*stream)->finish().error().code, ErrorCode::model_lost);
-}
-
 TEST_F(WorkerTest, TenMinutesOfAudioCross) {
     const auto model = load("fake:");
     ASSERT_TRUE(model);

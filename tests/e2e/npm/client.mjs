@@ -28,6 +28,9 @@ got.models = (await client.models.list()).data;
 got.model = await client.models.retrieve(got.models[0].id);
 for (const format of ["json", "text", "srt", "vtt", "verbose_json"]) got[format] = await transcribe({ response_format: format });
 got.words = await transcribe({ response_format: "verbose_json", timestamp_granularities: ["word"] });
+const translate = (fields) => client.audio.translations.create({ file: fs.createReadStream(clip), ...fields });
+got.translated = await translate({ model: "german" });
+got.translated_verbose = await translate({ model: "german", response_format: "verbose_json" });
 got.logprobs = await transcribe({ include: ["logprobs"] });
 
 got.streamed = [];
@@ -39,7 +42,7 @@ got.errors = {
   format: await failure(transcribe({ response_format: "xml" })),
   language: await failure(transcribe({ language: "klingon" })),
   audio: await failure(transcribe({ file: new File(["this is not audio"], "no.wav") })),
-  translation: await failure(client.audio.translations.create({ file: fs.createReadStream(clip), model: "whisper-1" })),
+  translation: await failure(translate({ model: "whisper-1" })),
 };
 
 // As in a browser: the key travels as a subprotocol, and the server must choose one of those offered. The package speaks TLS only.

@@ -95,8 +95,6 @@ void lie_on_slot(const std::string& lie, int slot) {
             (void)write_frame(slot, Kind::transcript, bytes_of(noise(2000)));
         } else if (lie == "noise_for_segment") {
             (void)write_frame(slot, Kind::segment, bytes_of(noise(2000)));
-        } else if (lie == "noise_for_events") {
-            (void)write_frame(slot, Kind::stream_events, bytes_of(noise(2000)));
         } else if (lie == "no_such_error_code") {
             (void)write_message(slot, Kind::failed, Error{.code = ErrorCode{200}, .message = "x"});
         } else if (lie == "hangs_up_and_stays") {

@@ -17,12 +17,10 @@ namespace hotmic::pocketsphinx {
 struct DecoderDeleter {
     void operator()(ps_config_t* config) const { ps_config_free(config); }
     void operator()(ps_decoder_t* decoder) const { ps_free(decoder); }
-    void operator()(ps_endpointer_t* endpointer) const { ps_endpointer_free(endpointer); }
     void operator()(ps_vad_t* vad) const { ps_vad_free(vad); }
 };
 using ConfigPtr = std::unique_ptr<ps_config_t, DecoderDeleter>;
 using DecoderPtr = std::unique_ptr<ps_decoder_t, DecoderDeleter>;
-using EndpointerPtr = std::unique_ptr<ps_endpointer_t, DecoderDeleter>;
 using VoiceDetectorPtr = std::unique_ptr<ps_vad_t, DecoderDeleter>;
 
 /// Reads the acoustic model and the dictionary, asks `go_on` (may be empty), then reads the language model.

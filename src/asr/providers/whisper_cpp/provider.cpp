@@ -37,8 +37,7 @@ std::vector<std::string> languages_of(const ModelHeader& header) {
 }
 
 Capabilities abilities(bool multilingual) {
-    return {.streaming = false,
-            .word_timestamps = true,
+    return {.word_timestamps = true,
             .language_detection = multilingual,
             .translate = multilingual,
             .prompt = true,

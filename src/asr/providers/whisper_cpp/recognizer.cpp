@@ -118,11 +118,6 @@ WhisperRecognizer::WhisperRecognizer(whisper_context& context, StatePtr state, c
                                      const ModelSpec& spec)
     : context_(context), state_(std::move(state)), info_(info), spec_(spec) {}
 
-Result<std::unique_ptr<Stream>> WhisperRecognizer::open_stream(const TranscribeOptions&) {
-    return fail(ErrorCode::unsupported_parameter, "whisper_cpp has no streaming recognizer",
-                "send whole recordings, or use pocketsphinx");
-}
-
 Result<void> WhisperRecognizer::check(AudioView audio, const TranscribeOptions& options) const {
     if (std::this_thread::get_id() != home_) {
         return fail(ErrorCode::internal, "a recognizer was used from another thread than its own");

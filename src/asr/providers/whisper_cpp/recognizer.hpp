@@ -39,7 +39,6 @@ public:
     Result<Transcript> transcribe(AudioView audio, const TranscribeOptions& options, const SegmentSink& sink,
                                   std::stop_token stop) override;
     /// Live streams are not made by this provider.
-    Result<std::unique_ptr<Stream>> open_stream(const TranscribeOptions& options) override;
 
 private:
     struct Run;
