@@ -27,6 +27,9 @@ struct LiveOptions {
     /// None: everything is speech, and an utterance ends when `commit` says so.
     std::optional<Endpointing> endpointing = Endpointing{};
     bool partials = true;
+    /// Partials by an engine that can go on where it was (Capabilities::incremental): a fifth of the work, and worse
+    /// words, some of which become stable (docs/providers.md).
+    bool incremental = false;
     double max_utterance_seconds = 20;  ///< a longer one is cut in its best pause
     double max_backlog_seconds = 60;    ///< of utterances that wait for their last decode; what is over is dropped
     std::string id{};                   ///< appears in log lines

@@ -40,6 +40,7 @@ public:
     [[nodiscard]] LiveStatus status() const {
         std::vector<std::shared_ptr<LiveStream::Impl>> streams;
         LiveStatus status{.max_streams = max_streams_};
+        status.levels.reserve(kDegradeLevels.size());
         for (const auto level : kDegradeLevels)
             status.levels.push_back({std::string(to_string(level)), threshold(level)});
         {

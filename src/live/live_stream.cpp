@@ -294,7 +294,7 @@ bool LiveStream::Impl::begin_decode() {
                     .id = options_.id,
                     .wanted_by = Clock::now() + (final ? std::chrono::milliseconds(0) : kPartialPatience)};
     request.options.word_timestamps = true;
-    if (!final) {
+    if (!final && options_.incremental) {
         request.options.growing = true;
         request.utterance = std::uint64_t{number_} << 32 | utterance->number;
     }

@@ -256,6 +256,7 @@ std::string metrics_text(const Context& context) {
     }
     const auto live = context.live.status();
     std::vector<std::pair<std::string_view, double>> thresholds;
+    thresholds.reserve(live.levels.size());
     for (const auto& level : live.levels) thresholds.emplace_back(level.name, level.late_seconds);
     context.metrics.live({.streams = static_cast<double>(live.streams),
                           .level = live.level,

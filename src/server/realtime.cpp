@@ -118,6 +118,17 @@ struct DeltaEvent {
     int content_index = 0;
     std::string delta;
 };
+struct SegmentEvent {
+    std::string type;
+    std::string event_id;
+    std::string item_id;
+    int content_index = 0;
+    std::string id;
+    std::string text;
+    std::string speaker;  // nobody is told from anybody
+    double start = 0;     // seconds of the session's audio
+    double end = 0;
+};
 struct CompletedEvent {
     std::string type;
     std::string event_id;
@@ -322,6 +333,7 @@ private:
                 break;
             case Kind::final:
                 send_delta(turn, event.text);
+                send_segment(turn, event, offset);
                 send_completed(turn, event);
                 turns_.erase({series, event.utterance});
                 break;
@@ -365,6 +377,18 @@ private:
         send(wire::DeltaEvent{std::string(kTranscription) + "delta", next_event(), turn.item, 0,
                               text.substr(turn.told.size())});
         turn.told = text;
+    }
+
+    /// When it was said, which no other event tells.
+    void send_segment(const Turn& turn, const LiveEvent& event, double offset) {
+        if (event.words.empty()) return;
+        send(wire::SegmentEvent{.type = std::string(kTranscription) + "segment",
+                                .event_id = next_event(),
+                                .item_id = turn.item,
+                                .id = "seg_" + turn.item,
+                                .text = event.text,
+                                .start = offset + event.words.front().start,
+                                .end = offset + event.words.back().end});
     }
 
     void send_completed(const Turn& turn, const LiveEvent& event) {

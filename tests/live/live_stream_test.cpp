@@ -336,5 +336,15 @@ TEST_F(LivePocketSphinx, HearsTheClipTwiceAsOneRecordingWouldBeHeard) {
     EXPECT_GT(last_end, 1 + audio::builtin_clip().seconds + 1);
 }
 
+TEST_F(LivePocketSphinx, CanGoOnWhereItWas) {
+    const auto stream = open({.incremental = true});
+    told_.await(Kind::model_ready);
+    push(*stream, speech(1.5));
+    told_.await(Kind::partial);
+    push(*stream, speech(audio::builtin_clip().seconds));
+    push(*stream, silence(1));
+    EXPECT_THAT(told_.await(Kind::final).text, ::testing::Not(::testing::IsEmpty()));
+}
+
 }  // namespace
 }  // namespace hotmic

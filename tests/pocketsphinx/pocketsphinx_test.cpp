@@ -90,6 +90,26 @@ TEST_F(PocketSphinx, AGrowingUtteranceIsNotDecodedAnewEachTime) {
     EXPECT_LT(growing.decoded(), anew / 4);
 }
 
+TEST_F(PocketSphinx, AnUtteranceThatComesLateIsDecodedWhole) {
+    const auto whole = recognizer_->transcribe(clip(), {}, {}, {}).value();
+    const auto late = recognizer_->transcribe(clip(), {.growing = true}, {}, {}).value();
+    EXPECT_EQ(late.text, whole.text);
+    EXPECT_EQ(late.segments.front().avg_logprob, whole.segments.front().avg_logprob);
+}
+
+TEST_F(PocketSphinx, MuchOfAGrowingUtteranceMayComeAtOnce) {
+    const auto much = audio::clip_of_length(18).value();
+    for (const double seconds : {0.14, 0.3, 5.0, 12.0, 3.0}) {
+        // A whole recording leaves the engine a queue of just its length.
+        const auto whole = std::span(much).subspan(kSampleRate, static_cast<std::size_t>(seconds * kSampleRate));
+        ASSERT_TRUE(recognizer_->transcribe(whole, {}, {}, {}));
+        ASSERT_TRUE(recognizer_->transcribe(std::span(much).first(kSampleRate), {.growing = true}, {}, {}));
+        const auto heard = recognizer_->transcribe(much, {.growing = true}, {}, {});
+        ASSERT_TRUE(heard);
+        EXPECT_GT(heard->text.size(), 100u);
+    }
+}
+
 TEST_F(PocketSphinx, OneGrowingUtteranceLeavesNothingBehindForTheNext) {
     const auto first = grown(*recognizer_, clip());
     EXPECT_NE(grown(*recognizer_, louder(clip())), std::vector<std::string>(first.size()));

@@ -13,6 +13,7 @@ from hotmic_py import Messages, speech_pcm  # noqa: E402
 
 PATH = "/v1/realtime?intent=transcription"
 COMPLETED = "conversation.item.input_audio_transcription.completed"
+SEGMENT = "conversation.item.input_audio_transcription.segment"
 DELTA = "conversation.item.input_audio_transcription.delta"
 
 
@@ -53,7 +54,7 @@ def test_a_turn_is_told_in_order(ready, spoken):
         assert 4 < completed["usage"]["seconds"] < 6
         told = [kind for kind in kinds(socket) if kind != DELTA]
         assert told == ["session.created", "input_audio_buffer.speech_started", "input_audio_buffer.speech_stopped",
-                        "input_audio_buffer.committed", "conversation.item.added", "conversation.item.done", COMPLETED]
+                        "input_audio_buffer.committed", "conversation.item.added", "conversation.item.done", SEGMENT, COMPLETED]
         items = {message.get("item_id", message.get("item", {}).get("id")) for message in socket.seen[1:]}
         assert items == {completed["item_id"]}
         assert "".join(message["delta"] for message in socket.seen if message["type"] == DELTA) == completed["transcript"]
@@ -72,6 +73,9 @@ def test_times_are_of_the_sessions_audio(ready, spoken):
         assert before["previous_item_id"] is None
         assert socket.until("input_audio_buffer.speech_started")["audio_start_ms"] > stopped
         assert socket.until("input_audio_buffer.committed")["previous_item_id"] == before["item_id"]
+        segment = ([message for message in socket.seen if message["type"] == SEGMENT] or [socket.until(SEGMENT)])[0]
+        assert segment["text"] == "the fake has spoken" and segment["item_id"] == before["item_id"]
+        assert first <= 1000 * segment["start"] < 1000 * segment["end"] <= stopped + 100
 
 
 def test_without_turn_detection_the_client_commits(ready):

@@ -114,7 +114,7 @@ def speech(rng, sound, starts, heavy=1.0):
     factor = 1.0
     if rng.random() < 0.6 * heavy:
         sound, factor = stretched(rng, sound)
-    lead, tail = rng.choice([rng.uniform(0.02, 0.4), rng.uniform(0.1, 1.2)]), rng.choice([rng.uniform(0.05, 0.4), rng.uniform(0.1, 1.2)])
+    lead, tail = (rng.uniform(shortest, 0.4) if rng.random() < 0.7 else rng.uniform(0.1, 1.2) for shortest in (0.02, 0.05))
     start, end = lead, lead + len(sound) / RATE
     sound = np.pad(sound, (int(lead * RATE), int(tail * RATE)))
     if rng.random() < 0.5 * heavy:

@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import wave
+from concurrent.futures import ProcessPoolExecutor
 
 import numpy as np
 
@@ -207,5 +208,5 @@ def load(folder, prefix):
 
 if __name__ == "__main__":
     os.makedirs(sys.argv[1], exist_ok=True)
-    for name in sys.argv[2:] or SPLITS:
-        make(sys.argv[1], name)
+    with ProcessPoolExecutor(os.cpu_count()) as pool:
+        list(pool.map(make, itertools.repeat(sys.argv[1]), sys.argv[2:] or SPLITS))

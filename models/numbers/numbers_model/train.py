@@ -1,27 +1,30 @@
 """Trains the network on synthesized clips.
 
-usage: python3 -m numbers_model.train CLIPS CHECKPOINT STEPS [BEGIN]
+usage: python3 -m numbers_model.train CLIPS CHECKPOINT STEPS
 
-Goes on from CHECKPOINT where there is one, to STEPS. The rate of learning falls from its peak at step BEGIN (0) to nothing by then.
+Goes on from CHECKPOINT where there is one, to STEPS. The rate of learning falls from its peak to nothing by then.
 """
+import datetime
 import math
 import os
-import queue
 import sys
-import threading
 import time
 
 import numpy as np
 import torch
+import torch.distributed as dist
 import torch.nn.functional as F
 
 from . import augment, features, network as n, synthesize, vocabulary as v
 from .features import RATE
 
-BATCH, POOL = 32, 4  # clips a step; steps whose clips are sorted by length together
+# Each step is shared by as many processes of one thread each: with several threads in one process the cores wait for each
+# other at every product. How many is part of the recipe, so that the same clips give the same sums.
+PROCESSES = 2
+BATCH, POOL = 16, 8  # clips a step for each of them; steps whose clips are sorted by length together
 PEAK_RATE, WARM_UP = 2e-3, 300
 NOT_SPEECH, TWO_UTTERANCES, WITHOUT_TIMES, WITH_PROMPT = 0.1, 0.06, 0.15, 0.04
-SAMPLED = 40  # silent frames that stand for all that pad the sound
+SAMPLED = 20  # silent frames that stand for all that pad the sound
 ESPEAK = 0.55  # of the clips; the rest is flite's, of fewer voices but nearer to people
 WORDS_FIRST = 600  # so many steps are of short clips
 FILLED_TO = 256  # keys, by the engine's flash attention
@@ -137,15 +140,16 @@ class Batch:
         self.weights = torch.from_numpy(np.concatenate(weights)).float()
 
 
-def batches(clips, seed, step):
-    """Endless batches. Those of a pool depend only on the seed and the pool's number."""
+def batches(clips, seed, step, process):
+    """Endless batches. Those of a pool depend only on the seed, the pool's number and the process."""
     def of(espeak, seconds):
         return [i for i, (sound, label) in enumerate(clips)
                 if label["voice"].startswith("espeak") == espeak and len(sound) < seconds * RATE]
 
     short, whole = ((of(True, seconds), of(False, seconds)) for seconds in (1.2, 60))
     while True:
-        rng = np.random.default_rng([seed, step // POOL])
+        pool = step // POOL
+        rng = np.random.default_rng([seed, pool, process])
         espeak, flite = short if step < WORDS_FIRST else whole
         examples = []
         for _ in range(BATCH * POOL):
@@ -153,10 +157,11 @@ def batches(clips, seed, step):
             count = 0 if kind < NOT_SPEECH else 2 if kind < NOT_SPEECH + TWO_UTTERANCES else 1
             examples.append(Example(rng, clips, [int(rng.choice(espeak if rng.random() < ESPEAK else flite)) for _ in range(count)]))
         examples.sort(key=lambda example: len(example.sound))
-        order = rng.permutation(POOL)
-        groups = [Batch(rng, examples[i * BATCH:(i + 1) * BATCH]) for i in order]
-        for batch in groups[step % POOL:]:
-            yield batch
+        # In one order for all, so that nobody waits for somebody who has longer ones.
+        order = np.random.default_rng([seed, pool]).permutation(POOL)
+        groups = [examples[i * BATCH:(i + 1) * BATCH] for i in order]
+        for group in groups[step % POOL:]:
+            yield Batch(rng, group)
             step += 1
 
 
@@ -196,9 +201,29 @@ def weight_of(name, progress):
     return {"said": 1.0, "ctc": 0.4, "word": 0.6, "ordinal": 0.2, "attended": 0.2}[name] * (1.0 if name == "said" else max(0.25, 1 - progress))
 
 
-def main(folder, checkpoint, steps, begin=0):
+def averaged(net):
+    """The gradients of all processes, in each."""
+    parameters = list(net.parameters())
+    # One of them may have met nobody who speaks, and so have none for some heads.
+    flat = torch.cat([torch.zeros(p.numel()) if p.grad is None else p.grad.flatten() for p in parameters])
+    dist.all_reduce(flat)
+    for p, grad in zip(parameters, flat.div_(PROCESSES).split([p.numel() for p in parameters])):
+        p.grad = grad.view_as(p)
+
+
+def main(folder, checkpoint, steps):
+    meeting = checkpoint + ".meeting"
+    if os.path.exists(meeting):
+        os.unlink(meeting)
+    torch.multiprocessing.spawn(train, (meeting, folder, checkpoint, steps), PROCESSES)
+
+
+def train(process, meeting, folder, checkpoint, steps):
+    os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")
+    dist.init_process_group("gloo", init_method=f"file://{meeting}", rank=process, world_size=PROCESSES,
+                            timeout=datetime.timedelta(days=1))  # somebody may have stopped one of them for a while
     torch.manual_seed(1)
-    torch.set_num_threads(int(os.environ.get("THREADS", "2")))
+    torch.set_num_threads(1)
     net = n.Network()
     decayed = [p for p in net.parameters() if p.ndim > 1]
     others = [p for p in net.parameters() if p.ndim <= 1]
@@ -211,32 +236,28 @@ def main(folder, checkpoint, steps, begin=0):
         optimizer.load_state_dict(saved["optimizer"])
         step = saved["step"]
     clips = synthesize.load(folder, "train-")
-    print(f"{len(clips)} clips, {sum(len(sound) for sound, _ in clips) / RATE / 3600:.1f} h; from step {step}", flush=True)
-
-    ready = queue.Queue(8)
-
-    def fill():
-        for batch in batches(clips, 1, step):
-            ready.put(batch)
-
-    threading.Thread(target=fill, daemon=True).start()
+    say = print if process == 0 else lambda *_, **__: None
+    say(f"{len(clips)} clips, {sum(len(sound) for sound, _ in clips) / RATE / 3600:.1f} h; from step {step}", flush=True)
+    ready = batches(clips, 1, step, process)
     started, report, first_step, sums = time.monotonic(), time.monotonic(), step, {}
 
-    def save(path):
-        torch.save({"net": net.state_dict(), "optimizer": optimizer.state_dict(), "step": step}, path + ".partial")
-        os.rename(path + ".partial", path)
+    def save():
+        if process == 0:
+            torch.save({"net": net.state_dict(), "optimizer": optimizer.state_dict(), "step": step}, checkpoint + ".partial")
+            os.rename(checkpoint + ".partial", checkpoint)
 
     while step < steps:
-        progress = (step - begin) / (steps - begin)
+        progress = step / steps
         rate = PEAK_RATE * min((step + 1) / WARM_UP, 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * progress)))
         for group in optimizer.param_groups:
             group["lr"] = rate
-        batch = ready.get()
+        batch = next(ready)
         with torch.autocast("cpu", torch.bfloat16):
             parts = losses(net, batch)
         loss = sum(weight_of(name, progress) * part for name, part in parts.items())
         optimizer.zero_grad()
         loss.backward()
+        averaged(net)
         norm = torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
         if torch.isfinite(norm):
             optimizer.step()
@@ -244,14 +265,14 @@ def main(folder, checkpoint, steps, begin=0):
         for name, part in parts.items():
             sums.setdefault(name, []).append(part.item())
         if step % 50 == 0:
-            print(f"{time.strftime('%H:%M:%S')} step {step} rate {rate:.5f} {(time.monotonic() - report) / 50:.2f} s/step "
-                  + " ".join(f"{name} {np.mean(values):.3f}" for name, values in sums.items()), flush=True)
+            say(f"{time.strftime('%H:%M:%S')} step {step} rate {rate:.5f} {(time.monotonic() - report) / 50:.2f} s/step "
+                + " ".join(f"{name} {np.mean(values):.3f}" for name, values in sums.items()), flush=True)
             sums, report = {}, time.monotonic()
         if step % 250 == 0:
-            save(checkpoint)
-    save(checkpoint)
-    print(f"done: {step - first_step} steps in {(time.monotonic() - started) / 60:.1f} min", flush=True)
+            save()
+    save()
+    say(f"done: {step - first_step} steps in {(time.monotonic() - started) / 60:.1f} min", flush=True)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2], *map(int, sys.argv[3:]))
+    main(sys.argv[1], sys.argv[2], int(sys.argv[3]))

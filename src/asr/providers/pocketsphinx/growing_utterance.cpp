@@ -14,7 +14,11 @@ namespace {
 constexpr double kGivenFrames = 500;
 /// From so many on (CMN_WIN_HWM, less the former) it forgets the oldest; what it was given has no say any more.
 constexpr double kForgetting = 300;
-constexpr std::size_t kFrameSamples = kSampleRate / 100;
+constexpr double kFramesPerSecond = 100;
+/// At once, in samples. The engine's queue of frames is as long as the longest recording that it had whole (12 frames
+/// before). More at once may fill it, and the search, which looks five frames back, then finds them overwritten: it
+/// fails an assertion or worse.
+constexpr std::size_t kMouthful = kSampleRate / 20;
 /// A mean that is this far from the one in use is worth beginning anew for, once there is so many times as much to
 /// hear. Nearer, it costs more and hears no better; farther, it hears worse (docs/providers.md).
 constexpr double kFar = 9;
@@ -91,7 +95,10 @@ bool GrowingUtterance::begin(const Mean& mean, std::span<const std::int16_t> pcm
 bool GrowingUtterance::go_on(std::span<const std::int16_t> pcm) {
     heard_.insert(heard_.end(), pcm.begin(), pcm.end());
     decoded_ += pcm.size();
-    return ps_process_raw(&decoder_, pcm.data(), pcm.size(), 0, 0) >= 0;
+    for (; !pcm.empty(); pcm = pcm.subspan(std::min(kMouthful, pcm.size()))) {
+        if (ps_process_raw(&decoder_, pcm.data(), std::min(kMouthful, pcm.size()), 0, 0) < 0) return false;
+    }
+    return true;
 }
 
 bool GrowingUtterance::is_continued_by(std::span<const std::int16_t> pcm) const {
@@ -101,7 +108,7 @@ bool GrowingUtterance::is_continued_by(std::span<const std::int16_t> pcm) const 
 /// Of the audio alone. What the engine tells is the mean of that and of the one it was given.
 GrowingUtterance::Mean GrowingUtterance::measured() const {
     auto mean = mean_of(decoder_, true);
-    const auto frames = static_cast<double>(heard_.size() / kFrameSamples);
+    const double frames = seconds_of(heard_.size()) * kFramesPerSecond;
     if (frames <= 0 || frames > kForgetting) return mean;
     for (std::size_t i = 0; i < mean.size(); ++i) mean[i] += (mean[i] - used_[i]) * kGivenFrames / frames;
     return mean;
