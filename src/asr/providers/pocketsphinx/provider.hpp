@@ -1,4 +1,5 @@
-/// CMU PocketSphinx: English recognition from the distribution's own packages, no download. Batch and true streaming.
+/// CMU PocketSphinx: English recognition from the distribution's own packages, no download. Whole recordings, and
+/// utterances as they grow.
 #pragma once
 
 #include <memory>
