@@ -3,10 +3,13 @@
 ///   push ─▶ voice detector ─▶ utterance ─▶ decoded again and again while it is spoken ─▶ partials, words stable by
 ///           agreement ─▶ decoded once more when it has ended ─▶ final
 ///
-/// Audio that is final is never decoded again. Decodes of all streams and the requests for files share the model's
-/// slots by one rule: whose answer is wanted first goes first (Request::wanted_by). When decodes begin too late,
-/// streams go without, level by level (LiveStatus::level): fewer partials, none, finals that come late. Audio is
-/// dropped only once a stream's backlog is over `max_backlog_seconds`, and then that is said.
+/// An engine that can go on where it was (Capabilities::incremental) also does, on a slot that nobody else needs, and
+/// adds the newest words to partials. Audio that is final is never decoded again.
+///
+/// Decodes of all streams and the requests for files share the model's slots by one rule: whose answer is wanted first
+/// goes first (Request::wanted_by). When decodes begin too late, streams go without, level by level
+/// (LiveStatus::level): fewer partials, none, finals that come late. Audio is dropped only once a stream's backlog is
+/// over `max_backlog_seconds`, and then that is said.
 #pragma once
 
 #include <chrono>
@@ -27,9 +30,6 @@ struct LiveOptions {
     /// None: everything is speech, and an utterance ends when `commit` says so.
     std::optional<Endpointing> endpointing = Endpointing{};
     bool partials = true;
-    /// Partials by an engine that can go on where it was (Capabilities::incremental): a fifth of the work, and worse
-    /// words, some of which become stable (docs/providers.md).
-    bool incremental = false;
     double max_utterance_seconds = 20;  ///< a longer one is cut in its best pause
     double max_backlog_seconds = 60;    ///< of utterances that wait for their last decode; what is over is dropped
     std::string id{};                   ///< appears in log lines

@@ -186,8 +186,8 @@ struct Request {
     std::stop_token stop{};
     std::string id{};           ///< appears in log lines
     std::optional<int> slot{};  ///< only this slot may take it (warmup covers every slot with it)
-    /// Of options.growing: which utterance it is the beginning of. Where a free slot has heard what came before, that
-    /// slot takes it. 0: none.
+    /// Which utterance it is of, if that grows (options.growing): the slot that has heard what came before takes it,
+    /// if it is free, and others avoid that slot until something else of the utterance has been heard. 0: none.
     std::uint64_t utterance = 0;
     bool background = false;  ///< makes way for any other request, and counts as no use of the model
     /// When its answer is wanted: of those that wait for a slot, the earliest goes first. By default `kPatience` after

@@ -162,8 +162,10 @@ std::shared_ptr<SlotPool::Job> SlotPool::take_for(int slot) {
     job->timings.queued += job->started - job->waits_since;
     job->timings.slot = slot;
     running_[static_cast<std::size_t>(slot)] = job;
-    heard_[static_cast<std::size_t>(slot)] = job->request.utterance;
-    // What was left to this slot, because it has heard what came before, is anybody's now.
+    const auto& request = job->request;
+    if (request.utterance != 0) std::ranges::replace(heard_, request.utterance, std::uint64_t{0});
+    heard_[static_cast<std::size_t>(slot)] = request.options.growing ? request.utterance : 0;
+    // What was left to this slot, because it fitted best, is anybody's now.
     if (!waiting_.empty()) work_.notify_all();
     return job;
 }
@@ -171,10 +173,11 @@ std::shared_ptr<SlotPool::Job> SlotPool::take_for(int slot) {
 bool SlotPool::is_for(const Job& job, int slot) const {
     const auto& request = job.request;
     if (request.slot) return *request.slot == slot;
-    const auto heard = std::ranges::find(heard_, request.utterance);
-    if (request.utterance == 0 || heard == heard_.end()) return true;
-    const auto other = heard - heard_.begin();
-    return other == slot || running_[static_cast<std::size_t>(other)] != nullptr;
+    // Best one that can go on with it, last one that another utterance could go on with.
+    const auto fit = [&](std::size_t at) { return heard_[at] == 0 ? 1 : heard_[at] == request.utterance ? 2 : 0; };
+    const auto own = fit(static_cast<std::size_t>(slot));
+    return std::ranges::none_of(std::views::iota(std::size_t{0}, running_.size()),
+                                [&](std::size_t at) { return running_[at] == nullptr && fit(at) > own; });
 }
 
 void SlotPool::serve(int slot, Recognizer& recognizer, std::stop_token closing) {

@@ -17,8 +17,8 @@
 namespace hotmic {
 
 /// Requests wait here for a slot and are answered exactly once, whatever happens. Whose answer is wanted first goes
-/// first. An utterance that grows goes to the slot that heard its beginning, unless that is busy and another is free. A
-/// long recording gives its slot up between two windows when somebody else is more urgent.
+/// first. An utterance that grows goes to the slot that heard its beginning, and others go elsewhere while another is
+/// free. A long recording gives its slot up between two windows when somebody else is more urgent.
 ///
 /// Threads: one per slot, which makes its recognizer, runs every inference on it and destroys it (engines keep
 /// per-thread state, and OpenMP a team per calling thread); one sweeper, which ends what has waited or run too long.

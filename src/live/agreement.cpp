@@ -25,8 +25,9 @@ bool same(const Word& one, const Word& other) {
     return bare(one.text) == bare(other.text);
 }
 
-double middle(const Word& word) {
-    return (word.start + word.end) / 2;
+/// Whether most of a word is after `time`.
+auto is_after(double time) {
+    return [time](const Word& word) { return (word.start + word.end) / 2 > time; };
 }
 
 std::vector<Word> take_from(std::vector<Word>& words, std::vector<Word>::iterator from) {
@@ -45,6 +46,19 @@ void Agreement::update(std::vector<Word> hypothesis) {
     open_ = std::move(following);
 }
 
+std::vector<Word> Agreement::extended_by(std::vector<Word> hypothesis) const {
+    auto words = stable_;
+    std::ranges::copy(open_, std::back_inserter(words));
+    const std::size_t certain = words.size() - (open_.empty() ? 0 : 1);
+    auto more = certain == 0
+                    ? std::move(hypothesis)
+                    : take_from(hypothesis, std::ranges::find_if(hypothesis, is_after(words[certain - 1].end)));
+    if (more.empty()) return words;
+    words.resize(certain);
+    std::ranges::move(more, std::back_inserter(words));
+    return words;
+}
+
 std::vector<Word> Agreement::conclude(std::vector<Word> hypothesis) const {
     auto words = stable_;
     for (auto [word, better] : std::views::zip(words, hypothesis)) {
@@ -57,10 +71,9 @@ std::vector<Word> Agreement::conclude(std::vector<Word> hypothesis) const {
 }
 
 Agreement Agreement::split(double time) {
-    const auto is_after = [&](const Word& word) { return middle(word) >= time; };
     Agreement rest;
-    rest.stable_ = take_from(stable_, std::ranges::find_if(stable_, is_after));
-    rest.open_ = take_from(open_, std::ranges::find_if(open_, is_after));
+    rest.stable_ = take_from(stable_, std::ranges::find_if(stable_, is_after(time)));
+    rest.open_ = take_from(open_, std::ranges::find_if(open_, is_after(time)));
     return rest;
 }
 
@@ -68,9 +81,7 @@ Agreement Agreement::split(double time) {
 std::vector<Word> Agreement::beyond_stable(std::vector<Word> hypothesis) const {
     const auto matched = std::ranges::mismatch(stable_, hypothesis, same);
     if (matched.in1 == stable_.end()) return take_from(hypothesis, matched.in2);
-    const double until = stable_.back().end;
-    return take_from(hypothesis,
-                     std::ranges::find_if(hypothesis, [&](const Word& word) { return middle(word) > until; }));
+    return take_from(hypothesis, std::ranges::find_if(hypothesis, is_after(stable_.back().end)));
 }
 
 }  // namespace hotmic

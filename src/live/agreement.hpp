@@ -23,6 +23,10 @@ public:
     /// What follows the stable words in the last hypothesis.
     [[nodiscard]] const std::vector<Word>& open() const noexcept { return open_; }
 
+    /// What is heard so far, given a hypothesis of more audio that hears worse than those that were taken: all that is
+    /// known but the very last word, which may have been cut off, and what the hypothesis has after that.
+    [[nodiscard]] std::vector<Word> extended_by(std::vector<Word> hypothesis) const;
+
     /// The whole utterance's words, given its last hypothesis: the stable ones as they are spelled, with the times and
     /// probabilities of that hypothesis as far as it begins with them, and what follows them.
     [[nodiscard]] std::vector<Word> conclude(std::vector<Word> hypothesis) const;

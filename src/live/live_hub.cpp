@@ -72,9 +72,9 @@ private:
             });
             const auto now = Clock::now();
             auto look_again = Clock::time_point::max();
-            if (const auto next = choose(now, look_again)) {
+            if (const auto [next, kind] = choose(now, look_again); next) {
                 lock.unlock();  // a decode may be refused at once, and then tells so on this thread
-                (void)next->begin_decode();
+                next->begin_decode(kind);
                 lock.lock();
                 continue;
             }
@@ -88,31 +88,40 @@ private:
     }
 
     /// The stream whose decode is due first among those whose model has a slot for it. Otherwise when to look again.
-    StreamPtr choose(Clock::time_point now, Clock::time_point& look_again) {
-        std::map<std::string, int> running;  // decodes by instance: no more than slots, or they would only wait there
+    std::pair<StreamPtr, DecodeKind> choose(Clock::time_point now, Clock::time_point& look_again) {
+        struct Load {
+            int decodes = 0;  // no more than slots, or they would only wait there
+            int speakers = 0;
+        };
+        std::map<std::string, Load> loads;  // by instance
         for (const auto& stream : streams_) {
-            if (stream->decoding()) ++running[stream->instance()];
+            auto& load = loads[stream->instance()];
+            load.decodes += stream->decodes();
+            load.speakers += stream->speaking() ? 1 : 0;
         }
         StreamPtr best;
+        auto kind = DecodeKind::final;
         auto best_due = Clock::time_point::max();
         Clock::duration latest{};
         for (const auto& stream : streams_) {
-            const auto due = stream->due(ladder_.level());
+            const auto& load = loads[stream->instance()];
+            const auto due = stream->due(ladder_.level(), 2 * load.speakers <= stream->slots());
             if (!due) continue;
             if (due->due > now) {
                 look_again = std::min(look_again, due->due);
-            } else if (running[stream->instance()] >= stream->slots()) {
+            } else if (load.decodes >= stream->slots()) {
                 latest = std::max(latest, now - due->due);
                 look_again = std::min(look_again, now + kLook);
             } else if (due->due < best_due) {
                 best = stream;
                 best_due = due->due;
+                kind = due->kind;
             }
         }
         ladder_.observe(now, best ? now - best_due : latest);
         // A level is left by time alone, too.
         if (ladder_.level() != DegradeLevel::normal) look_again = std::min(look_again, now + kLook);
-        return best;
+        return {best, kind};
     }
 
     static constexpr std::chrono::milliseconds kLook{100};

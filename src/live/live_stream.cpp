@@ -172,8 +172,8 @@ void LiveStream::Impl::detect() {
 void LiveStream::Impl::open_utterance(std::uint64_t start) {
     open_ = std::make_shared<Utterance>();
     open_->number = ++last_number_;
-    open_->start = open_->decoded_to = start;
-    open_->decoded_at = Clock::now();
+    open_->start = open_->decoded_to = open_->grown_to = start;
+    open_->decoded_at = open_->grown_at = Clock::now();
     tell(LiveEvent::Kind::speech_started, *open_);
 }
 
@@ -256,6 +256,17 @@ void LiveStream::Impl::tell_text(LiveEvent::Kind kind, const Utterance& utteranc
     tell(kind, utterance, std::move(event));
 }
 
+void LiveStream::Impl::tell_partial(const Utterance& utterance) {
+    auto words = utterance.agreement.extended_by(utterance.grown);
+    if (!words.empty())
+        tell_text(LiveEvent::Kind::partial, utterance, std::move(words), utterance.agreement.stable().size());
+}
+
+void LiveStream::Impl::log_failure(const Utterance& utterance, const Error& error) const {
+    spdlog::warn("stream={} utterance={} code={} message={:?}", options_.id, utterance.number, to_string(error.code),
+                 error.message);
+}
+
 void LiveStream::Impl::end_if_done() {
     if (!finished_ || ended_ || !over_.empty() || decoding_) return;
     tell(LiveEvent::Kind::ended, Utterance{.number = last_number_});
@@ -270,23 +281,37 @@ std::chrono::duration<double> LiveStream::Impl::interval(DegradeLevel level) con
     return level == DegradeLevel::normal ? usual : usual * kFewer;
 }
 
-std::optional<DueDecode> LiveStream::Impl::due(DegradeLevel level) const {
+std::optional<DueDecode> LiveStream::Impl::due(DegradeLevel level, bool slot_to_spare) const {
     const std::scoped_lock lock(mutex_);
-    if (decoding_ || ended_ || !lease_) return {};
-    if (!over_.empty()) return DueDecode{over_.front()->wanted_at, true};
-    const bool wanted = options_.partials && level < DegradeLevel::no_partials;
-    if (!wanted || !open_ || received() < open_->decoded_to + kWorthDecoding) return {};
-    return DueDecode{open_->decoded_at + std::chrono::duration_cast<Clock::duration>(interval(level)), false};
+    if (ended_ || !lease_) return {};
+    if (!over_.empty()) {
+        if (decoding_) return {};
+        return DueDecode{over_.front()->wanted_at, DecodeKind::final};
+    }
+    if (!options_.partials || level >= DegradeLevel::no_partials || !open_) return {};
+
+    std::optional<DueDecode> next;
+    const auto consider = [&](DecodeKind kind, Clock::time_point last, std::uint64_t decoded_to, Seconds interval) {
+        if (received() < decoded_to + kWorthDecoding) return;
+        const auto due = last + std::chrono::duration_cast<Clock::duration>(interval);
+        if (!next || due < next->due) next = {due, kind};
+    };
+    if (!decoding_) consider(DecodeKind::whole, open_->decoded_at, open_->decoded_to, interval(level));
+    const bool grows = level == DegradeLevel::normal && slot_to_spare && lease_->model().capabilities.incremental;
+    if (grows && !growing_) consider(DecodeKind::growing, open_->grown_at, open_->grown_to, kInterval);
+    return next;
 }
 
-bool LiveStream::Impl::begin_decode() {
+void LiveStream::Impl::begin_decode(DecodeKind kind) {
     std::unique_lock lock(mutex_);
-    if (decoding_ || ended_ || !lease_ || (over_.empty() && !open_)) return false;
-    const bool final = !over_.empty();
-    const auto utterance = final ? over_.front() : open_;
+    const bool final = kind == DecodeKind::final;
+    const bool growing = kind == DecodeKind::growing;
+    auto& running = growing ? growing_ : decoding_;
+    const auto utterance = !final ? open_ : over_.empty() ? nullptr : over_.front();
+    if (running || ended_ || !lease_ || !utterance) return;
     auto audio = final ? utterance->audio : samples(utterance->start, received());
-    if (!final) utterance->decoded_to = received();
-    decoding_ = true;
+    if (!final) (growing ? utterance->grown_to : utterance->decoded_to) = received();
+    running = true;
 
     Request request{.audio = source_from_samples(std::move(audio)),
                     .options = options_.transcribe,
@@ -294,21 +319,19 @@ bool LiveStream::Impl::begin_decode() {
                     .id = options_.id,
                     .wanted_by = Clock::now() + (final ? std::chrono::milliseconds(0) : kPartialPatience)};
     request.options.word_timestamps = true;
-    if (!final && options_.incremental) {
-        request.options.growing = true;
-        request.utterance = std::uint64_t{number_} << 32 | utterance->number;
-    }
+    request.options.growing = growing;
+    // Its final may have the slot of what grew; a whole decode in between would take that away from it.
+    if (kind != DecodeKind::whole) request.utterance = std::uint64_t{number_} << 32 | utterance->number;
     if (!utterance->language.empty()) request.options.language = utterance->language;
     const auto lease = lease_;
     lock.unlock();
-    lease->submit(std::move(request), [self = shared_from_this(), utterance, final](Result<Transcript> result,
-                                                                                    const RequestTimings& timings) {
-        self->decoded(utterance, final, std::move(result), timings);
+    lease->submit(std::move(request), [self = shared_from_this(), utterance, kind](Result<Transcript> result,
+                                                                                   const RequestTimings& timings) {
+        self->decoded(utterance, kind, std::move(result), timings);
     });
-    return true;
 }
 
-void LiveStream::Impl::decoded(const UtterancePtr& utterance, bool final, Result<Transcript> result,
+void LiveStream::Impl::decoded(const UtterancePtr& utterance, DecodeKind kind, Result<Transcript> result,
                                const RequestTimings& timings) {
     const Seconds took = timings.inference;
     std::string gone;
@@ -317,17 +340,21 @@ void LiveStream::Impl::decoded(const UtterancePtr& utterance, bool final, Result
         if (result) {
             ++counts_.decodes;
             counts_.decode_seconds += took.count();
-            cost_ = cost_ == 0 ? took.count() : 0.7 * cost_ + 0.3 * took.count();
         }
-        if (!result && is_without_model(result.error().code) && !ended_) {
+        if (kind == DecodeKind::growing) {
+            take_grown(*utterance, std::move(result));
+            growing_ = false;
+        } else if (!result && is_without_model(result.error().code) && !ended_) {
             gone = lease_->instance_id();
             // An utterance that has ended two models is not given to a third.
-            if (final && result.error().code == ErrorCode::model_lost && std::exchange(utterance->replayed, true)) {
+            if (kind == DecodeKind::final && result.error().code == ErrorCode::model_lost &&
+                std::exchange(utterance->replayed, true)) {
                 over_.pop_front();
                 tell(LiveEvent::Kind::failed, *utterance, {.error = std::move(result).error()});
             }
         } else {
-            take_result(utterance, final, std::move(result));
+            if (result) cost_ = cost_ == 0 ? took.count() : 0.7 * cost_ + 0.3 * took.count();
+            take_result(utterance, kind, std::move(result));
             decoding_ = false;
             end_if_done();
         }
@@ -336,7 +363,22 @@ void LiveStream::Impl::decoded(const UtterancePtr& utterance, bool final, Result
     wake_(timings.queued);
 }
 
-void LiveStream::Impl::take_result(const UtterancePtr& utterance, bool final, Result<Transcript> result) {
+void LiveStream::Impl::take_grown(Utterance& utterance, Result<Transcript> result) {
+    utterance.grown_at = Clock::now();
+    if (!result) {
+        // Where the model is gone or busy, a whole decode finds that out, too.
+        const auto code = result.error().code;
+        if (code != ErrorCode::cancelled && !is_busy(code) && !is_without_model(code))
+            log_failure(utterance, result.error());
+        return;
+    }
+    if (&utterance != open_.get()) return;
+    utterance.grown = words_of(*result, seconds_of(utterance.start));
+    tell_partial(utterance);
+}
+
+void LiveStream::Impl::take_result(const UtterancePtr& utterance, DecodeKind kind, Result<Transcript> result) {
+    const bool final = kind == DecodeKind::final;
     utterance->decoded_at = Clock::now();
     if (!result && result.error().code == ErrorCode::cancelled) return;
     if (!result && final && is_busy(result.error().code)) {
@@ -345,8 +387,7 @@ void LiveStream::Impl::take_result(const UtterancePtr& utterance, bool final, Re
     }
     if (final) over_.pop_front();
     if (!result) {
-        spdlog::warn("stream={} utterance={} code={} message={:?}", options_.id, utterance->number,
-                     to_string(result.error().code), result.error().message);
+        log_failure(*utterance, result.error());
         if (final) tell(LiveEvent::Kind::failed, *utterance, {.error = std::move(result).error()});
         return;
     }
@@ -359,10 +400,7 @@ void LiveStream::Impl::take_result(const UtterancePtr& utterance, bool final, Re
     }
     if (utterance != open_) return;  // it ended meanwhile: its final is next
     utterance->agreement.update(std::move(words));
-    auto shown = utterance->agreement.stable();
-    const auto stable = shown.size();
-    std::ranges::copy(utterance->agreement.open(), std::back_inserter(shown));
-    if (!shown.empty()) tell_text(LiveEvent::Kind::partial, *utterance, std::move(shown), stable);
+    tell_partial(*utterance);
 }
 
 void LiveStream::Impl::find_model(const std::string& gone) {
@@ -394,9 +432,14 @@ void LiveStream::Impl::take_lease(Result<Lease> lease, bool first) {
     wake_({});
 }
 
-bool LiveStream::Impl::decoding() const {
+int LiveStream::Impl::decodes() const {
     const std::scoped_lock lock(mutex_);
-    return decoding_;
+    return (decoding_ ? 1 : 0) + (growing_ ? 1 : 0);
+}
+
+bool LiveStream::Impl::speaking() const {
+    const std::scoped_lock lock(mutex_);
+    return open_ != nullptr || !over_.empty();
 }
 
 bool LiveStream::Impl::ended() const {

@@ -16,10 +16,17 @@
 
 namespace hotmic {
 
-/// A decode that could be begun. Times are when it is wanted.
+enum class DecodeKind : std::uint8_t {
+    final,    // of an utterance that is over
+    whole,    // of the open one, from its beginning: words become stable by these
+    growing,  // of the open one, by an engine that goes on where it was: cheap, and hears worse, so that it only adds
+              // to what the last whole one heard
+};
+
+/// A decode that could be begun, and when it is wanted.
 struct DueDecode {
     Clock::time_point due;
-    bool final = false;
+    DecodeKind kind = DecodeKind::final;
 };
 
 class LiveStream::Impl : public std::enable_shared_from_this<LiveStream::Impl> {
@@ -42,11 +49,15 @@ public:
     // --- for the hub ---
     /// Looks for a model other than the instance `gone`; meanwhile nothing is decoded.
     void find_model(const std::string& gone);
-    /// What this stream wants next; nothing while a decode of it runs or it has no model.
-    [[nodiscard]] std::optional<DueDecode> due(DegradeLevel level) const;
-    /// Begins that decode. False when there is nothing to begin after all.
-    [[nodiscard]] bool begin_decode();
-    [[nodiscard]] bool decoding() const;
+    /// What this stream wants next; nothing while a decode of that kind runs or it has no model. `slot_to_spare`: an
+    /// utterance may have one beside that of its whole decodes.
+    [[nodiscard]] std::optional<DueDecode> due(DegradeLevel level, bool slot_to_spare) const;
+    /// Begins that decode, unless there is nothing to decode after all.
+    void begin_decode(DecodeKind kind);
+    /// How many decodes of it run.
+    [[nodiscard]] int decodes() const;
+    /// Whether it has an utterance without a final.
+    [[nodiscard]] bool speaking() const;
     [[nodiscard]] bool ended() const;
     [[nodiscard]] std::string instance() const;
     [[nodiscard]] int slots() const;
@@ -58,8 +69,11 @@ private:
         std::uint64_t end = 0;    // once it is over
         Agreement agreement{};
         std::string language{};
-        Clock::time_point decoded_at{};  // or begun at
+        Clock::time_point decoded_at{};  // whole; or begun at
         std::uint64_t decoded_to = 0;
+        Clock::time_point grown_at{};  // the same of its growing decodes
+        std::uint64_t grown_to = 0;
+        std::vector<Word> grown{};      // what the last of those heard
         Clock::time_point wanted_at{};  // its final, once it is over
         std::vector<float> audio{};     // once it is over
         bool replayed = false;
@@ -76,13 +90,17 @@ private:
     void end_if_done();
     void tell(LiveEvent::Kind kind, const Utterance& utterance, LiveEvent event = {});
     void tell_text(LiveEvent::Kind kind, const Utterance& utterance, std::vector<Word> words, std::size_t stable);
-    void take_result(const UtterancePtr& utterance, bool final, Result<Transcript> result);
+    void tell_partial(const Utterance& utterance);
+    void log_failure(const Utterance& utterance, const Error& error) const;
+    void take_grown(Utterance& utterance, Result<Transcript> result);
+    void take_result(const UtterancePtr& utterance, DecodeKind kind, Result<Transcript> result);
     [[nodiscard]] std::chrono::duration<double> interval(DegradeLevel level) const;
     [[nodiscard]] std::vector<float> samples(std::uint64_t from, std::uint64_t to) const;
     [[nodiscard]] std::uint64_t received() const { return base_ + audio_.size(); }
     [[nodiscard]] double backlog() const;
 
-    void decoded(const UtterancePtr& utterance, bool final, Result<Transcript> result, const RequestTimings& timings);
+    void decoded(const UtterancePtr& utterance, DecodeKind kind, Result<Transcript> result,
+                 const RequestTimings& timings);
     void take_lease(Result<Lease> lease, bool first);
 
     const std::uint32_t number_;
@@ -101,10 +119,11 @@ private:
     std::uint64_t last_number_ = 0;
     UtterancePtr open_;
     std::deque<UtterancePtr> over_;  // wait for their final, oldest first
-    bool decoding_ = false;
+    bool decoding_ = false;          // whole or final
+    bool growing_ = false;
     bool finished_ = false;
     bool ended_ = false;
-    double cost_ = 0;  // moving mean of a decode, seconds
+    double cost_ = 0;  // moving mean of a whole decode, seconds
     LiveStreamStatus counts_{};
     std::stop_source stop_;
 };

@@ -24,10 +24,11 @@ protected:
         lease_ = *manager_->acquire();
     }
     void submit(const std::string& name, double seconds, std::optional<Clock::duration> patience = {},
-                std::uint64_t utterance = 0) {
+                std::uint64_t utterance = 0, bool growing = true) {
         const auto samples = static_cast<std::size_t>(seconds * kSampleRate);
         Request request{.audio = source_from_samples(std::vector<float>(samples, 0.1F)), .id = name};
         request.utterance = utterance;
+        request.options.growing = growing && utterance != 0;
         if (patience) request.wanted_by = Clock::now() + *patience;
         lease_.submit(std::move(request),
                       [this, name](const Result<Transcript>& result, const RequestTimings& timings) {
@@ -70,6 +71,32 @@ TEST_F(TwoSlots, AnUtteranceThatGrowsComesBackToTheSlotThatHeardItsBeginning) {
     EXPECT_THAT(slots["one"], ::testing::SizeIs(1));
     EXPECT_THAT(slots["other"], ::testing::SizeIs(1));
     EXPECT_NE(slots["one"], slots["other"]);
+}
+
+TEST_F(TwoSlots, OthersLeaveTheSlotOfAnUtteranceThatGrowsToIt) {
+    submit("beginning", 1, {}, 1);
+    await(1);
+    const int slot = timings_[0].slot;
+    for (std::size_t count = 2; count <= 20; ++count) {
+        submit("another", 1);
+        await(count);
+        EXPECT_NE(timings_.back().slot, slot);
+    }
+    submit("its final", 1, {}, 1, false);
+    await(21);
+    EXPECT_EQ(timings_.back().slot, slot);
+}
+
+TEST_F(TwoSlots, OthersHaveTheSlotOfAnUtteranceThatGrowsWhenNoneElseIsFree) {
+    lease_ = {};
+    serve("fake:slots=2&meet=2&text=w");  // alone, nothing would ever come back
+    submit("beginning", 1, {}, 1);
+    submit("another beginning", 1, {}, 2);
+    await(2);
+    submit("one", 1);
+    submit("another", 1);
+    await(4);
+    EXPECT_NE(timings_[2].slot, timings_[3].slot);
 }
 
 TEST_F(TwoSlots, AnUtteranceDoesNotWaitForItsSlotWhileAnotherIsFree) {

@@ -78,6 +78,18 @@ TEST(Agreement, TheEndTakesTheLastHypothesisBeyondWhatIsStable) {
     EXPECT_EQ(text(Agreement().conclude(words("hello"))), "hello");
 }
 
+TEST(Agreement, AWorseHypothesisOnlyAddsToWhatIsKnownButForTheLastWord) {
+    Agreement agreement;
+    EXPECT_EQ(text(agreement.extended_by(words("won too"))), "won too") << "there is nothing better";
+    agreement.update(words("one two three fo"));
+    agreement.update(words("one two three fo"));
+    agreement.update(words("one two three fo fi"));
+    EXPECT_EQ(text(agreement.extended_by(words("won too tree four five six"))), "one two three fo five six");
+    EXPECT_EQ(text(agreement.extended_by(words("won too"))), "one two three fo fi") << "of less audio";
+    EXPECT_EQ(text(agreement.extended_by({})), "one two three fo fi");
+    EXPECT_EQ(text(agreement.stable()), "one two three fo") << "which it does not change";
+}
+
 TEST(Agreement, PartsWhereAnUtteranceIsCut) {
     Agreement agreement;
     agreement.update(words("one two three four five"));

@@ -16,6 +16,7 @@ namespace hotmic {
 namespace {
 
 using Kind = LiveEvent::Kind;
+using ::testing::AnyOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
@@ -129,6 +130,34 @@ TEST_F(Live, WhatIsSaidShowsWhileItIsSpoken) {
         EXPECT_EQ(partial.stable, round == 1 ? "" : "one two three");
         EXPECT_EQ(partial.utterance, 1u);
     }
+}
+
+TEST_F(Live, AnEngineThatCanGoOnWhereItWasShowsMoreSoonerAndTheFinalIsWhole) {
+    ready("fake:slots=2&text=hello&grown=hello there");
+    const auto stream = open();
+    const auto shows_more = [&] {
+        return std::ranges::contains(told_.of(Kind::partial), "hello there", &LiveEvent::text);
+    };
+    told_.await(Kind::model_ready);
+    for (std::ptrdiff_t partials = 1; !shows_more(); ++partials) {
+        push(*stream, speech(1));
+        told_.await(Kind::partial, partials);
+    }
+    for (const auto& partial : told_.of(Kind::partial)) EXPECT_THAT(partial.stable, AnyOf("", "hello"));
+    stream->finish();
+    EXPECT_EQ(told_.await(Kind::final).text, "hello");
+}
+
+TEST_F(Live, NoUtteranceHasTwoSlotsWhereThatLeavesAnotherNone) {
+    ready("fake:slots=2&text=hello&grown=hello there");
+    const auto one = open();
+    const auto other = open();
+    told_.await(Kind::model_ready, 2);
+    for (std::ptrdiff_t partials = 2; partials <= 6; partials += 2) {
+        for (const auto* stream : {&one, &other}) push(**stream, speech(1));
+        told_.await(Kind::partial, partials);
+    }
+    for (const auto& partial : told_.of(Kind::partial)) EXPECT_EQ(partial.text, "hello");
 }
 
 TEST_F(Live, SilenceAndNoiseAreNotDecoded) {
@@ -299,10 +328,11 @@ TEST_F(Live, AnHourOfSilenceIsNothingAndKeepsNothing) {
 /// The real engine on real speech.
 class LivePocketSphinx : public Live {
 protected:
-    void SetUp() override {
+    void SetUp() override { serve(1); }
+    void serve(int slots) {
         const auto provider = builtin_providers().find("pocketsphinx");
         ASSERT_TRUE(provider);
-        manager_.emplace("m", ModelSpec{.provider = "pocketsphinx", .path = {}, .slots = 1}, *provider, quick(),
+        manager_.emplace("m", ModelSpec{.provider = "pocketsphinx", .path = {}, .slots = slots}, *provider, quick(),
                          broker_, journal_);
         ASSERT_TRUE(manager_->initialize(in(kLong)));
     }
@@ -336,14 +366,18 @@ TEST_F(LivePocketSphinx, HearsTheClipTwiceAsOneRecordingWouldBeHeard) {
     EXPECT_GT(last_end, 1 + audio::builtin_clip().seconds + 1);
 }
 
-TEST_F(LivePocketSphinx, CanGoOnWhereItWas) {
-    const auto stream = open({.incremental = true});
+TEST_F(LivePocketSphinx, ItsPartialsGoOnWhereTheyWereAndItsFinalIsThatOfTheFile) {
+    serve(2);
+    const auto clip = speech(audio::builtin_clip().seconds);
+    const auto batch = manager_->acquire()->transcribe({.audio = source_from_samples(clip)});
+    const auto stream = open({.endpointing = {}});
     told_.await(Kind::model_ready);
-    push(*stream, speech(1.5));
-    told_.await(Kind::partial);
-    push(*stream, speech(audio::builtin_clip().seconds));
-    push(*stream, silence(1));
-    EXPECT_THAT(told_.await(Kind::final).text, ::testing::Not(::testing::IsEmpty()));
+    const auto half = clip.size() / 2;
+    push(*stream, std::span(clip).first(half));
+    EXPECT_THAT(told_.await(Kind::partial).text, ::testing::Not(::testing::IsEmpty()));
+    push(*stream, std::span(clip).subspan(half));
+    stream->finish();
+    EXPECT_EQ(told_.await(Kind::final).text, batch->text);
 }
 
 }  // namespace

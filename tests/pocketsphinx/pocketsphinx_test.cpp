@@ -90,13 +90,6 @@ TEST_F(PocketSphinx, AGrowingUtteranceIsNotDecodedAnewEachTime) {
     EXPECT_LT(growing.decoded(), anew / 4);
 }
 
-TEST_F(PocketSphinx, AnUtteranceThatComesLateIsDecodedWhole) {
-    const auto whole = recognizer_->transcribe(clip(), {}, {}, {}).value();
-    const auto late = recognizer_->transcribe(clip(), {.growing = true}, {}, {}).value();
-    EXPECT_EQ(late.text, whole.text);
-    EXPECT_EQ(late.segments.front().avg_logprob, whole.segments.front().avg_logprob);
-}
-
 TEST_F(PocketSphinx, MuchOfAGrowingUtteranceMayComeAtOnce) {
     const auto much = audio::clip_of_length(18).value();
     for (const double seconds : {0.14, 0.3, 5.0, 12.0, 3.0}) {

@@ -152,6 +152,7 @@ private:
         if (stop.stop_requested()) return fail(ErrorCode::cancelled, "the request was cancelled");
         const double end = seconds_of(audio.size());
         Segment segment{.start = 0, .end = end, .text = script.text("text", std::string(audio::builtin_clip().text))};
+        if (options.growing) segment.text = script.text("grown", segment.text);
         if (script.number("nan") != 0) segment.avg_logprob = std::numeric_limits<double>::quiet_NaN();
         if (options.word_timestamps) segment.words.push_back({segment.text, 0, end, 1});
         if (sink) sink(segment);
@@ -241,6 +242,7 @@ public:
                        .capabilities = capabilities(),
                        .warmup_cases = {{"word_timestamps", {.word_timestamps = true}, true}},
                        .warmup_lengths = {1, 3}};
+        info.capabilities.incremental = !script.text("grown").empty();
         return std::make_unique<FakeModel>(std::move(shared), std::move(info));
     }
 

@@ -3,8 +3,8 @@
 ///   fake:KEY=VALUE&KEY=VALUE…
 ///
 ///   text=hello        what every request is answered with (default: the built-in clip's text)
-///   slots=2           slots by default
-///   load_ms=50        how long loading takes, in `steps` signs of life (10)
+///   grown=hello the   what is heard of an utterance that grows instead; makes the model one that can go on where it
+///   was slots=2           slots by default load_ms=50        how long loading takes, in `steps` signs of life (10)
 ///   infer_ms=20       how long one inference takes
 ///   meet=2            an inference goes on only when so many run at once
 ///   say=words         printed to standard error when loading begins

@@ -3,6 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <unistd.h>
+
+#include <format>
 #include <fstream>
 #include <random>
 
@@ -34,7 +37,7 @@ protected:
 
     const std::vector<float> speech_ = audio::clip_of_length(5).value();
     const std::vector<float> silence_ = std::vector<float>(std::size_t{5} * kSampleRate);
-    const fs::path path_ = fs::path(::testing::TempDir()) / "vad_model_test.bin";
+    const fs::path path_ = fs::path(::testing::TempDir()) / std::format("vad-model-{}.bin", ::getpid());
 };
 
 TEST_F(VadModelTest, TellsSpeechFromSilenceAndNoise) {

@@ -24,9 +24,6 @@ public:
     /// engine failed.
     [[nodiscard]] bool hear(std::span<const std::int16_t> pcm);
 
-    /// Whether it can go on with `pcm` from where it was.
-    [[nodiscard]] bool is_continued_by(std::span<const std::int16_t> pcm) const;
-
     /// Samples that the engine has been given for this utterance, those it was given again included.
     [[nodiscard]] std::uint64_t decoded() const noexcept { return decoded_; }
 
@@ -36,6 +33,7 @@ public:
 private:
     using Mean = std::vector<double>;
 
+    [[nodiscard]] bool is_continued_by(std::span<const std::int16_t> pcm) const;
     [[nodiscard]] bool begin(const Mean& mean, std::span<const std::int16_t> pcm);
     [[nodiscard]] bool go_on(std::span<const std::int16_t> pcm);
     [[nodiscard]] Mean measured() const;

@@ -13,9 +13,6 @@ namespace {
 constexpr std::size_t kPiece = 15 * kSampleRate;
 /// Shorter than this the engine has no frame to look at.
 constexpr std::size_t kShortest = kSampleRate / 10;
-/// An utterance that comes here only when it is longer has lost its slot to another stream, and will again: it is
-/// decoded whole, which is half the work of beginning to go on.
-constexpr std::size_t kLateBeginning = 2 * kSampleRate;
 
 Result<void> check(const TranscribeOptions& options) {
     const bool any = options.language.empty() || options.language == "auto";
@@ -78,7 +75,6 @@ Result<std::vector<Word>> PocketSphinxRecognizer::decode(std::span<const std::in
 
 Result<std::vector<Word>> PocketSphinxRecognizer::hear_growing(std::span<const std::int16_t> pcm) {
     if (pcm.size() < kShortest || !has_voice(pcm)) return std::vector<Word>{};
-    if (pcm.size() > kLateBeginning && !growing_.is_continued_by(pcm)) return decode(pcm, 0);
     if (!growing_.hear(pcm)) {
         growing_.let_go();
         return fail(ErrorCode::inference_failed, "PocketSphinx failed on this audio");
