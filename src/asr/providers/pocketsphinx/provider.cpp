@@ -130,7 +130,8 @@ public:
                        .slots = slots_of(spec),
                        .threads = 1,
                        .capabilities = abilities(),
-                       .warmup_cases = {{"word_timestamps", {.word_timestamps = true}, true}},
+                       .warmup_cases = {{"word_timestamps", {.word_timestamps = true}, true},
+                                        {"growing_utterance", {.word_timestamps = true, .growing = true}, true}},
                        .warmup_lengths = {2, 12}};
         return std::make_unique<PocketSphinxModel>(*files, settings_, *std::move(decoder), std::move(info));
     }
