@@ -1,8 +1,8 @@
 """Trains the network on synthesized clips.
 
-usage: python3 -m numbers_model.train CLIPS CHECKPOINT STEPS
+usage: python3 -m numbers_model.train CLIPS CHECKPOINT STEPS [BEGIN]
 
-Goes on from CHECKPOINT where there is one, to STEPS. The rate of learning falls from its peak to nothing by then.
+Goes on from CHECKPOINT where there is one, to STEPS. The rate of learning falls from its peak at step BEGIN (0) to nothing by then.
 """
 import datetime
 import math
@@ -25,7 +25,9 @@ BATCH, POOL = 16, 8  # clips a step for each of them; steps whose clips are sort
 PEAK_RATE, WARM_UP = 2e-3, 300
 NOT_SPEECH, TWO_UTTERANCES, WITHOUT_TIMES, WITH_PROMPT = 0.1, 0.06, 0.15, 0.04
 SAMPLED = 20  # silent frames that stand for all that pad the sound
-ESPEAK = 0.55  # of the clips; the rest is flite's, of fewer voices but nearer to people
+OTHER_THROAT = 0.5  # of the clips, until the last stage: it blurs what little tells "fourth" from "four"
+OTHER_THROAT_AT_LAST, LAST_STAGE = 0.1, 18000
+ESPEAK = 0.5  # of the clips; the rest is flite's, of fewer voices but nearer to people
 WORDS_FIRST = 600  # so many steps are of short clips
 FILLED_TO = 256  # keys, by the engine's flash attention
 IGNORED = -100
@@ -76,7 +78,7 @@ class Example:
 
 
 class Batch:
-    def __init__(self, rng, examples):
+    def __init__(self, rng, examples, other_throats):
         self.shift = int(rng.integers(1, 900)) if rng.random() < 0.06 else 0  # where in the window the sound starts
         samples = max(len(example.sound) for example in examples)
         self.frames = min(math.ceil(samples / 320) + int(rng.integers(3, 8)), n.AUDIO_CTX - self.shift)
@@ -84,6 +86,7 @@ class Batch:
         for i, example in enumerate(examples):
             sound[i, :len(example.sound)] = example.sound[:sound.shape[1]]
         self.mel = features.log_mel(torch.from_numpy(sound))
+        self._change_throats(rng, other_throats)
         self._mask(rng)
         self._context(rng)
 
@@ -107,6 +110,12 @@ class Batch:
                 self.attended.append((i, first + at, max(0, low - 3), high + 3))
         self.phones = torch.tensor([phone for example in examples for phone in example.phones])
         self.phone_counts = torch.tensor([len(example.phones) for example in examples])
+
+    def _change_throats(self, rng, share):
+        """Stands for the voices that flite has not."""
+        for i in range(len(self.mel)):
+            if rng.random() < share:
+                self.mel[i] = features.of_another_throat(self.mel[i], rng.uniform(0.85, 1.18))
 
     def _mask(self, rng):
         """Takes away bands and moments, so that the rest must do."""
@@ -161,7 +170,7 @@ def batches(clips, seed, step, process):
         order = np.random.default_rng([seed, pool]).permutation(POOL)
         groups = [examples[i * BATCH:(i + 1) * BATCH] for i in order]
         for group in groups[step % POOL:]:
-            yield Batch(rng, group)
+            yield Batch(rng, group, OTHER_THROAT if step < LAST_STAGE else OTHER_THROAT_AT_LAST)
             step += 1
 
 
@@ -211,14 +220,14 @@ def averaged(net):
         p.grad = grad.view_as(p)
 
 
-def main(folder, checkpoint, steps):
+def main(folder, checkpoint, steps, begin=0):
     meeting = checkpoint + ".meeting"
     if os.path.exists(meeting):
         os.unlink(meeting)
-    torch.multiprocessing.spawn(train, (meeting, folder, checkpoint, steps), PROCESSES)
+    torch.multiprocessing.spawn(train, (meeting, folder, checkpoint, steps, begin), PROCESSES)
 
 
-def train(process, meeting, folder, checkpoint, steps):
+def train(process, meeting, folder, checkpoint, steps, begin):
     os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")
     dist.init_process_group("gloo", init_method=f"file://{meeting}", rank=process, world_size=PROCESSES,
                             timeout=datetime.timedelta(days=1))  # somebody may have stopped one of them for a while
@@ -247,7 +256,7 @@ def train(process, meeting, folder, checkpoint, steps):
             os.rename(checkpoint + ".partial", checkpoint)
 
     while step < steps:
-        progress = step / steps
+        progress = (step - begin) / (steps - begin)
         rate = PEAK_RATE * min((step + 1) / WARM_UP, 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * progress)))
         for group in optimizer.param_groups:
             group["lr"] = rate
@@ -275,4 +284,4 @@ def train(process, meeting, folder, checkpoint, steps):
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2], int(sys.argv[3]))
+    main(sys.argv[1], sys.argv[2], *map(int, sys.argv[3:]))

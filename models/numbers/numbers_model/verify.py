@@ -23,6 +23,7 @@ from .features import RATE
 
 SETS = {"held-out voices, espeak-ng": "test-espeak", "held-out voice, flite": "test-flite",
         "synthesizer never heard, festival": "test-unseen"}
+HELD_OUT_VOICES = ("held-out voices, espeak-ng", "held-out voice, flite")
 NOTHING_SAID = "nothing said"
 
 
@@ -95,6 +96,7 @@ def measure(model, short, clips, folder):
             late.append(abs(until - end))
     found = {"clips": len(clips), "exact": 1 - len(wrong) / len(clips), "seconds a clip": (time.monotonic() - started) / len(clips)}
     if said["all"]:
+        found["words"], found["errors"] = said["all"], errors["all"]
         found["word error rate"] = errors["all"] / said["all"]
         found["ends within 0.3 s"] = float(np.mean(np.array(late) <= 0.3)) if late else 0.0
         found["by voice"] = {key: errors[key] / said[key] for key in said if key != "all"}
@@ -131,6 +133,10 @@ def main():
                       f"  ends within 0.3 s {found['ends within 0.3 s']:6.1%}  {found['seconds a clip']:.2f} s a clip", flush=True)
             for line in wrong[:options.show]:
                 print("     ", " | ".join(line))
+        heard = figures.get(os.path.basename(model) + ":" + (context or "full"), {})
+        if all(name in heard for name in HELD_OUT_VOICES):
+            errors, words = (sum(heard[name][what] for name in HELD_OUT_VOICES) for what in ("errors", "words"))
+            print(f"  held-out voices, both: {errors} of {words} words, WER {errors / words:.2%}", flush=True)
     if options.json:
         with open(options.json, "w", encoding="utf-8") as file:
             json.dump(figures, file, indent=1)
