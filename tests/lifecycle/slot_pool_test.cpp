@@ -89,7 +89,7 @@ TEST_F(TwoSlots, OthersLeaveTheSlotOfAnUtteranceThatGrowsToIt) {
 
 TEST_F(TwoSlots, OthersHaveTheSlotOfAnUtteranceThatGrowsWhenNoneElseIsFree) {
     lease_ = {};
-    serve("fake:slots=2&meet=2&text=w");  // alone, nothing would ever come back
+    serve("fake:slots=2&infer_ms=300&text=w");  // so long that two of them overlap
     submit("beginning", 1, {}, 1);
     submit("another beginning", 1, {}, 2);
     await(2);
