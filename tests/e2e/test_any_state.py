@@ -32,8 +32,7 @@ def server(request, tmp_path):
         if request.param == "UNLOADING":
             with ThreadPoolExecutor(1) as pool:  # a request that never ends holds the unload up
                 pool.submit(server.transcribe)
-                while server.request("/model-status").json()["stats"]["busy"] == 0:
-                    time.sleep(0.01)
+                server.until("busy")
                 server.request("/admin/models/default/unload", "POST", b"")
                 server.wait_for("→ UNLOADING")
                 yield server
@@ -70,8 +69,7 @@ def test_two_unloads_under_sixteen_requests(tmp_path):
                           name="hotmic-faults") as server, ThreadPoolExecutor(18) as pool:
         server.wait_ready()
         requests = [pool.submit(server.transcribe) for _ in range(16)]
-        while server.request("/model-status").json()["stats"]["busy"] < 4:
-            time.sleep(0.01)
+        server.until("busy", 4)
         unloads = [pool.submit(server.request, "/admin/models/default/unload", "POST", b"") for _ in range(2)]
         for unload in unloads:
             assert finished(server, unload.result().json()["job"])["state"] == "succeeded"

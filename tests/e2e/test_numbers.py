@@ -7,16 +7,9 @@ import subprocess
 import pytest
 
 import hotmic_py
-from hotmic_py import NEW_VOICES, NUMBERS, NUMBERS_MODEL, NUMBERS_TEXT, SOURCE, Messages, Server
+from hotmic_py import NEW_VOICES, NUMBERS, NUMBERS_MODEL, NUMBERS_TEXT, SOURCE, Messages, Server, say
 
 SENTENCES = ["forty two", "nine one one", "three hundred and sixty five", "stop", "march the fourth", "half past seven", "seven oh nine four"]
-
-
-def say(text, path, voice="en-us+m3", rate=16000):
-    spoken = path.with_suffix(".spoken.wav")
-    subprocess.run(["espeak-ng", "-v", voice, "-w", spoken, text], check=True)
-    subprocess.run(["ffmpeg", "-v", "error", "-y", "-i", spoken, "-af", "adelay=200:all=1,apad=pad_dur=0.4", "-ar", str(rate), "-ac", "1", path], check=True)
-    return path
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ import threading
 
 import pytest
 from conftest import FAKE_TEXT
-from hotmic_py import PATIENCE
+from hotmic_py import PATIENCE, until
 
 
 class Transcribing(threading.Thread):
@@ -29,21 +29,12 @@ class Transcribing(threading.Thread):
         return self.answer
 
 
-def wait_busy(server, count=1):
-    waited = threading.Event()
-    for _ in range(PATIENCE * 50):
-        if server.request("/model-status").json()["stats"]["busy"] == count:
-            return
-        waited.wait(0.02)
-    raise AssertionError(f"busy never became {count}")
-
-
 def test_what_is_in_flight_is_answered_before_the_end(fake):
     with fake(f"text={FAKE_TEXT}&infer_ms=1500") as server:
         server.wait_ready()
         [worker] = server.workers()
         under_way = Transcribing(server)
-        wait_busy(server)
+        server.until("busy")
         assert server.stop() == 0
         assert under_way.result().json()["text"] == FAKE_TEXT
         assert "→ UNINITIALIZED" in "\n".join(server.lines)
@@ -67,13 +58,8 @@ def test_while_draining_it_serves_but_is_not_ready(fake, error_of):
     with fake("", "--set", "server.drain_delay_ms=60000", "--set", "server.shutdown_timeout_ms=120000") as server:
         server.wait_ready()
         server.process.send_signal(signal.SIGTERM)
-        waited = threading.Event()
-        for _ in range(PATIENCE * 50):
-            probe = server.request("/readyz")
-            if probe.status == 503:
-                break
-            waited.wait(0.02)
-        assert probe.status == 503 and "shutting down" in probe.text
+        until(lambda: "shutting down" in server.request("/readyz").text, "it is not ready")
+        assert server.request("/readyz").status == 503
         assert server.request("/livez").status == 200
         assert server.request("/startupz").status == 200
         assert server.request("/health").status == 503
@@ -86,16 +72,12 @@ def test_new_requests_are_refused_while_old_ones_end(fake, error_of):
     with fake("hang=infer") as server:
         server.wait_ready()
         Transcribing(server)
-        wait_busy(server)
+        server.until("busy")
         server.process.send_signal(signal.SIGTERM)
-        waited = threading.Event()
-        for _ in range(PATIENCE * 50):
-            # No form: were it one, it would wait in the queue until everything is cancelled if it came before the signal.
-            answer = server.request("/v1/audio/transcriptions", "POST", b"", {"Content-Type": "text/plain"})
-            if answer.status != 400:
-                break
-            waited.wait(0.02)
-        error_of(answer, 503, "shutting_down")
+        # No form: were it one and came before the signal, it would wait in the queue until everything is cancelled.
+        ask = lambda: server.request("/v1/audio/transcriptions", "POST", b"", {"Content-Type": "text/plain"})
+        until(lambda: ask().status != 400, "requests are refused")
+        error_of(ask(), 503, "shutting_down")
         server.process.send_signal(signal.SIGINT)
         assert server.wait() == 128 + signal.SIGINT
 
@@ -105,7 +87,7 @@ def test_a_request_that_does_not_end_is_cancelled_in_time(fake, error_of):
         server.wait_ready()
         [worker] = server.workers()
         under_way = Transcribing(server)
-        wait_busy(server)
+        server.until("busy")
         assert server.stop() == 0
         answer = under_way.result()
         assert answer.status in (499, 503) and answer.json()["error"]["code"] in ("cancelled", "model_unloaded", "model_lost")

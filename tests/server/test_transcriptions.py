@@ -3,12 +3,11 @@
 import json
 import re
 import socket
-import threading
 from urllib.parse import urlsplit
 
 import pytest
 from conftest import FAKE_TEXT
-from hotmic_py import CLIP, PATIENCE
+from hotmic_py import CLIP, PATIENCE, until
 
 PATH = "/v1/audio/transcriptions"
 
@@ -206,7 +205,7 @@ def test_a_full_queue_is_429_with_numbers(fake, error_of):
         clients = [connect(server) for _ in range(2)]
         for number, client in enumerate(clients):
             client.sendall(head(server, len(form())) + form())
-            wait_until(server, "busy" if number == 0 else "waiting")
+            server.until("busy" if number == 0 else "waiting")
         answer = server.transcribe()
         error = error_of(answer, 429, "queue_full")
         assert re.search(r"\b1\b", error["message"])
@@ -220,32 +219,21 @@ def test_a_client_with_its_share_under_way_is_refused_and_another_is_not(fake, e
         server.wait_ready()
         greedy = connect(server)
         greedy.sendall(head(server, len(form())) + form())
-        wait_until(server, "busy")
+        server.until("busy")
         answer = server.transcribe()
         error_of(answer, 429, "queue_full")
         assert "127.0.0.1 has 1 requests" in answer.text
         assert int(lower(answer.headers)["retry-after"]) >= 1
         other = socket.create_connection(greedy.getpeername(), timeout=PATIENCE, source_address=("127.0.0.2", 0))
         other.sendall(head(server, len(form())) + form())
-        wait_until(server, "busy", 2)
+        server.until("busy", 2)
         greedy.close()
-        wait_until(server, "busy", 1)
+        server.until("busy", 1)
         again = connect(server)
         again.sendall(head(server, len(form())) + form())
-        wait_until(server, "busy", 2)
+        server.until("busy", 2)
         for client in (other, again):
             client.close()
-
-
-def wait_until(server, what, value=1):
-    """Polls /model-status, which never waits, until the queue is as expected."""
-    waited = threading.Event()
-    for _ in range(PATIENCE * 50):
-        stats = server.request("/model-status").json()["stats"]
-        if stats[what] == value:
-            return
-        waited.wait(0.02)
-    raise AssertionError(f"{what} never became {value}: {stats}")
 
 
 def test_a_client_that_goes_away_frees_its_slot(fake):
@@ -253,12 +241,11 @@ def test_a_client_that_goes_away_frees_its_slot(fake):
         server.wait_ready()
         client = connect(server)
         client.sendall(head(server, len(form())) + form())
-        wait_until(server, "busy")
+        server.until("busy")
         client.close()
-        wait_until(server, "busy", 0)
-        metrics = server.request("/metrics").text
-        assert "hotmic_requests_in_flight 0\n" in metrics
-        assert 'hotmic_errors_total{code="cancelled"} 1\n' in metrics
+        server.until("busy", 0)
+        for line in ("hotmic_requests_in_flight 0\n", 'hotmic_errors_total{code="cancelled"} 1\n'):  # told after the slot is free
+            until(lambda line=line: line in server.request("/metrics").text, f"the metrics say {line}")
 
 
 def test_text_from_outside_cannot_break_answers_or_the_log(ready, error_of):

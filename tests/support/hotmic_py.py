@@ -22,10 +22,17 @@ CLIP = SOURCE / "src/audio/clip/hotmic-clip.flac"
 CLIP_TEXT = (SOURCE / "src/audio/clip/hotmic-clip.txt").read_text().strip()
 NUMBERS_MODEL = SOURCE / "models/numbers/hotmic-numbers.en-q5_0.bin"
 NUMBERS_TEXT = NUMBERS_MODEL.with_name("clip.txt").read_text().strip()
-# Flags by which the numbers model is found: the built-in warmup clip is everyday English, which it does not know.
-NUMBERS = ["--provider", "whisper_cpp", "--set", f"models_dir={NUMBERS_MODEL.parent}", "--set", f"models.default.warmup.clip={NUMBERS_MODEL.with_name('clip.wav')}",
-           "--set", f"models.default.warmup.clip_text={NUMBERS_TEXT}"]
+MULTILINGUAL_MODEL = NUMBERS_MODEL.parent / "multilingual/hotmic-numbers-q5_0.bin"
+
+
+def numbers_clip(model="default"):
+    """Flags by which a numbers model is warmed up with what it knows: the built-in clip is everyday English."""
+    return ["--set", f"models.{model}.warmup.clip={NUMBERS_MODEL.with_name('clip.wav')}", "--set", f"models.{model}.warmup.clip_text={NUMBERS_TEXT}"]
+
+
+NUMBERS = ["--provider", "whisper_cpp", "--set", f"models_dir={NUMBERS_MODEL.parent}", *numbers_clip()]
 NEW_VOICES = ["en-us+m3", "en-gb+f2", "en-us+Andy", "en-us+linda"]  # of espeak-ng, held out from its training
+NEW_GERMAN_VOICES = ["de+m3", "de+f2", "de+Andy", "de+linda"]
 SPEECH = SOURCE.parent / "shared/speech"
 PATIENCE = int(os.environ.get("HOTMIC_TEST_PATIENCE", "180"))  # seconds; sanitizers are slow, a hang is forever
 
@@ -38,6 +45,14 @@ def program(name="hotmic"):
     if not found:
         raise FileNotFoundError(f"{name} has not been built; build it, or set HOTMIC_TEST_BIN")
     return found[-1]
+
+
+def say(text, path, voice=NEW_VOICES[0], rate=16000):
+    """Has a synthesizer say it, and gives the path of the recording."""
+    spoken = path.with_suffix(".spoken.wav")
+    subprocess.run(["espeak-ng", "-v", voice, "-w", spoken, text], check=True)
+    subprocess.run(["ffmpeg", "-v", "error", "-y", "-i", spoken, "-af", "adelay=200:all=1,apad=pad_dur=0.4", "-ar", str(rate), "-ac", "1", path], check=True)
+    return path
 
 
 SANITIZED = any(name in program().parts for name in ("asan", "tsan"))  # by the folder of its preset
@@ -54,6 +69,16 @@ def make_whisper_model(path, kind):
     path.parent.mkdir(parents=True, exist_ok=True)
     subprocess.run([program("hotmic_make_whisper_model"), path, kind], check=True, timeout=PATIENCE)
     return path
+
+
+def until(check, what):
+    """Asks again and again until the answer is true, and gives it."""
+    waited = threading.Event()
+    for _ in range(PATIENCE * 50):
+        if answer := check():
+            return answer
+        waited.wait(0.02)
+    raise AssertionError(f"it never came about that {what}")
 
 
 @dataclass
@@ -175,6 +200,10 @@ class Server:
                      + Path(file).read_bytes() + b"\r\n")
         parts.append(f"--{boundary}--\r\n".encode())
         return self.request(path, "POST", b"".join(parts), {"Content-Type": f"multipart/form-data; boundary={boundary}"})
+
+    def until(self, what, value=1):
+        """Waits until the default model's figure, such as how many slots are busy, is this one. Asking for it never waits."""
+        until(lambda: self.request("/model-status").json()["stats"][what] == value, f"{what} is {value}")
 
     def workers(self):
         """Process ids of the worker processes. Every process is asked for its parent: the lists of children, one a thread, are no
