@@ -20,6 +20,7 @@ import argparse
 import csv
 import difflib
 import json
+import math
 import os
 import random
 import re
@@ -33,7 +34,7 @@ from pathlib import Path
 
 import common
 import hotmic_py
-from hotmic_py import NEW_VOICES, NUMBERS, SOURCE, SPEECH, Messages, Server
+from hotmic_py import NEW_VOICES, NUMBERS, PATIENCE, SOURCE, SPEECH, Messages, Server
 
 sys.path.insert(0, str(SOURCE / "models/numbers"))
 from numbers_model import sentences  # noqa: E402
@@ -92,6 +93,7 @@ class Player(threading.Thread):
         super().__init__()
         self.server, self.playlist = server, playlist
         self.first, self.last, self.finals, self.level, self.dropped = [], [], [], 0, 0.0
+        self.over, self.caught_up = math.inf, threading.Event()  # when everything was sent; whether it is final
 
     def run(self):
         with Messages(self.server, "/ws/live-listener") as socket:
@@ -108,6 +110,9 @@ class Player(threading.Thread):
                     socket.send(b"EP\x01\x01" + audio[at:at + 3200])
                     sent += len(audio[at:at + 3200])
                     time.sleep(max(0, began + sent / 2 / RATE - time.monotonic()))
+            # Within 8 s of stop the protocol ends, whatever is missing: what is late would be counted as not heard.
+            self.over = time.monotonic()
+            self.caught_up.wait(PATIENCE)
             socket.send({"type": "stop", "session_id": "bench"})
             listening.join()
         self.measure(began, heard)
@@ -120,6 +125,8 @@ class Player(threading.Thread):
             if message["type"] == "metrics":
                 self.level = max(self.level, LEVELS.index(message["degrade_level"]))
                 self.dropped = message["dropped_total"] / 50
+                if time.monotonic() > self.over + 1 and message["backlog_seconds"] == 0:
+                    self.caught_up.set()
             if message["type"] == "final_summary":
                 return
 

@@ -16,12 +16,16 @@ def server(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def german(tmp_path_factory):
-    """Flags for PocketSphinx as the default model and for a second one, "german": real decoding by whisper_cpp of weights that hear German "hello warm world" in everything and
-    translate it as "translated words"."""
-    path = hotmic_py.make_whisper_model(tmp_path_factory.mktemp("model") / "ggml-tiny.bin", "tiny-de")
-    settings = {"default.provider": "pocketsphinx", "german.path": path, "german.slots": 1, "german.warmup.level": 0}
-    return [flag for key, value in settings.items() for flag in ("--set", f"models.{key}={value}")]
+def german():
+    """Flags for PocketSphinx as the default model and for a second one, "german": numbers in two languages."""
+    settings = {"default.provider": "pocketsphinx", "german.path": hotmic_py.MULTILINGUAL_MODEL, "german.slots": 1}
+    return [flag for key, value in settings.items() for flag in ("--set", f"models.{key}={value}")] + hotmic_py.numbers_clip("german")
+
+
+@pytest.fixture(scope="session")
+def german_clip(tmp_path_factory):
+    """In which "zweiundvierzig" is said."""
+    return hotmic_py.say("zweiundvierzig", tmp_path_factory.mktemp("german") / "said.wav", hotmic_py.NEW_GERMAN_VOICES[0])
 
 
 @pytest.fixture

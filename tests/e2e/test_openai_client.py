@@ -82,19 +82,20 @@ def test_logprobs(client):
     assert all(each.logprob <= 0 and bytes(int(byte) for byte in each.bytes).decode() == each.token for each in answer.logprobs)
 
 
-def test_translations(german, tmp_path):
+def test_translations(german, german_clip, tmp_path):
     with hotmic_py.Server(*german, home=tmp_path) as server:
         server.wait_ready("default", "german")
         client = openai.OpenAI(base_url=server.url + "/v1", api_key="none", max_retries=0)
-        translate = lambda **fields: client.audio.translations.create(model="german", file=CLIP, **fields)
-        assert translate().text == "translated words"
-        assert translate(response_format="text").strip() == "translated words"
-        assert "translated words" in translate(response_format="srt") and "translated words" in translate(response_format="vtt")
+        translate = lambda **fields: client.audio.translations.create(model="german", file=german_clip, **fields)
+        assert translate().text == "forty two"
+        assert translate(response_format="text").strip() == "forty two"
+        assert "forty two" in translate(response_format="srt") and "forty two" in translate(response_format="vtt")
         told = translate(response_format="verbose_json")
-        assert told.language == "english" and told.text == "translated words" and told.segments
-        assert client.audio.transcriptions.create(model="german", file=CLIP, response_format="verbose_json").language == "german"
+        assert told.language == "english" and told.text == "forty two" and told.segments
+        written = client.audio.transcriptions.create(model="german", file=german_clip, response_format="verbose_json")
+        assert written.language == "german" and written.text == "zweiundvierzig"
         with pytest.raises(openai.BadRequestError, match="translate"):
-            client.audio.translations.create(model="default", file=CLIP)
+            client.audio.translations.create(model="default", file=german_clip)
 
 
 def test_models(client):

@@ -63,15 +63,15 @@ def tls_in_front(server, folder):
 
 
 @pytest.fixture(scope="module")
-def got(installed, german, tmp_path_factory):
+def got(installed, german, german_clip, tmp_path_factory):
     home = tmp_path_factory.mktemp("home")
     pcm = home / "speech.pcm"
     pcm.write_bytes(speech_pcm(24000) + bytes(48000))
     with Server("--set", "server.api_keys=secret", *german, home=home) as server:
         server.wait_ready("default", "german")
         with tls_in_front(server, home) as (port, certificate):
-            done = subprocess.run(["node", "client.mjs", server.url + "/v1", f"https://localhost:{port}/v1", CLIP, pcm, "secret"], cwd=installed,
-                                  env=os.environ | {"NODE_EXTRA_CA_CERTS": str(certificate)}, capture_output=True, text=True,
+            done = subprocess.run(["node", "client.mjs", server.url + "/v1", f"https://localhost:{port}/v1", CLIP, german_clip, pcm, "secret"],
+                                  cwd=installed, env=os.environ | {"NODE_EXTRA_CA_CERTS": str(certificate)}, capture_output=True, text=True,
                                   timeout=6 * PATIENCE, check=False)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
@@ -95,7 +95,7 @@ def test_every_format(got):
 
 
 def test_translations(got):
-    assert got["translated"]["text"] == got["translated_verbose"]["text"] == "translated words"
+    assert got["translated"]["text"] == got["translated_verbose"]["text"] == "forty two"
     assert got["translated_verbose"]["language"] == "english" and got["translated_verbose"]["segments"]
 
 

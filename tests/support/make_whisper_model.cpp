@@ -1,4 +1,4 @@
-/// hotmic_make_whisper_model FILE KIND: writes a test model. KIND: tiny.en, tiny, tiny-de, base.en, small.en,
+/// hotmic_make_whisper_model FILE KIND: writes a test model. KIND: tiny.en, tiny, base.en, small.en,
 /// medium.en, large-v3 (any of these with -q5_0 or -q8_0: quantised), or a damage by its name; or vad, deaf_vad or
 /// crashing_vad for a voice activity detector.
 #include <exception>

@@ -319,7 +319,6 @@ WhisperTestModel official_shape(const std::string& name) {
     static const std::map<std::string, WhisperTestModel> shapes{
         {"tiny.en", {}},
         {"tiny", {.multilingual = true}},
-        {"tiny-de", {.multilingual = true, .language = "de"}},
         {"base.en", {.n_audio_state = 512, .n_audio_layer = 6, .n_text_layer = 6}},
         {"small.en", {.n_audio_state = 768, .n_audio_layer = 12, .n_text_layer = 12}},
         {"medium.en", {.n_audio_state = 1024, .n_audio_layer = 24, .n_text_layer = 24}},

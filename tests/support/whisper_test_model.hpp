@@ -26,7 +26,7 @@ struct WhisperTestModel {
     std::string weights = "f16";  ///< of the matrices, by ggml's name: f16, q5_0, q8_0
 };
 
-/// A model by its name: tiny.en, tiny, tiny-de, base.en, small.en, medium.en, large-v3; with -q5_0 or -q8_0 behind it
+/// A model by its name: tiny.en, tiny, base.en, small.en, medium.en, large-v3; with -q5_0 or -q8_0 behind it
 /// quantised. Throws std::invalid_argument for any other.
 [[nodiscard]] WhisperTestModel official_shape(const std::string& name);
 

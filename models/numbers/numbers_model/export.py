@@ -1,6 +1,6 @@
 """Writes a network as a model file of whisper.cpp: 16-bit floats, to be quantized by the engine's own tool.
 
-usage: python3 -m numbers_model.export CHECKPOINT MODEL
+usage: python3 -m numbers_model.export CHECKPOINT MODEL [--multilingual]
 """
 import struct
 import sys
@@ -13,10 +13,10 @@ from . import features, network as n, vocabulary as v
 F32, F16 = 0, 1
 
 
-def embedding(decoder):
-    table = torch.zeros(v.VOCABULARY, n.STATE)
+def embedding(decoder, vocabulary):
+    table = torch.zeros(vocabulary.size, n.STATE)
     table[:, n.BIAS] = n.NEVER
-    table[v.USED] = decoder.embedding()
+    table[vocabulary.used] = decoder.embedding()
     return table
 
 
@@ -28,7 +28,7 @@ def tensors(net):
             found[prefix + name] = value
     for unseen in ("rows", "time_map"):
         del found["decoder." + unseen]
-    found["decoder.token_embedding.weight"] = embedding(decoder)
+    found["decoder.token_embedding.weight"] = embedding(decoder, net.vocabulary)
     found["decoder.ln.weight"], found["decoder.ln.bias"] = decoder.norm()
     return found
 
@@ -36,12 +36,12 @@ def tensors(net):
 def write(net, path):
     with open(path, "wb") as out, torch.no_grad():
         number = lambda *values: out.write(struct.pack(f"<{len(values)}i", *values))
-        number(0x67676d6c, v.VOCABULARY, n.AUDIO_CTX, n.STATE, n.HEADS, n.AUDIO_LAYERS, n.TEXT_CTX, n.STATE, n.HEADS,
+        number(0x67676d6c, net.vocabulary.size, n.AUDIO_CTX, n.STATE, n.HEADS, n.AUDIO_LAYERS, n.TEXT_CTX, n.STATE, n.HEADS,
                n.TEXT_LAYERS, n.MELS, F16)
         filters = features.mel_filters().astype("<f4")
         number(*filters.shape)
         out.write(filters.tobytes())
-        texts = list(v.token_texts())
+        texts = list(net.vocabulary.token_texts())
         number(len(texts))
         for text in texts:
             number(len(text))
@@ -58,6 +58,6 @@ def write(net, path):
 
 
 if __name__ == "__main__":
-    trained = n.Network()
+    trained = n.Network(v.MULTILINGUAL if sys.argv[3:] == ["--multilingual"] else v.ENGLISH)
     trained.load_state_dict(torch.load(sys.argv[1])["net"])
     write(trained, sys.argv[2])

@@ -1,7 +1,7 @@
 """Whisper's network, small, with the tensor names and arithmetic of the engine.
 
-Differences from the original are confined to what the engine cannot see: of the embedding's 51864 rows only those in
-use are held here; the rows of the timestamps are smooth functions of time; and there are heads for auxiliary losses,
+Differences from the original are confined to what the engine cannot see: of the embedding's fifty thousand rows only
+those in use are held here; the rows of the timestamps are smooth functions of time; and there are heads for auxiliary losses,
 which the exported file lacks.
 """
 import math
@@ -102,21 +102,22 @@ class Encoder(nn.Module):
 
 
 class Decoder(nn.Module):
-    def __init__(self):
+    def __init__(self, vocabulary):
         super().__init__()
-        self.rows = nn.Parameter(torch.randn(len(v.USED), STATE) * 0.05)
+        self.first_time_row = vocabulary.first_time_row
+        self.rows = nn.Parameter(torch.randn(len(vocabulary.used), STATE) * 0.05)
         shape = sinusoids(v.TIMES, 64, longest=200.0)
         self.register_buffer("time_shape", shape, persistent=False)
         self.time_map = nn.Parameter(torch.randn(shape.shape[1], STATE) * 0.03)
         with torch.no_grad():
-            self.rows[v.FIRST_TIME_ROW:] = 0
+            self.rows[self.first_time_row:] = 0
             self.rows[:, BIAS] = 0
         self.positional_embedding = nn.Parameter(sinusoids(TEXT_CTX, STATE) * 0.1)
         self.blocks = nn.ModuleList(Block(cross=True) for _ in range(TEXT_LAYERS))
         self.ln = Norm(STATE)
 
     def embedding(self):
-        return torch.cat([self.rows[:v.FIRST_TIME_ROW], self.rows[v.FIRST_TIME_ROW:] + self.time_shape @ self.time_map])
+        return torch.cat([self.rows[:self.first_time_row], self.rows[self.first_time_row:] + self.time_shape @ self.time_map])
 
     def norm(self):
         """The final norm's weight and bias, with the value that is always one."""
@@ -137,10 +138,22 @@ class Decoder(nn.Module):
 
 
 class Network(nn.Module):
-    def __init__(self):
+    def __init__(self, vocabulary):
         super().__init__()
+        self.vocabulary = vocabulary
         self.encoder = Encoder()
-        self.decoder = Decoder()
-        self.phones = nn.Linear(STATE, len(v.PHONES) + 1)  # auxiliary: which phone, of every frame
-        self.word = nn.Linear(STATE, len(v.WORDS) + 1)  # auxiliary: which word, if any, of every frame
+        self.decoder = Decoder(vocabulary)
+        self.phones = nn.Linear(STATE, len(vocabulary.phones) + 1)  # auxiliary: which phone, of every frame
+        self.word = nn.Linear(STATE, len(vocabulary.words) + 1)  # auxiliary: which word, if any, of every frame
         self.ordinal = nn.Linear(STATE, 24)  # auxiliary: the how-manieth word, of every frame
+
+    @torch.no_grad()
+    def learn_from(self, other):
+        """Takes over what another knows, whose words and phones are the first of this one's."""
+        theirs = other.state_dict()
+        for name, mine in self.state_dict().items():
+            if name == "decoder.rows":
+                for token in self.vocabulary.row.keys() & other.vocabulary.row.keys():
+                    mine[self.vocabulary.row[token]] = theirs[name][other.vocabulary.row[token]]
+            else:
+                mine[:len(theirs[name])] = theirs[name]

@@ -85,3 +85,32 @@ def sentence(random):
         if kind < share:
             return make(random)
     return anything(random)
+
+
+GERMAN_ONES = v.GERMAN_WORDS[v.GERMAN_WORDS.index("eins"):v.GERMAN_WORDS.index("zehn")]
+GERMAN_ONES.remove("ein")
+GERMAN_TEENS = v.GERMAN_WORDS[v.GERMAN_WORDS.index("zehn"):v.GERMAN_WORDS.index("zwanzig")]
+GERMAN_TENS = v.GERMAN_WORDS[v.GERMAN_WORDS.index("zwanzig"):v.GERMAN_WORDS.index("hundert")]
+
+
+def german_number(n, one_hundred=False):
+    """0 to 999 in pieces of one word; with `one_hundred` "einhundertzwei"."""
+    if n == 0:
+        return ["null"]
+    pieces = []
+    if n >= 100:
+        pieces = ([GERMAN_ONES[n // 100 - 1]] if n >= 200 else ["ein"] if one_hundred else []) + ["hundert"]
+        n %= 100
+    if n >= 20:
+        pieces += ([GERMAN_ONES[n % 10 - 1] if n % 10 > 1 else "ein", "und"] if n % 10 else []) + [GERMAN_TENS[n // 10 - 2]]
+    elif n:
+        pieces += [(GERMAN_ONES + GERMAN_TEENS)[n - 1]]
+    return pieces[:1] + ["-" + piece for piece in pieces[1:]]
+
+
+def german(random):
+    """A German sentence in pieces, and what it is in English."""
+    said = [random.choice([random.randint(0, 99), random.randint(0, 999), random.randint(0, 999)])]
+    if random.random() < 0.35:
+        said = [random.randint(0, 9) for _ in range(random.choice([2, 3, 4, 5, 6, 7, 8, 9, 10]))]
+    return ([piece for n in said for piece in german_number(n, random.random() < 0.4)], [word for n in said for word in number(n)])

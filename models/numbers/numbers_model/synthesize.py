@@ -8,6 +8,7 @@ goes on where it stopped.
 import ctypes
 import itertools
 import json
+import math
 import os
 import random
 import subprocess
@@ -42,6 +43,8 @@ SPLITS = {
     "test-espeak": ("espeak-held-out", 200, 11),
     "test-flite": ("flite-held-out", 100, 12),
     "test-unseen": ("festival", 210, 13),
+    "german-train": ("espeak-german", 6000, 4),  # with 3, espeak-ng crashes
+    "german-test": ("espeak-german-held-out", 200, 14),
 }
 CLIPS_A_FILE = 300
 
@@ -52,7 +55,11 @@ SPELLING = {"am": "ay em", "pm": "pee em"}
 
 
 def spoken(words, spelling=SPELLING):
-    return " ".join(spelling.get(word, word) for word in words)
+    return written(spelling.get(word, word) for word in words)
+
+
+def written(words):
+    return " ".join(words).replace(" -", "")
 
 
 def read_wave(path):
@@ -92,8 +99,8 @@ class Espeak:
 
     RETRIEVAL, UTF8, WORD, RATE_, VOLUME, PITCH, RANGE, WORD_GAP = 1, 1, 1, 1, 2, 3, 4, 7
 
-    def __init__(self, variants):
-        self.variants = variants
+    def __init__(self, variants, accents=ACCENTS):
+        self.variants, self.accents = variants, accents
         self.library = ctypes.CDLL("libespeak-ng.so.1")
         self.rate = self.library.espeak_Initialize(self.RETRIEVAL, 0, None, 0)
         callback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.POINTER(self._Event))
@@ -109,7 +116,7 @@ class Espeak:
         return 0
 
     def __call__(self, words, random):
-        voice = random.choice(ACCENTS)
+        voice = random.choice(self.accents)
         variant = random.choice(self.variants)
         voice += f"+{variant}" if variant else ""
         lib = self.library
@@ -161,36 +168,36 @@ class Festival:
 SYNTHESIZERS = {
     "espeak": lambda: Espeak(VARIANTS),
     "espeak-held-out": lambda: Espeak(HELD_OUT_VARIANTS),
+    "espeak-german": lambda: Espeak(VARIANTS, ["de"]),
+    "espeak-german-held-out": lambda: Espeak(HELD_OUT_VARIANTS, ["de"]),
     "flite": lambda: Flite(FLITE_VOICES),
     "flite-held-out": lambda: Flite(FLITE_HELD_OUT),
     "festival": lambda: Festival(FESTIVAL_VOICES),
 }
 
 
-def make(folder, split):
+def make(folder, split, part):
+    path = os.path.join(folder, f"{split}-{part:03}.npz")
+    if os.path.exists(path):
+        return
     kind, count, seed = SPLITS[split]
-    speak = None
-    for part in range(0, (count + CLIPS_A_FILE - 1) // CLIPS_A_FILE):
-        path = os.path.join(folder, f"{split}-{part:03}.npz")
-        if os.path.exists(path):
+    german = split.startswith("german")
+    speak = SYNTHESIZERS[kind]()
+    source = random.Random(seed * 1000 + part)
+    sounds, labels = [], []
+    while len(sounds) < min(CLIPS_A_FILE, count - part * CLIPS_A_FILE):
+        words, english = sentences.german(source) if german else (sentences.sentence(source), None)
+        sound, starts, voice = speak(words, source)
+        if len(sound) < 1600 or np.abs(sound).max() < 100:
             continue
-        speak = speak or SYNTHESIZERS[kind]()
-        source = random.Random(seed * 1000 + part)
-        sounds, labels = [], []
-        while len(sounds) < min(CLIPS_A_FILE, count - part * CLIPS_A_FILE):
-            words = sentences.sentence(source)
-            sound, starts, voice = speak(words, source)
-            if len(sound) < 1600 or np.abs(sound).max() < 100:
-                continue
-            sound, starts = trimmed(sound, starts)
-            if len(sound) > 10 * RATE:
-                continue
-            sounds.append((sound * (20000 / np.abs(sound).max())).astype(np.int16))
-            labels.append({"words": words, "starts": [round(start, 3) for start in starts], "voice": voice})
-        np.savez(path + ".partial.npz", sound=np.concatenate(sounds), lengths=[len(s) for s in sounds],
-                 labels=json.dumps(labels))
-        os.rename(path + ".partial.npz", path)
-        print(f"{path}: {len(sounds)} clips, {sum(map(len, sounds)) / RATE:.0f} s", flush=True)
+        sound, starts = trimmed(sound, starts)
+        if len(sound) > 10 * RATE:
+            continue
+        sounds.append((sound * (20000 / np.abs(sound).max())).astype(np.int16))
+        labels.append({"words": words, "starts": [round(start, 3) for start in starts], "voice": voice} | ({"english": english} if german else {}))
+    np.savez(path + ".partial.npz", sound=np.concatenate(sounds), lengths=[len(s) for s in sounds], labels=json.dumps(labels))
+    os.rename(path + ".partial.npz", path)
+    print(f"{path}: {len(sounds)} clips, {sum(map(len, sounds)) / RATE:.0f} s", flush=True)
 
 
 def load(folder, prefix):
@@ -208,5 +215,7 @@ def load(folder, prefix):
 
 if __name__ == "__main__":
     os.makedirs(sys.argv[1], exist_ok=True)
-    with ProcessPoolExecutor(os.cpu_count()) as pool:
-        list(pool.map(make, itertools.repeat(sys.argv[1]), sys.argv[2:] or SPLITS))
+    parts = [(sys.argv[1], split, part) for split in sys.argv[2:] or SPLITS for part in range(math.ceil(SPLITS[split][1] / CLIPS_A_FILE))]
+    # Each in a process of its own, so that what a synthesizer keeps in mind of earlier clips is the same wherever a run goes on.
+    with ProcessPoolExecutor(os.cpu_count(), max_tasks_per_child=1) as pool:
+        list(pool.map(make, *zip(*parts)))

@@ -1,9 +1,11 @@
 """Trains the network on synthesized clips.
 
-usage: python3 -m numbers_model.train CLIPS CHECKPOINT STEPS [BEGIN]
+usage: python3 -m numbers_model.train CLIPS CHECKPOINT STEPS [BEGIN] [--multilingual ENGLISH]
 
 Goes on from CHECKPOINT where there is one, to STEPS. The rate of learning falls from its peak at step BEGIN (0) to nothing by then.
+Given the checkpoint of the English network, the one of two languages learns on from there.
 """
+import argparse
 import datetime
 import math
 import os
@@ -30,6 +32,7 @@ OTHER_THROAT_AT_LAST, LAST_STAGE = 0.1, 18000
 ESPEAK = 0.5  # of the clips; the rest is flite's, of fewer voices but nearer to people
 WORDS_FIRST = 600  # so many steps are of short clips
 FILLED_TO = 256  # keys, by the engine's flash attention
+GERMAN, TRANSLATED, TRANSLATED_ENGLISH = 0.5, 0.4, 0.15  # of the clips; of the German ones; of the English ones
 IGNORED = -100
 
 
@@ -38,28 +41,33 @@ class Example:
 
     What is said is rows of the embedding, or floats: times, still to be moved to where in the window the clip is."""
 
-    def __init__(self, rng, clips, choose):
+    def __init__(self, rng, vocabulary, clips, language="en"):
+        self.vocabulary, self.language = vocabulary, language
+        self.translated = vocabulary.multilingual and rng.random() < (TRANSLATED if language == "de" else TRANSLATED_ENGLISH)
         self.spans, self.phones, self.said = [], [], []  # spans: which of what is said is heard from when to when
         self.prompt = []
         self.without_times = rng.random() < WITHOUT_TIMES
-        self.nothing = not choose
+        self.nothing = not clips
         if self.nothing:
             self.sound = augment.nothing_said(rng, rng.uniform(0.4, 4))
         else:
-            self._speak(rng, [clips[clip] for clip in choose])
+            self._speak(rng, clips)
         if rng.random() < WITH_PROMPT:
-            self.prompt = [v.ROW[v.PREVIOUS]] + [v.word_row(rng.choice(v.WORDS)) for _ in range(rng.integers(1, 12))]
+            words = [rng.choice(vocabulary.words) for _ in range(rng.integers(1, 12))]
+            self.prompt = [vocabulary.row["previous"]] + [vocabulary.word_row(word) for word in words]
 
     def _speak(self, rng, clips):
         sounds, elapsed = [], 0.0
         for sound, label in clips:
             sound, starts, start, end = augment.speech(rng, sound, label["starts"])
             self.said += [] if self.without_times else [elapsed + start]
-            for i, word in enumerate(label["words"]):
-                if starts:
+            words = label["english"] if self.translated and "english" in label else label["words"]
+            for i, word in enumerate(words):
+                if starts and words is label["words"]:
                     self.spans.append((len(self.said), elapsed + starts[i], elapsed + [*starts, end][i + 1]))
-                self.said.append(v.word_row(word))
-                self.phones += v.WORD_PHONES[v.WORDS.index(word)]
+                self.said.append(self.vocabulary.word_row(word))
+            for word in label["words"]:
+                self.phones += self.vocabulary.phones_of[word]
             self.said += [] if self.without_times else [elapsed + end]
             sounds.append(sound)
             elapsed += len(sound) / RATE
@@ -67,18 +75,26 @@ class Example:
 
     def rows(self, shift):
         """What the decoder is given, what it should answer to each, and where in both the answer starts."""
+        row, time_row = self.vocabulary.row, self.vocabulary.time_row
         if self.nothing:
-            said = [v.ROW[v.NOTHING] if self.without_times else v.time_row(0)]
+            said = [row["nothing"] if self.without_times else time_row(0)]
         else:
-            said = [v.time_row(item + shift) if isinstance(item, float) else item for item in self.said]
+            said = [time_row(item + shift) if isinstance(item, float) else item for item in self.said]
             if not self.without_times:
-                said[0] = v.time_row(min(self.said[0] + shift, 1.0))  # later the engine allows no beginning
-        given = self.prompt + [v.ROW[v.START]] + ([v.ROW[v.NO_TIMESTAMPS]] if self.without_times else [])
-        return given + said, [IGNORED] * (len(given) - 1) + said + [v.ROW[v.END]], len(given) - 1
+                said[0] = time_row(min(self.said[0] + shift, 1.0))  # later the engine allows no beginning
+        given = self.prompt + [row["start"]]
+        answers = [IGNORED] * len(self.prompt)
+        if self.vocabulary.multilingual:
+            given += [row[self.language], row["translate" if self.translated else "transcribe"]]
+            answers += [IGNORED if self.nothing else row[self.language], IGNORED]
+        if self.without_times:
+            given.append(row["no_timestamps"])
+            answers.append(IGNORED)
+        return given + said, answers + said + [row["end"]], len(given) - 1
 
 
 class Batch:
-    def __init__(self, rng, examples, other_throats):
+    def __init__(self, rng, vocabulary, examples, other_throats):
         self.shift = int(rng.integers(1, 900)) if rng.random() < 0.06 else 0  # where in the window the sound starts
         samples = max(len(example.sound) for example in examples)
         self.frames = min(math.ceil(samples / 320) + int(rng.integers(3, 8)), n.AUDIO_CTX - self.shift)
@@ -92,7 +108,7 @@ class Batch:
 
         rows = [example.rows(self.shift / 50) for example in examples]
         longest = max(len(given) for given, _, _ in rows)
-        self.given = torch.full((len(examples), longest), v.ROW[v.END])
+        self.given = torch.full((len(examples), longest), vocabulary.row["end"])
         self.target = torch.full((len(examples), longest), IGNORED)
         self.nothing = torch.tensor([example.nothing and not example.without_times for example in examples])
         self.first = torch.tensor([first for _, _, first in rows])
@@ -149,28 +165,34 @@ class Batch:
         self.weights = torch.from_numpy(np.concatenate(weights)).float()
 
 
-def batches(clips, seed, step, process):
+def batches(vocabulary, clips, seed, step, process):
     """Endless batches. Those of a pool depend only on the seed, the pool's number and the process."""
-    def of(espeak, seconds):
-        return [i for i, (sound, label) in enumerate(clips)
-                if label["voice"].startswith("espeak") == espeak and len(sound) < seconds * RATE]
+    def of(voice, seconds):
+        return [clip for clip in clips if clip[1]["voice"].startswith(voice) and len(clip[0]) < seconds * RATE]
 
-    short, whole = ((of(True, seconds), of(False, seconds)) for seconds in (1.2, 60))
+    def example(rng, espeak, flite):
+        kind = rng.random()
+        count = 0 if kind < NOT_SPEECH else 2 if kind < NOT_SPEECH + TWO_UTTERANCES else 1
+        language = "de" if vocabulary.multilingual and rng.random() < GERMAN else "en"
+
+        def chosen():
+            some = german if language == "de" else espeak if rng.random() < ESPEAK else flite
+            return some[rng.choice(len(some))]
+
+        return Example(rng, vocabulary, [chosen() for _ in range(count)], language)
+
+    german = of("espeak-ng de", 60)
+    short, whole = ((of("espeak-ng en", seconds), of("flite", seconds)) for seconds in (1.2, 60))
     while True:
         pool = step // POOL
         rng = np.random.default_rng([seed, pool, process])
-        espeak, flite = short if step < WORDS_FIRST else whole
-        examples = []
-        for _ in range(BATCH * POOL):
-            kind = rng.random()
-            count = 0 if kind < NOT_SPEECH else 2 if kind < NOT_SPEECH + TWO_UTTERANCES else 1
-            examples.append(Example(rng, clips, [int(rng.choice(espeak if rng.random() < ESPEAK else flite)) for _ in range(count)]))
+        examples = [example(rng, *(short if step < WORDS_FIRST else whole)) for _ in range(BATCH * POOL)]
         examples.sort(key=lambda example: len(example.sound))
         # In one order for all, so that nobody waits for somebody who has longer ones.
         order = np.random.default_rng([seed, pool]).permutation(POOL)
         groups = [examples[i * BATCH:(i + 1) * BATCH] for i in order]
         for group in groups[step % POOL:]:
-            yield Batch(rng, group, OTHER_THROAT if step < LAST_STAGE else OTHER_THROAT_AT_LAST)
+            yield Batch(rng, vocabulary, group, OTHER_THROAT if step < LAST_STAGE else OTHER_THROAT_AT_LAST)
             step += 1
 
 
@@ -188,7 +210,7 @@ def losses(net, batch):
     said = F.cross_entropy(logits.flatten(0, 1), batch.target.flatten(), ignore_index=IGNORED)
     where = batch.nothing.nonzero()[:, 0]
     if len(where):  # half of the answer to silence is "no speech", which the engine reads and never says
-        said = said + 0.5 * F.cross_entropy(logits[where, batch.first[where]], torch.full_like(where, v.ROW[v.NO_SPEECH]),
+        said = said + 0.5 * F.cross_entropy(logits[where, batch.first[where]], torch.full_like(where, net.vocabulary.row["no_speech"]),
                                             reduction="sum") / len(batch.target)
     heard = memory[:, :batch.frames]
     phones = net.phones(heard).float().log_softmax(-1).transpose(0, 1)
@@ -220,34 +242,35 @@ def averaged(net):
         p.grad = grad.view_as(p)
 
 
-def main(folder, checkpoint, steps, begin=0):
-    meeting = checkpoint + ".meeting"
-    if os.path.exists(meeting):
-        os.unlink(meeting)
-    torch.multiprocessing.spawn(train, (meeting, folder, checkpoint, steps, begin), PROCESSES)
-
-
-def train(process, meeting, folder, checkpoint, steps, begin):
+def train(process, meeting, options):
     os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")
     dist.init_process_group("gloo", init_method=f"file://{meeting}", rank=process, world_size=PROCESSES,
                             timeout=datetime.timedelta(days=1))  # somebody may have stopped one of them for a while
     torch.manual_seed(1)
     torch.set_num_threads(1)
-    net = n.Network()
+    vocabulary = v.MULTILINGUAL if options.multilingual else v.ENGLISH
+    checkpoint, steps, begin = options.checkpoint, options.steps, options.begin
+    net = n.Network(vocabulary)
     decayed = [p for p in net.parameters() if p.ndim > 1]
     others = [p for p in net.parameters() if p.ndim <= 1]
     optimizer = torch.optim.AdamW([{"params": decayed, "weight_decay": 0.02}, {"params": others, "weight_decay": 0.0}],
                                   lr=PEAK_RATE, betas=(0.9, 0.98))
-    step = 0
+    step = first_ever = 0
+    if options.multilingual:
+        english = torch.load(options.multilingual)
+        other = n.Network(v.ENGLISH)
+        other.load_state_dict(english["net"])
+        net.learn_from(other)
+        step = first_ever = english["step"]
     if os.path.exists(checkpoint):
         saved = torch.load(checkpoint)
         net.load_state_dict(saved["net"])
         optimizer.load_state_dict(saved["optimizer"])
         step = saved["step"]
-    clips = synthesize.load(folder, "train-")
+    clips = synthesize.load(options.clips, "train-") + (synthesize.load(options.clips, "german-train") if options.multilingual else [])
     say = print if process == 0 else lambda *_, **__: None
     say(f"{len(clips)} clips, {sum(len(sound) for sound, _ in clips) / RATE / 3600:.1f} h; from step {step}", flush=True)
-    ready = batches(clips, 1, step, process)
+    ready = batches(vocabulary, clips, 1, step, process)
     started, report, first_step, sums = time.monotonic(), time.monotonic(), step, {}
 
     def save():
@@ -257,7 +280,7 @@ def train(process, meeting, folder, checkpoint, steps, begin):
 
     while step < steps:
         progress = (step - begin) / (steps - begin)
-        rate = PEAK_RATE * min((step + 1) / WARM_UP, 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * progress)))
+        rate = PEAK_RATE * min((step + 1 - first_ever) / WARM_UP, 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * progress)))
         for group in optimizer.param_groups:
             group["lr"] = rate
         batch = next(ready)
@@ -283,5 +306,19 @@ def train(process, meeting, folder, checkpoint, steps, begin):
     say(f"done: {step - first_step} steps in {(time.monotonic() - started) / 60:.1f} min", flush=True)
 
 
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("clips")
+    parser.add_argument("checkpoint")
+    parser.add_argument("steps", type=int)
+    parser.add_argument("begin", type=int, nargs="?", default=0)
+    parser.add_argument("--multilingual", metavar="ENGLISH")
+    options = parser.parse_args()
+    meeting = options.checkpoint + ".meeting"
+    if os.path.exists(meeting):
+        os.unlink(meeting)
+    torch.multiprocessing.spawn(train, (meeting, options), PROCESSES)
+
+
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2], *map(int, sys.argv[3:]))
+    main()

@@ -3,10 +3,12 @@
 usage: python3 -m numbers_model.verify CLIPS MODEL[:full|:short]… [--every N] [--json FILE]
 
 Each model is measured on each set of clips: with the whole window of 30 s (`full`, the engine's default), or with its
-audio context cut to the clip (`short`). Prints a table; the figures of the model card are its output.
+audio context cut to the clip (`short`). One of two languages is not told which is spoken. Prints a table; the figures of
+the model card are its output.
 """
 import argparse
 import collections
+import dataclasses
 import json
 import math
 import os
@@ -22,18 +24,30 @@ from . import augment, synthesize
 from .features import RATE
 
 SETS = {"held-out voices, espeak-ng": "test-espeak", "held-out voice, flite": "test-flite",
-        "synthesizer never heard, festival": "test-unseen"}
+        "synthesizer never heard, festival": "test-unseen", "German, held-out voices": "german-test"}
 HELD_OUT_VOICES = ("held-out voices, espeak-ng", "held-out voice, flite")
-NOTHING_SAID = "nothing said"
+INTO_ENGLISH = ", put into English"
+
+
+@dataclasses.dataclass
+class Clip:
+    sound: np.ndarray
+    words: list  # what should be written of it
+    language: str | None = None
+    voice: str = ""
+    end: float | None = None  # of the last word, in seconds
 
 
 def test_clips(folder, every):
-    """Set → list of (sound, words, when the last ends). Each clip in silence, as a careful user records."""
+    """Set → clips. Each in silence, as a careful user records."""
     rng = np.random.default_rng(99)
     sets = {}
     for name, prefix in SETS.items():
+        language = "de" if prefix.startswith("german") else "en"
         for noisy in ("", ", with rooms and noises"):
             clips = sets[name + noisy] = []
+            if language == "de":
+                sets[name + noisy + INTO_ENGLISH] = []
             for sound, label in synthesize.load(folder, prefix)[::every]:
                 if noisy:
                     sound, _, _, end = augment.speech(rng, sound, [])
@@ -41,8 +55,11 @@ def test_clips(folder, every):
                     lead, tail = rng.uniform(0.1, 0.5, 2)
                     end = lead + len(sound) / RATE
                     sound = np.pad(sound.astype(float) / 32768, (int(lead * RATE), int(tail * RATE)))
-                clips.append((sound, label["words"], end, label["voice"]))
-    sets[NOTHING_SAID] = [(augment.nothing_said(rng, rng.uniform(1, 10)), [], None, "") for _ in range(200 // every)]
+                clips.append(Clip(sound, synthesize.written(label["words"]).split(), language, label["voice"], end))
+                if language == "de":
+                    sets[name + noisy + INTO_ENGLISH].append(dataclasses.replace(clips[-1], words=label["english"]))
+        if name == "synthesizer never heard, festival":
+            sets["nothing said"] = [Clip(augment.nothing_said(rng, rng.uniform(1, 10)), []) for _ in range(200 // every)]
     return sets
 
 
@@ -55,50 +72,52 @@ def word_errors(said, heard):
     return row[-1]
 
 
-def transcribe(model, paths, context):
-    """path → (words, end of the last segment or none)"""
-    subprocess.run(["whisper-cli", "-m", model, "-t", "2", "-bs", "1", "-bo", "5", "-ng", "-np", "-oj"]
-                   + (["-ac", str(context)] if context else []) + [part for path in paths for part in ("-f", path)],
-                   check=True, stdout=subprocess.DEVNULL)
+def transcribe(model, paths, flags):
+    """path → (words, end of the last segment or none, language)"""
+    subprocess.run(["whisper-cli", "-m", model, "-t", "2", "-bs", "1", "-bo", "5", "-ng", "-np", "-oj", *flags]
+                   + [part for path in paths for part in ("-f", path)], check=True, stdout=subprocess.DEVNULL)
     heard = {}
     for path in paths:
         with open(path + ".json", encoding="utf-8", errors="replace") as file:
-            segments = json.load(file)["transcription"]
+            answer = json.load(file)
         os.unlink(path + ".json")
-        heard[path] = (" ".join(s["text"] for s in segments).split(), segments[-1]["offsets"]["to"] / 1000 if segments else None)
+        segments = answer["transcription"]
+        heard[path] = (" ".join(s["text"] for s in segments).split(), segments[-1]["offsets"]["to"] / 1000 if segments else None,
+                       answer["result"]["language"])
     return heard
 
 
-def measure(model, short, clips, folder):
+def measure(model, short, clips, flags, folder):
     groups = collections.defaultdict(list)
     truth = {}
-    for i, (sound, words, end, voice) in enumerate(clips):
+    for i, clip in enumerate(clips):
         path = os.path.join(folder, f"{i:04}.wav")
         with wave.open(path, "wb") as file:
-            file.setparams((1, 2, RATE, len(sound), "NONE", ""))
-            file.writeframes((np.clip(sound, -1, 1) * 32767).astype("<i2").tobytes())
-        truth[path] = (words, end, voice)
-        groups[math.ceil(len(sound) / RATE) * 50 + 16 if short else 0].append(path)
+            file.setparams((1, 2, RATE, len(clip.sound), "NONE", ""))
+            file.writeframes((np.clip(clip.sound, -1, 1) * 32767).astype("<i2").tobytes())
+        truth[path] = clip
+        groups[math.ceil(len(clip.sound) / RATE) * 50 + 16 if short else 0].append(path)
     heard, started = {}, time.monotonic()
     for context, paths in groups.items():
-        heard.update(transcribe(model, paths, context))
+        heard.update(transcribe(model, paths, flags + (["-ac", str(context)] if context else [])))
     errors = collections.Counter()
     said = collections.Counter()
     wrong, late = [], []
-    for path, (words, end, voice) in truth.items():
-        got, until = heard[path]
-        if got != words:
-            wrong.append((voice, " ".join(words), " ".join(got)))
-        for key in ("all", voice.split("+")[-1]):
-            errors[key] += word_errors(words, got)
-            said[key] += len(words)
-        if words and until is not None:
-            late.append(abs(until - end))
+    for path, clip in truth.items():
+        got, until, _ = heard[path]
+        if got != clip.words:
+            wrong.append((clip.voice, " ".join(clip.words), " ".join(got)))
+        for key in ("all", clip.voice.split("+")[-1]):
+            errors[key] += word_errors(clip.words, got)
+            said[key] += len(clip.words)
+        if clip.words and until is not None:
+            late.append(abs(until - clip.end))
     found = {"clips": len(clips), "exact": 1 - len(wrong) / len(clips), "seconds a clip": (time.monotonic() - started) / len(clips)}
     if said["all"]:
         found["words"], found["errors"] = said["all"], errors["all"]
         found["word error rate"] = errors["all"] / said["all"]
         found["ends within 0.3 s"] = float(np.mean(np.array(late) <= 0.3)) if late else 0.0
+        found["language"] = float(np.mean([heard[path][2] == clip.language for path, clip in truth.items()]))
         found["by voice"] = {key: errors[key] / said[key] for key in said if key != "all"}
     else:
         found["empty"] = found["exact"]
@@ -119,18 +138,21 @@ def main():
     for chosen in options.models:
         model, _, context = chosen.partition(":")
         print(f"{os.path.basename(model)}, {context or 'full'} context, {os.path.getsize(model)} bytes")
+        multilingual = ".en" not in os.path.basename(model)
         for name, clips in sets.items():
-            if options.only not in name:
+            if options.only not in name or (name.startswith("German") and not multilingual):
                 continue
+            flags = (["-l", "auto"] if multilingual else []) + (["-tr"] if name.endswith(INTO_ENGLISH) else [])
             folder = tempfile.mkdtemp()
-            found, wrong = measure(model, context == "short", clips, folder)
+            found, wrong = measure(model, context == "short", clips, flags, folder)
             shutil.rmtree(folder)
             figures.setdefault(os.path.basename(model) + ":" + (context or "full"), {})[name] = found
             if "empty" in found:
                 print(f"  {name:58} {found['clips']:4} clips  empty {found['empty']:.1%}", flush=True)
             else:
                 print(f"  {name:58} {found['clips']:4} clips  WER {found['word error rate']:6.2%}  exact {found['exact']:6.1%}"
-                      f"  ends within 0.3 s {found['ends within 0.3 s']:6.1%}  {found['seconds a clip']:.2f} s a clip", flush=True)
+                      f"  ends within 0.3 s {found['ends within 0.3 s']:6.1%}  language {found['language']:6.1%}"
+                      f"  {found['seconds a clip']:.2f} s a clip", flush=True)
             for line in wrong[:options.show]:
                 print("     ", " | ".join(line))
         heard = figures.get(os.path.basename(model) + ":" + (context or "full"), {})

@@ -1,12 +1,12 @@
 // The official `openai` package, unmodified, pointed at a hotmic: does everything an application does with it, and prints what it got
 // as one JSON object for test_openai_npm.py to look at.
 //
-// usage: node client.mjs BASE_URL TLS_BASE_URL CLIP PCM16_24KHZ KEY
+// usage: node client.mjs BASE_URL TLS_BASE_URL CLIP GERMAN_CLIP PCM16_24KHZ KEY
 import fs from "node:fs";
 import OpenAI from "openai";
 import { OpenAIRealtimeWebSocket } from "openai/realtime/websocket";
 
-const [baseURL, tlsURL, clip, pcm, apiKey] = process.argv.slice(2);
+const [baseURL, tlsURL, clip, germanClip, pcm, apiKey] = process.argv.slice(2);
 const client = new OpenAI({ baseURL, apiKey, maxRetries: 0 });
 const got = {};
 
@@ -28,7 +28,7 @@ got.models = (await client.models.list()).data;
 got.model = await client.models.retrieve(got.models[0].id);
 for (const format of ["json", "text", "srt", "vtt", "verbose_json"]) got[format] = await transcribe({ response_format: format });
 got.words = await transcribe({ response_format: "verbose_json", timestamp_granularities: ["word"] });
-const translate = (fields) => client.audio.translations.create({ file: fs.createReadStream(clip), ...fields });
+const translate = (fields) => client.audio.translations.create({ file: fs.createReadStream(germanClip), ...fields });
 got.translated = await translate({ model: "german" });
 got.translated_verbose = await translate({ model: "german", response_format: "verbose_json" });
 got.logprobs = await transcribe({ include: ["logprobs"] });
