@@ -291,7 +291,7 @@ def train(process, meeting, options):
         loss.backward()
         averaged(net)
         norm = torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
-        if torch.isfinite(norm):
+        if torch.isfinite(norm):  # not so where no word of the whole batch has a place: such a one is left out
             optimizer.step()
         step += 1
         for name, part in parts.items():
