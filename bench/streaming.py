@@ -34,7 +34,7 @@ from pathlib import Path
 
 import common
 import hotmic_py
-from hotmic_py import NEW_VOICES, NUMBERS, PATIENCE, SOURCE, SPEECH, Messages, Server
+from hotmic_py import NEW_VOICES, NUMBERS, PATIENCE, SOURCE, SPEECH, Messages, Server, speech_pcm
 
 sys.path.insert(0, str(SOURCE / "models/numbers"))
 from numbers_model import sentences  # noqa: E402
@@ -61,8 +61,7 @@ def edits(reference, heard):
 class Clip:
     def __init__(self, path, reference):
         self.path, self.reference = path, words_of(reference)
-        self.pcm = subprocess.run(["ffmpeg", "-v", "error", "-i", path, "-ar", str(RATE), "-ac", "1", "-f", "s16le", "-"], capture_output=True,
-                                  check=True).stdout
+        self.pcm = speech_pcm(RATE, clip=path)
         self.seconds = len(self.pcm) / 2 / RATE
         self.batch = None  # [(word, end)] of the engine
 

@@ -3,21 +3,17 @@
 import re
 
 import pytest
-from hotmic_py import CLIP, Server, run
+from hotmic_py import CLIP, Server, run, settings
 
 
-def settings(**models):
+def fakes(**models):
     """Flags that make these fake models."""
-    flags = []
-    for name, keys in models.items():
-        for key, value in ({"provider": "fake"} | keys).items():
-            flags += ["--set", f"models.{name}.{key}={value}"]
-    return flags
+    return settings(**{name: {"provider": "fake"} | keys for name, keys in models.items()})
 
 
 def several(home, *arguments, **models):
-    checks = [flag for name in models for flag in ("--set", f"models.{name}.warmup.validate=runs")]  # it says its own text
-    return Server(*settings(**models), *checks, *arguments, home=home, name="hotmic-faults")
+    checks = settings(**{name: {"warmup.validate": "runs"} for name in models})  # it says its own text
+    return Server(*fakes(**models), *checks, *arguments, home=home, name="hotmic-faults")
 
 
 def test_each_is_asked_for_by_its_name_or_alias_and_the_default_by_none(home):
@@ -68,11 +64,11 @@ def test_an_optional_model_that_nothing_can_be_chosen_for_is_there_to_say_why(ho
 
 
 def test_a_required_model_that_nothing_can_be_chosen_for_ends_the_start(home):
-    done = run("serve", "--port", "0", *settings(default={"path": "fake:"}, other={"provider": "whisper_cpp"}), home=home,
+    done = run("serve", "--port", "0", *fakes(default={"path": "fake:"}, other={"provider": "whisper_cpp"}), home=home,
                name="hotmic-faults")
     assert done.code == 5
     assert "model other: no model was found" in done.err and done.out == ""
-    done = run("serve", "--port", "0", *settings(default={"path": "fake:"}, other={"provider": "telepathy", "required": "false"}),
+    done = run("serve", "--port", "0", *fakes(default={"path": "fake:"}, other={"provider": "telepathy", "required": "false"}),
                home=home, name="hotmic-faults")
     assert done.code == 7 and "model other" in done.err and "telepathy" in done.err
 

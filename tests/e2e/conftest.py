@@ -18,8 +18,8 @@ def server(tmp_path_factory):
 @pytest.fixture(scope="session")
 def german():
     """Flags for PocketSphinx as the default model and for a second one, "german": numbers in two languages."""
-    settings = {"default.provider": "pocketsphinx", "german.path": hotmic_py.MULTILINGUAL_MODEL, "german.slots": 1}
-    return [flag for key, value in settings.items() for flag in ("--set", f"models.{key}={value}")] + hotmic_py.numbers_clip("german")
+    models = {"default": {"provider": "pocketsphinx"}, "german": {"path": hotmic_py.MULTILINGUAL_MODEL, "slots": 1}}
+    return hotmic_py.settings(**models) + hotmic_py.numbers_clip("german")
 
 
 @pytest.fixture(scope="session")

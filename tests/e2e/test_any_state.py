@@ -1,11 +1,11 @@
 """Unloading and shutting down in every state a model can be in: it answers, ends, and leaves no worker behind."""
 
-import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 import hotmic_py
+from hotmic_py import until
 
 LEVEL_3 = ("--set", "models.*.warmup.validate=runs", "--set", "models.*.warmup.level=3", "--set", "models.*.warmup.level2.min_duration_ms=2000",
            "--set", "models.*.warmup.level3.min_duration_ms=60000", "--set", "models.*.warmup.budget_ms=60000")
@@ -42,9 +42,8 @@ def server(request, tmp_path):
 
 
 def finished(server, job):
-    while (now := server.request(f"/admin/jobs/{job['id']}").json()["job"])["state"] == "running":
-        time.sleep(0.01)
-    return now
+    current = lambda: server.request(f"/admin/jobs/{job['id']}").json()["job"]
+    return until(lambda: (now := current())["state"] != "running" and now, "the job has ended")
 
 
 def test_an_unload_in_any_state(server):

@@ -9,27 +9,18 @@ import shutil
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 
 import pytest
 
 import hotmic_py
-from hotmic_py import SANITIZED, Server, make_whisper_model, program
+from hotmic_py import SANITIZED, Server, make_whisper_model, program, until
 
 BAD_MACHINE = program("hotmic").parent / "libhotmic_bad_machine.so"
 without_sanitizer = pytest.mark.skipif(SANITIZED, reason="NOT TESTED: the sanitizer itself needs what is taken away here")
 QUICK = ("--set", "models.*.warmup.validate=runs", "--set", "models.*.retry.initial_backoff_ms=50", "--set", "models.*.retry.max_attempts=1000",
          "--set", "models.*.retry.max_backoff_ms=100", "--set", "models.*.supervise.crash_loop_deaths=1000")
 FAKE = ("--provider", "fake", "--level", "1", *QUICK)
-
-
-def until(condition, what="it"):
-    deadline = time.monotonic() + hotmic_py.PATIENCE
-    while not (found := condition()):
-        assert time.monotonic() < deadline, f"{what} never came true"
-        time.sleep(0.005)
-    return found
 
 
 def health(server):
@@ -45,7 +36,7 @@ def is_ready(server):
 
 
 def is_well(server, workers=1):
-    until(is_ready(server), "READY")
+    until(is_ready(server), "it is READY")
     assert server.request("/readyz").status == 200
     assert server.transcribe().status == 200
     assert len(server.workers()) == workers
@@ -237,7 +228,7 @@ def test_a_full_disk_under_the_log_and_the_console_stops_nothing(tmp_path):
 
         first = instance()
         os.kill(server.workers()[0], 9)
-        until(lambda: instance() != first, "loaded again")
+        until(lambda: instance() != first, "it is loaded again")
         is_well(server)
         process.terminate()
         assert process.wait(hotmic_py.PATIENCE) == 0

@@ -7,7 +7,7 @@ import subprocess
 import pytest
 
 import hotmic_py
-from hotmic_py import NEW_VOICES, NUMBERS, NUMBERS_MODEL, NUMBERS_TEXT, SOURCE, Messages, Server, say
+from hotmic_py import NEW_VOICES, NUMBERS, NUMBERS_MODEL, NUMBERS_TEXT, SOURCE, Messages, Server, say, speech_pcm
 
 SENTENCES = ["forty two", "nine one one", "three hundred and sixty five", "stop", "march the fourth", "half past seven", "seven oh nine four"]
 
@@ -72,10 +72,9 @@ def test_the_command_line_hears_a_voice_that_is_new_to_it(tmp_path):
 
 def test_live(server, tmp_path):
     path = say("start", tmp_path / "one.wav")
-    pcm = subprocess.run(["ffmpeg", "-v", "error", "-i", path, "-f", "s16le", "-ar", "16000", "-"], capture_output=True, check=True).stdout
     with Messages(server, "/ws/live-listener") as socket:
         socket.send({"type": "start", "session_id": "numbers"})
-        socket.send(pcm + bytes(32000))
+        socket.send(speech_pcm(seconds=1, clip=path))
         assert socket.until("asr_final")["text"] == "start"
 
 

@@ -6,7 +6,7 @@ import subprocess
 import pytest
 
 import hotmic_py
-from hotmic_py import MULTILINGUAL_MODEL, NEW_GERMAN_VOICES, NEW_VOICES, NUMBERS_TEXT, Messages, Server, numbers_clip, say
+from hotmic_py import MULTILINGUAL_MODEL, NEW_GERMAN_VOICES, NEW_VOICES, NUMBERS_TEXT, Messages, Server, numbers_clip, say, speech_pcm
 
 GERMAN = {"zweiundvierzig": "forty two", "null": "zero", "siebzehn": "seventeen", "dreihundertfünfundsechzig": "three hundred sixty five",
           "achthundertzwölf": "eight hundred twelve", "neun eins eins": "nine one one", "fünf null sieben vier": "five zero seven four"}
@@ -83,8 +83,7 @@ def test_the_command_line_translates(tmp_path):
 
 def test_live(server, tmp_path):
     path = say("zweiundvierzig", tmp_path / "one.wav", NEW_GERMAN_VOICES[0])
-    pcm = subprocess.run(["ffmpeg", "-v", "error", "-i", path, "-f", "s16le", "-ar", "16000", "-"], capture_output=True, check=True).stdout
     with Messages(server, "/ws/live-listener") as socket:
         socket.send({"type": "start", "session_id": "zahlen"})
-        socket.send(pcm + bytes(32000))
+        socket.send(speech_pcm(seconds=1, clip=path))
         assert socket.until("asr_final")["text"] == "zweiundvierzig"

@@ -3,7 +3,6 @@
 import os
 import signal
 import threading
-import time
 
 import pytest
 
@@ -39,15 +38,10 @@ def in_background(call):
     return join
 
 
-def busy(server):
-    return server.request("/model-status").json()["stats"]["busy"]
-
-
 def test_a_request_under_way_is_replayed_on_the_recovered_model(serve):
     server = serve("fake:slots=1&infer_ms=1500&text=hello")
     answers = [in_background(server.transcribe) for _ in range(3)]  # one runs, two wait
-    while busy(server) == 0:
-        time.sleep(0.01)
+    server.until("busy")
     os.kill(server.workers()[0], signal.SIGKILL)
     for answer in answers:
         answer = answer()

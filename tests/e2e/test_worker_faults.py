@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import hotmic_py
+from hotmic_py import until
 
 SETTINGS = ("--set", "models.*.warmup.validate=runs", "--set", "models.*.retry.initial_backoff_ms=10", "--set", "models.*.supervise.heartbeat_timeout_ms=400",
             "--set", "models.*.warmup.level=3", "--set", "models.*.warmup.level2.min_duration_ms=300",
@@ -20,13 +21,6 @@ MODEL = "fake:load_ms=400&steps=100&infer_ms=60&slots=4&text=hello"
 
 def model(server):
     return server.request("/model-status").json()
-
-
-def until(condition):
-    deadline = time.monotonic() + hotmic_py.PATIENCE
-    while not condition():
-        assert time.monotonic() < deadline, "never came true"
-        time.sleep(0.002)
 
 
 def half_loaded(server):

@@ -5,12 +5,12 @@ import os
 import signal
 import socket
 import threading
-import time
 import urllib.request
 
 import pytest
 
 import hotmic_py
+from hotmic_py import until
 
 QUICK = """
 [models.default]
@@ -177,8 +177,7 @@ def test_requests_in_flight_are_replayed_on_the_fallback(serve):
     answers = []
     thread = threading.Thread(target=lambda: answers.append(server.transcribe()))
     thread.start()
-    while model(server)["busy"] == 0:
-        time.sleep(0.01)
+    server.until("busy")
     (slow_worker,) = set(server.workers()) - others
     os.kill(slow_worker, signal.SIGKILL)
     thread.join(60)
@@ -206,11 +205,9 @@ def test_loads_take_turns(serve):
     server.wait_for(r"default.*→ READY")
     assert ended(server, post(server, "/admin/models/second/unload"))["state"] == "succeeded"
     slow = post(server, "/admin/models/default/swap", {"path": "fake:hang=load", "strategy": "beside"})
-    while not model(server).get("successor"):
-        time.sleep(0.01)
+    until(lambda: model(server).get("successor"), "another model is made ready")
     waiting = post(server, "/admin/models/second/load")
-    while "waits for others" not in model(server, "second").get("reason", ""):
-        time.sleep(0.01)
+    until(lambda: "waits for others" in model(server, "second").get("reason", ""), "the load waits")
     assert heard(server) == "a"
     assert ended(server, post(server, "/admin/models/default/swap", {"path": "fake:text=c"}))["state"] == "succeeded"
     assert ended(server, slow)["state"] == "superseded"
@@ -277,8 +274,7 @@ def test_a_changed_configuration_is_followed_by_sighup_and_by_request(serve, hom
     (home / "hotmic.toml").write_text(SECOND + QUICK.format(more="").replace("text=a", "text=changed"))
     server.process.send_signal(signal.SIGHUP)
     server.wait_for(r"second.*→ READY", after=seen)
-    while heard(server) != "changed":
-        time.sleep(0.02)
+    until(lambda: heard(server) == "changed", "the changed model serves")
     assert heard(server, model="2") == "b"
 
     (home / "hotmic.toml").write_text(QUICK.format(more="").replace("text=a", "text=changed"))

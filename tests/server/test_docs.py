@@ -7,7 +7,7 @@ import sys
 
 import pytest
 from conftest import FAKE_TEXT
-from hotmic_py import CLIP, MULTILINGUAL_MODEL, PATIENCE, SOURCE, Server, numbers_clip, speech_pcm
+from hotmic_py import CLIP, MULTILINGUAL_MODEL, PATIENCE, SOURCE, Server, numbers_clip, settings, speech_pcm
 
 DOCS = (SOURCE / "docs/api.md").read_text()
 COMMANDS = [line for block in re.findall(r"```sh\n(.*?)```", DOCS, re.DOTALL) for line in block.splitlines()]
@@ -16,9 +16,8 @@ COMMANDS = [line for block in re.findall(r"```sh\n(.*?)```", DOCS, re.DOTALL) fo
 @pytest.fixture(scope="module")
 def ready(tmp_path_factory):
     """Has the models that the commands name."""
-    models = {"default.provider": "fake", "default.path": f"fake:text={FAKE_TEXT}", "default.warmup.level": 0, "multilingual.path": MULTILINGUAL_MODEL}
-    flags = [part for key, value in models.items() for part in ("--set", f"models.{key}={value}")] + numbers_clip("multilingual")
-    with Server(*flags, home=tmp_path_factory.mktemp("home"), name="hotmic-faults") as server:
+    models = {"default": {"provider": "fake", "path": f"fake:text={FAKE_TEXT}", "warmup.level": 0}, "multilingual": {"path": MULTILINGUAL_MODEL}}
+    with Server(*settings(**models), *numbers_clip("multilingual"), home=tmp_path_factory.mktemp("home"), name="hotmic-faults") as server:
         yield server.wait_ready("default", "multilingual")
 
 

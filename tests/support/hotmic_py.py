@@ -12,6 +12,7 @@ import socket
 import subprocess
 import tempfile
 import threading
+import time
 import urllib.error
 import urllib.request
 from dataclasses import dataclass
@@ -25,9 +26,14 @@ NUMBERS_TEXT = NUMBERS_MODEL.with_name("clip.txt").read_text().strip()
 MULTILINGUAL_MODEL = NUMBERS_MODEL.parent / "multilingual/hotmic-numbers-q5_0.bin"
 
 
+def settings(**models):
+    """Flags that set these keys of these models: settings(default={"slots": 2})."""
+    return [flag for name, keys in models.items() for key, value in keys.items() for flag in ("--set", f"models.{name}.{key}={value}")]
+
+
 def numbers_clip(model="default"):
     """Flags by which a numbers model is warmed up with what it knows: the built-in clip is everyday English."""
-    return ["--set", f"models.{model}.warmup.clip={NUMBERS_MODEL.with_name('clip.wav')}", "--set", f"models.{model}.warmup.clip_text={NUMBERS_TEXT}"]
+    return settings(**{model: {"warmup.clip": NUMBERS_MODEL.with_name("clip.wav"), "warmup.clip_text": NUMBERS_TEXT}})
 
 
 NUMBERS = ["--provider", "whisper_cpp", "--set", f"models_dir={NUMBERS_MODEL.parent}", *numbers_clip()]
@@ -47,11 +53,11 @@ def program(name="hotmic"):
     return found[-1]
 
 
-def say(text, path, voice=NEW_VOICES[0], rate=16000):
+def say(text, path, voice=NEW_VOICES[0]):
     """Has a synthesizer say it, and gives the path of the recording."""
     spoken = path.with_suffix(".spoken.wav")
     subprocess.run(["espeak-ng", "-v", voice, "-w", spoken, text], check=True)
-    subprocess.run(["ffmpeg", "-v", "error", "-y", "-i", spoken, "-af", "adelay=200:all=1,apad=pad_dur=0.4", "-ar", str(rate), "-ac", "1", path], check=True)
+    subprocess.run(["ffmpeg", "-v", "error", "-y", "-i", spoken, "-af", "adelay=200:all=1,apad=pad_dur=0.4", "-ar", "16000", "-ac", "1", path], check=True)
     return path
 
 
@@ -71,14 +77,13 @@ def make_whisper_model(path, kind):
     return path
 
 
-def until(check, what):
+def until(check, what="it is so"):
     """Asks again and again until the answer is true, and gives it."""
-    waited = threading.Event()
-    for _ in range(PATIENCE * 50):
-        if answer := check():
-            return answer
-        waited.wait(0.02)
-    raise AssertionError(f"it never came about that {what}")
+    deadline = time.monotonic() + PATIENCE
+    while not (answer := check()):
+        assert time.monotonic() < deadline, f"it never came about that {what}"
+        time.sleep(0.002)  # some moments are short
+    return answer
 
 
 @dataclass
@@ -236,9 +241,9 @@ class Server:
         return code
 
 
-def speech_pcm(rate=16000, seconds=0.0, channels=1):
-    """The built-in clip as PCM16 of that rate, and silence after it."""
-    said = subprocess.run(["ffmpeg", "-v", "error", "-i", CLIP, "-ar", str(rate), "-ac", str(channels), "-f", "s16le", "-"], capture_output=True,
+def speech_pcm(rate=16000, seconds=0.0, channels=1, clip=CLIP):
+    """A recording, the built-in clip if none is named, as PCM16 of that rate, and silence after it."""
+    said = subprocess.run(["ffmpeg", "-v", "error", "-i", clip, "-ar", str(rate), "-ac", str(channels), "-f", "s16le", "-"], capture_output=True,
                           check=True).stdout
     return said + bytes(2 * channels * int(rate * seconds))
 

@@ -1,6 +1,6 @@
 """Writes a network as a model file of whisper.cpp: 16-bit floats, to be quantized by the engine's own tool.
 
-usage: python3 -m numbers_model.export CHECKPOINT MODEL [--multilingual]
+usage: python3 -m numbers_model.export CHECKPOINT MODEL
 """
 import struct
 import sys
@@ -58,6 +58,7 @@ def write(net, path):
 
 
 if __name__ == "__main__":
-    trained = n.Network(v.MULTILINGUAL if sys.argv[3:] == ["--multilingual"] else v.ENGLISH)
-    trained.load_state_dict(torch.load(sys.argv[1])["net"])
+    learnt = torch.load(sys.argv[1])["net"]
+    trained = n.Network(next(each for each in (v.ENGLISH, v.MULTILINGUAL) if len(each.used) == len(learnt["decoder.rows"])))
+    trained.load_state_dict(learnt)
     write(trained, sys.argv[2])
