@@ -1,10 +1,13 @@
 """What the measuring scripts share: programs, models, audio, an emptied page cache, tables."""
 
+import contextlib
 import ctypes
+import hashlib
 import mmap
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 SOURCE = Path(__file__).resolve().parents[1]
@@ -42,6 +45,18 @@ def speech_of_length(seconds, folder):
         subprocess.run(["ffmpeg", "-v", "error", "-y", "-stream_loop", "-1", "-i", hotmic_py.CLIP, "-t", str(seconds), "-ar", "16000",
                         "-ac", "1", path], check=True, stdin=subprocess.DEVNULL)
     return path
+
+
+def in_real_time(recordings, rate, size):
+    """Recordings (16-bit mono, `rate` Hz), one after the other, in pieces of `size` bytes; each comes when the next one would be heard."""
+    began = time.monotonic()
+    sent = 0
+    for audio in recordings:
+        for at in range(0, len(audio), size):
+            piece = audio[at:at + size]
+            yield piece
+            sent += len(piece)
+            time.sleep(max(0, began + sent / 2 / rate - time.monotonic()))
 
 
 def files_of(path):
@@ -100,6 +115,49 @@ def cpu_seconds(pid):
     """Processor time a process has used, its ended threads included. The kernel counts in hundredths of a second."""
     fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+@contextlib.contextmanager
+def web_server(folder):
+    """A web server of its own process with a folder's files, and its address. It sends as web servers do, without copying (sendfile)."""
+    program = """
+import http.server, sys
+class Handler(http.server.SimpleHTTPRequestHandler):
+    def copyfile(self, source, target):
+        target.flush()
+        self.connection.sendfile(source)
+server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), lambda *each: Handler(*each, directory=sys.argv[1]))
+print(server.server_port, flush=True)
+server.serve_forever()
+"""
+    process = subprocess.Popen([sys.executable, "-c", program, folder], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    try:
+        yield "http://127.0.0.1:" + process.stdout.readline().strip()
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+
+
+def model_to_pull(folder, megabytes=150):
+    """A file of that size that no engine reads, its digest, and a folder with it."""
+    file = Path(folder) / "web/m/ggml-large.bin"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    digest = hashlib.sha256()
+    with file.open("wb") as out:
+        for _ in range(megabytes):
+            piece = os.urandom(1_000_000)
+            digest.update(piece)
+            out.write(piece)
+    return file, digest.hexdigest()
+
+
+def catalogue_of(folder, url, file, digest):
+    """A catalogue with the model `bench-large` at that address."""
+    path = Path(folder) / "catalogue.toml"
+    path.write_text(f'[bench-large]\nkind = "whisper"\nmemory_mb = 1\n[[bench-large.sources]]\nurl = "{url}/m"\n'
+                    f'files = [{{ name = "{file.name}", size = {file.stat().st_size}, digest = "{digest}" }}]\n')
+    return path
 
 
 def machine():

@@ -9,7 +9,7 @@
 ///   --show         also prints what was heard
 ///   --no-defaults  only hotmic's settings, to try many quickly
 ///   --model PATH   another model than the distribution's
-///   --growing      as an utterance that grows by half a second each time, instead of whole
+///   --growing      as a stream that is fed half a second each time, instead of whole
 ///   --again        the same, but decoded anew each time
 #include <algorithm>
 #include <cstdlib>
@@ -107,8 +107,11 @@ private:
         constexpr std::size_t kStep = hotmic::kSampleRate / 2;
         std::size_t size = 0;
         while (true) {
+            const bool anew = how_ != How::growing;
+            const auto from = anew ? 0 : size;
             size = std::min(size + kStep, audio.size());
-            auto heard = must(recognizer_->transcribe(audio.first(size), {.growing = how_ == How::growing}, {}, {}));
+            const hotmic::StreamStep step{.stream = anew ? 0U : 1U, .from = from};
+            auto heard = must(recognizer_->transcribe(audio.subspan(from, size - from), {.step = step}, {}, {}));
             if (size == audio.size()) return heard.text;
         }
     }

@@ -33,29 +33,20 @@ import time
 from pathlib import Path
 
 import common
-import hotmic_py
 from hotmic_py import NEW_VOICES, NUMBERS, PATIENCE, SOURCE, SPEECH, Messages, Server, speech_pcm
+from peers import errors
 
 sys.path.insert(0, str(SOURCE / "models/numbers"))
 from numbers_model import sentences  # noqa: E402
 
 RATE = 16000
 GAP = 1.0
+SILENCE = bytes(2 * int(RATE * GAP))
 LEVELS = ["NORMAL", "WARNING", "DEGRADE", "EMERGENCY"]
 
 
 def words_of(text):
     return re.findall(r"[a-z']+", text.lower())
-
-
-def edits(reference, heard):
-    """Word edit distance."""
-    row = list(range(len(heard) + 1))
-    for i, word in enumerate(reference, 1):
-        last, row[0] = row[0], i
-        for j, other in enumerate(heard, 1):
-            last, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, last + (word != other))
-    return row[-1]
 
 
 class Clip:
@@ -102,13 +93,8 @@ class Player(threading.Thread):
             listening = threading.Thread(target=self.listen, args=(socket, heard))
             listening.start()
             began = time.monotonic()
-            sent = 0
-            for clip in self.playlist:
-                audio = clip.pcm + bytes(2 * int(RATE * GAP))
-                for at in range(0, len(audio), 3200):
-                    socket.send(b"EP\x01\x01" + audio[at:at + 3200])
-                    sent += len(audio[at:at + 3200])
-                    time.sleep(max(0, began + sent / 2 / RATE - time.monotonic()))
+            for piece in common.in_real_time((clip.pcm + SILENCE for clip in self.playlist), RATE, 3200):
+                socket.send(b"EP\x01\x01" + piece)
             # Within 8 s of stop the protocol ends, whatever is missing: what is late would be counted as not heard.
             self.over = time.monotonic()
             self.caught_up.wait(PATIENCE)
@@ -198,8 +184,8 @@ def measure(engine, streams, seconds, every):
             player.join()
         used = sum(common.cpu_seconds(pid) for pid in processes) - used
     reference = sum(len(clip.reference) for player in players for clip in player.playlist)
-    live = sum(edits([word for clip in player.playlist for word in clip.reference], player.finals) for player in players)
-    batch = sum(edits(clip.reference, [word for word, _ in clip.batch]) for player in players for clip in player.playlist)
+    live = sum(errors([word for clip in player.playlist for word in clip.reference], player.finals) for player in players)
+    batch = sum(errors(clip.reference, [word for word, _ in clip.batch]) for player in players for clip in player.playlist)
     first = [value for player in players for value in player.first]
     last = [value for player in players for value in player.last]
     return {"engine": engine, "streams": streams, "partial_p50": statistics.median(first), "partial_p95": percentile(first, 0.95),

@@ -8,6 +8,7 @@ For each engine, one server and so many clients that ask without a pause for the
   quiet    nothing else happens
   swaps    the model is swapped again and again between two settings of itself, the new one made ready beside the old one
   beside   another model is loaded, warmed up and unloaded again and again
+  pulls    a model of 150 MB is downloaded by the server from this machine and removed again and again
 
 A table: requests, failures (anything but the text of a model that was READY), latency at the median and the 99th percentile, and the
 latter ÷ the quiet one. `fake` answers after 20 ms of sleep, so its figures are what the server adds; the others compete with
@@ -16,6 +17,7 @@ the load and warmup of the second model for the processor.
 
 import argparse
 import json
+import shutil
 import statistics
 import tempfile
 import threading
@@ -70,8 +72,8 @@ def load(server, clients, meanwhile):
     return latencies, failures, done
 
 
-def measure(engine, options, home):
-    (home / "hotmic.toml").write_text(CONFIG[engine])
+def measure(engine, options, home, catalogue):
+    (home / "hotmic.toml").write_text(f'catalogue = "{catalogue}"\n' + CONFIG[engine])
     name = "hotmic-faults" if engine == "fake" else "hotmic"
 
     def swaps(server):
@@ -87,14 +89,23 @@ def measure(engine, options, home):
             count += 1
         return count
 
+    def pulls(server):
+        count, end = 0, time.monotonic() + options.seconds
+        while time.monotonic() < end:
+            ended(server, post(server, "/admin/models/pull", {"model": "bench-large"}))
+            for model in (home / ".local/share/hotmic/models").glob("bench-large-*"):
+                shutil.rmtree(model)
+            count += 1
+        return count
+
     def quiet(server):
         time.sleep(options.seconds)
         return 0
 
     rows, usual = [], None
-    with Server("--log-level", "error", home=home, name=name) as server:
+    with Server("--log-level", "error", home=home, name=name, env={"no_proxy": "127.0.0.1"}) as server:
         server.wait_ready()
-        for kind, what in (("quiet", quiet), ("swaps", swaps), ("beside", beside)):
+        for kind, what in (("quiet", quiet), ("swaps", swaps), ("beside", beside), ("pulls", pulls)):
             latencies, failures, done = load(server, options.clients, lambda: what(server))
             p99 = statistics.quantiles(latencies, n=100)[98]
             usual = usual or p99
@@ -108,15 +119,20 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--swaps", type=int, default=50)
     parser.add_argument("--clients", type=int, default=16)
-    parser.add_argument("--seconds", type=float, default=15, help="of the quiet time, and of loading beside (15)")
+    parser.add_argument("--seconds", type=float, default=15, help="of the quiet time, of loading beside and of pulls (15)")
     parser.add_argument("--engine", nargs="+", default=list(CONFIG), choices=list(CONFIG))
     parser.add_argument("--bin", help="folder of the programs (the newest build's)")
     options = parser.parse_args()
     common.use_programs(options.bin)
     rows = []
-    for engine in options.engine:
-        with tempfile.TemporaryDirectory(prefix="hotmic-bench-") as folder:
-            rows += measure(engine, options, Path(folder))
+    with tempfile.TemporaryDirectory(prefix="hotmic-bench-") as folder:
+        file, digest = common.model_to_pull(folder)
+        with common.web_server(Path(folder) / "web") as url:
+            catalogue = common.catalogue_of(folder, url, file, digest)
+            for engine in options.engine:
+                home = Path(folder) / engine
+                home.mkdir()
+                rows += measure(engine, options, home, catalogue)
     print(f"{common.machine()}; {options.clients} clients\n")
     print(common.markdown(["engine", "meanwhile", "times", "requests", "failed", "p50, ms", "p99, ms", "÷ quiet"], rows))
 

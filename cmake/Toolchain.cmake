@@ -13,14 +13,19 @@ if(HOTMIC_SANITIZE)
   # GCC's flow warnings misfire on instrumented code; the other presets keep them.
   target_compile_options(hotmic_flags INTERFACE -Wno-maybe-uninitialized -Wno-tsan)
   # Every executable carries the sanitizers' options and the paths of the suppressions.
-  set(sanitizer_options ${CMAKE_SOURCE_DIR}/dev/sanitizers/options.cpp)
-  target_sources(hotmic_flags INTERFACE $<$<STREQUAL:$<TARGET_PROPERTY:TYPE>,EXECUTABLE>:${sanitizer_options}>)
-  target_compile_definitions(hotmic_flags INTERFACE HOTMIC_SANITIZERS_DIR="${CMAKE_SOURCE_DIR}/dev/sanitizers")
+  add_library(hotmic_sanitizer_options OBJECT ${CMAKE_SOURCE_DIR}/dev/sanitizers/options.cpp)
+  target_compile_features(hotmic_sanitizer_options PRIVATE cxx_std_23)
+  target_compile_definitions(hotmic_sanitizer_options PRIVATE
+                             HOTMIC_SANITIZERS_DIR="${CMAKE_SOURCE_DIR}/dev/sanitizers")
+  target_sources(
+    hotmic_flags
+    INTERFACE $<$<STREQUAL:$<TARGET_PROPERTY:TYPE>,EXECUTABLE>:$<TARGET_OBJECTS:hotmic_sanitizer_options>>)
 endif()
 
 find_program(CCACHE ccache)
 if(CCACHE)
-  set(CMAKE_CXX_COMPILER_LAUNCHER ${CCACHE})
+  # Checkouts share what they compile: their paths are not part of the key.
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env CCACHE_BASEDIR=${CMAKE_SOURCE_DIR} CCACHE_NOHASHDIR=1 ${CCACHE})
 endif()
 find_program(MOLD mold)
 if(MOLD)

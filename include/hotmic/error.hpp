@@ -24,18 +24,29 @@ enum class ErrorCode : std::uint8_t {
     not_found,
     method_not_allowed,
     model_not_found,
+    headers_too_large,
+    client_too_slow,     ///< a request did not come in time
+    host_not_allowed,    ///< the request is for another server, or says so to get in
+    origin_not_allowed,  ///< a page of another origin asks
+    upgrade_required,    ///< the path is a WebSocket
+    expectation_failed,
+    server_busy,  ///< no room: too many connections, or too many bytes held for clients
     // The audio.
     audio_undecodable,
     audio_no_track,
     audio_empty,
     audio_too_long,
     audio_invalid_samples,
+    audio_too_costly,
+    decoder_crashed,      ///< the process that decoded it died of it, or had to be ended
+    decoder_unavailable,  ///< there is no process to decode it
     // Readiness and admission.
     model_not_loaded,  ///< not loaded yet: nothing was asked for, or the load is still running
     model_unloaded,    ///< no longer loaded: it was, and has been given back
     model_failed,      ///< the load or warmup failed; the cause says how
     queue_full,
     queue_timeout,
+    stream_lost,  ///< the engine does not have what a stream said before
     request_timeout,
     cancelled,
     shutting_down,
@@ -55,23 +66,30 @@ enum class ErrorCode : std::uint8_t {
     load_stalled,
     load_failed,
     load_cancelled,
-    superseded,  ///< a newer swap took its place
+    superseded,        ///< a newer swap took its place
+    download_failed,   ///< no source could be reached, or none gave all of it
+    download_refused,  ///< every source says no
+    disk_full,
+    offline,  ///< it is not here, and nothing may be downloaded
     worker_start_failed,
     worker_crashed,
     // Warming up.
     warmup_failed,
     warmup_timeout,
     too_slow,
+    disqualified,  ///< what it computes on does not repeat itself, or does not hear what was said
     // Serving and unloading.
     inference_failed,
     model_lost,
-    worker_hung,  ///< it neither answers nor ends
-    unhealthy,    ///< its canary inferences fail or have become slow
-    crash_loop,   ///< it died too often; nothing is tried until its file changes or an operator asks
+    poison_request,  ///< the model died twice while it worked on this request: its like is refused for a while
+    worker_hung,     ///< it neither answers nor ends
+    unhealthy,       ///< its canary inferences fail or have become slow
+    crash_loop,      ///< it died too often: it is tried again after ever longer pauses, or when an operator asks
     unload_timeout,
     // Everything else.
     config_invalid,
     address_in_use,
+    sandbox_unavailable,  ///< the kernel does not give what `sandbox` requires
     io_error,
     internal,
 };

@@ -3,8 +3,10 @@
 ///   push ─▶ voice detector ─▶ utterance ─▶ decoded again and again while it is spoken ─▶ partials, words stable by
 ///           agreement ─▶ decoded once more when it has ended ─▶ final
 ///
-/// An engine that can go on where it was (Capabilities::incremental) also does, on a slot that nobody else needs, and
-/// adds the newest words to partials. Audio that is final is never decoded again.
+/// So it is with engines that hear audio whole. One whose streams are exact (Capabilities::exact_streams) is fed each
+/// sample once instead, as it comes: what a step settles is stable at once, and the last step is the final. Where
+/// streams are not exact, they add the newest words to partials, on a slot that nobody else needs. Audio that is final
+/// is never decoded again.
 ///
 /// Decodes of all streams and the requests for files share the model's slots by one rule: whose answer is wanted first
 /// goes first (Request::wanted_by). When decodes begin too late, streams go without, level by level
@@ -20,7 +22,7 @@
 #include <string>
 #include <vector>
 
-#include "hotmic/model_manager.hpp"
+#include "hotmic/lease.hpp"
 #include "hotmic/voice.hpp"
 
 namespace hotmic {
@@ -97,7 +99,7 @@ class LiveStream {
 public:
     class Impl;
     /// Between two decodes of an utterance that is still spoken, at least.
-    static constexpr double kPartialSeconds = 0.5;
+    static constexpr double kPartialSeconds = 0.2;
 
     explicit LiveStream(std::shared_ptr<Impl> impl);
     ~LiveStream();

@@ -15,6 +15,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
@@ -41,8 +42,11 @@ struct ModelSpec {
     int threads = 0;               ///< threads per slot; 0: the provider's default for this machine
     std::string backend = "auto";  ///< "auto", "cpu", "gpu", or a device name of the engine
     bool flash_attention = true;
-    int max_best_of = 5;    ///< most candidates a request may sample; warmed, so that it costs nothing later
-    int max_beam_size = 5;  ///< widest beam a request may ask for; warmed likewise
+    int max_best_of = 5;     ///< most candidates a request may sample; warmed, so that it costs nothing later
+    int max_beam_size = 5;   ///< widest beam a request may ask for; warmed likewise
+    std::string quantize{};  ///< how an engine that can holds the weights: "int8", "none"; empty: its default
+    /// Letters of the text, for models that know one case only: "lower", "upper"; empty: as the model writes them.
+    std::string text_case{};
 
     friend bool operator==(const ModelSpec&, const ModelSpec&) = default;
 };
@@ -54,10 +58,15 @@ struct Availability {
     std::string reason{};                ///< when not available
     std::string remedy{};                ///< a command or step
     std::vector<std::string> devices{};  ///< what it can compute on, e.g. "CPU (sapphirerapids)"
+    bool gpu = false;                    ///< one of them is a GPU
 };
 
 struct Capabilities {
-    bool incremental = false;  ///< goes on where it was as an utterance grows (TranscribeOptions::growing)
+    bool streaming = false;  ///< takes streams further step by step, each sample heard once (StreamStep)
+    /// A stream hears what the whole audio at once would be heard as: its last step is final, and no step takes back
+    /// what an earlier one settled. Where not, live text is heard in windows, and streams only add the newest words.
+    bool exact_streams = false;
+    bool hotwords = false;  ///< raises what a request names (TranscribeOptions::hotwords)
     bool word_timestamps = false;
     bool language_detection = false;
     bool translate = false;
@@ -97,6 +106,9 @@ public:
         std::uint64_t done_bytes = 0;
         std::uint64_t total_bytes = 0;  ///< 0: not known yet
         std::uint64_t beats = 0;        ///< grows with every report; unchanged for `stall_timeout` means a hang
+        bool downloading = false;       ///< the bytes are those of a download
+        /// Of the download, as it goes.
+        double bytes_per_second = 0;
     };
 
     /// `instance` is the id of the load under way: engines put it into their log lines.
@@ -108,12 +120,34 @@ public:
         total_.store(total_bytes, std::memory_order_relaxed);
         beats_.fetch_add(1, std::memory_order_release);
     }
+    /// The same of a download, which comes before anything is read.
+    void report_download(std::uint64_t done_bytes, std::uint64_t total_bytes) noexcept {
+        const auto now = std::chrono::steady_clock::now().time_since_epoch().count();
+        if (!downloading_.exchange(true)) {
+            download_began_.store(now, std::memory_order_relaxed);
+            download_from_.store(done_bytes, std::memory_order_relaxed);
+        }
+        report(done_bytes, total_bytes);
+    }
+    /// It is all here; reading begins.
+    void downloaded() noexcept {
+        downloading_.store(false);
+        report(0, 0);
+    }
     /// A sign of life without bytes (building buffers, opening a slot).
     void beat() noexcept { beats_.fetch_add(1, std::memory_order_release); }
 
     [[nodiscard]] Snapshot snapshot() const noexcept {
         const auto beats = beats_.load(std::memory_order_acquire);
-        return {done_.load(std::memory_order_relaxed), total_.load(std::memory_order_relaxed), beats};
+        Snapshot now{done_.load(std::memory_order_relaxed), total_.load(std::memory_order_relaxed), beats,
+                     downloading_.load()};
+        if (!now.downloading) return now;
+        const std::chrono::duration<double> took = std::chrono::steady_clock::now().time_since_epoch() -
+                                                   std::chrono::steady_clock::duration(download_began_.load());
+        const auto from = download_from_.load(std::memory_order_relaxed);
+        if (now.done_bytes > from && took.count() > 0)
+            now.bytes_per_second = static_cast<double>(now.done_bytes - from) / took.count();
+        return now;
     }
 
 private:
@@ -121,6 +155,9 @@ private:
     std::atomic<std::uint64_t> done_{0};
     std::atomic<std::uint64_t> total_{0};
     std::atomic<std::uint64_t> beats_{0};
+    std::atomic<bool> downloading_{false};
+    std::atomic<std::chrono::steady_clock::rep> download_began_{0};
+    std::atomic<std::uint64_t> download_from_{0};
 };
 
 /// One path through the engine that allocates or compiles on first use, to be taken once per slot during warmup.
@@ -135,14 +172,16 @@ struct ModelInfo {
     std::string provider;
     std::string provider_version;
     std::string name;      ///< e.g. "base.en", "en-us"
-    std::string backend;   ///< what it really computes on
+    std::string backend;   ///< what it really computes on; begins with "CPU" if that is one
     std::string sha256{};  ///< of the file as it was read; empty where the model is a folder
     std::uint64_t size_bytes = 0;
     int slots = 1;
     int threads = 1;                         ///< per slot
+    double step_seconds = 0;                 ///< of audio that a stream's step hears at once; 0: no such steps
     Capabilities capabilities{};             ///< of this model: languages it knows, translate only if it can
     std::vector<WarmupCase> warmup_cases{};  ///< beyond the plain request
     std::vector<double> warmup_lengths{};    ///< seconds of audio, smallest first: one per shape the engine builds
+    std::map<std::string, std::string> details{};  ///< what was found out while loading, for people
 };
 
 /// One slot: the inference state on top of a model.
@@ -150,10 +189,12 @@ class Recognizer {
 public:
     virtual ~Recognizer() = default;
 
-    /// Recognizes `audio` whole. Segments reach `sink` (may be empty) as they become final, then the transcript
-    /// returns. Nothing of an earlier request influences a later one. Empty or very short audio yields an empty
-    /// transcript. Errors: unsupported_language, unsupported_parameter, audio_invalid_samples (NaN or infinite),
-    /// cancelled, inference_failed, model_lost.
+    /// Recognizes `audio` whole, or takes the stream that `options.step` names further by it; which of the model's
+    /// recognizers does that makes no difference, but that one may not have what another heard. Segments reach `sink`
+    /// (may be empty) as they become final, then the transcript returns. Nothing of an earlier request influences a
+    /// later one, other steps of its stream apart. Empty or very short audio yields an empty transcript. Errors:
+    /// unsupported_language, unsupported_parameter, audio_invalid_samples (NaN or infinite), stream_lost, cancelled,
+    /// inference_failed, model_lost.
     [[nodiscard]] virtual Result<Transcript> transcribe(AudioView audio, const TranscribeOptions& options,
                                                         const SegmentSink& sink, std::stop_token stop) = 0;
 };
@@ -205,6 +246,10 @@ public:
     /// Memory the model will need. Errors as `inspect`.
     [[nodiscard]] virtual Result<ResourceEstimate> estimate(const ModelSpec& spec) const = 0;
 
+    /// What has to happen before the model can be looked at and takes no turn from other loads: a download. Blocks its
+    /// thread, reports and stops as `load` does. Called before each load; nothing to do costs nothing.
+    [[nodiscard]] virtual Result<void> prepare(const ModelSpec&, LoadProgress&, std::stop_token) { return {}; }
+
     [[nodiscard]] virtual Result<std::unique_ptr<Model>> load(const ModelSpec& spec, LoadProgress& progress,
                                                               std::stop_token stop) = 0;
 };
@@ -223,7 +268,7 @@ private:
     std::vector<std::shared_ptr<Provider>> providers_;
 };
 
-/// The engines compiled in: whisper_cpp, pocketsphinx.
+/// The engines compiled in: onnx, whisper_cpp, pocketsphinx.
 [[nodiscard]] ProviderRegistry builtin_providers();
 
 }  // namespace hotmic

@@ -20,7 +20,8 @@ struct ModelPlan {
     ModelSpec spec{};
     std::shared_ptr<Provider> provider{};  ///< isolated already, where that is wanted
     LifecycleOptions options{};
-    std::string reason{};  ///< why this provider and model, in words
+    std::string reason{};                     ///< why this provider and model, in words
+    std::vector<Alternative> alternatives{};  ///< see ModelManager
 };
 /// "/models/ggml-base.en.bin", or "pocketsphinx's own".
 [[nodiscard]] std::string describe_model(const ModelSpec& spec);
@@ -32,16 +33,25 @@ enum class SwapStrategy : std::uint8_t {
 };
 [[nodiscard]] std::string_view to_string(SwapStrategy strategy) noexcept;  ///< "auto", "beside", "replace"
 
-/// A load or swap that somebody asked for.
+/// How far a download is.
+struct DownloadProgress {
+    std::uint64_t done_bytes = 0;
+    std::uint64_t total_bytes = 0;  ///< 0: not known
+    double bytes_per_second = 0;    ///< 0: not known yet
+    std::optional<double> eta_seconds{};
+};
+
+/// A load, swap or download that somebody asked for.
 struct Job {
     enum class State : std::uint8_t { running, succeeded, failed, superseded };
     std::string id{};     ///< "job-…"
-    std::string kind{};   ///< "load", "swap", "unload", "warmup", "delete"
-    std::string model{};  ///< the served name
+    std::string kind{};   ///< "load", "swap", "unload", "warmup", "delete", "pull"
+    std::string model{};  ///< the served name; of a pull, the catalogue's
     State state = State::running;
     std::string instance{};  ///< that was, or is being, made ready
     std::string step{};      ///< what is being done, in words: "loading", "warming up", "draining the old model", …
-    std::optional<Error> error{};  ///< why it failed, and what serves now
+    std::optional<DownloadProgress> download{};  ///< of a pull
+    std::optional<Error> error{};                ///< why it failed, and what serves now
     std::chrono::system_clock::time_point began{};
     double duration_ms = 0;  ///< so far, or in all
 };
@@ -83,8 +93,10 @@ public:
     [[nodiscard]] Result<Lease> acquire();
     void when_ready(Deadline deadline, std::function<void(Result<Lease>)> then, std::string lost = {});
     [[nodiscard]] Health health() const;
+    [[nodiscard]] std::uint64_t come_round();
     [[nodiscard]] std::optional<WarmupReport> warmup_report() const;
     [[nodiscard]] std::optional<UnloadReport> last_unload() const;
+    /// Also ends a swap that is being prepared: a model that is to be gone does not come back with its successor.
     [[nodiscard]] Result<UnloadReport> unload(Deadline deadline, std::optional<std::chrono::milliseconds> drain = {});
     /// Also cancels a swap, and refuses later ones with shutting_down.
     [[nodiscard]] Result<UnloadReport> shutdown(Deadline deadline, std::optional<std::chrono::milliseconds> drain = {});

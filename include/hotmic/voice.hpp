@@ -33,6 +33,11 @@ struct Endpointing {
     std::chrono::milliseconds prefix{300};           ///< heard from before the speech begins
     std::chrono::milliseconds silence{500};          ///< ends an utterance
     std::shared_ptr<const VadModel> vad_model = {};  ///< null: WebRTC's detector, which needs none
+    /// An engine whose streams are exact also ends an utterance when it has heard nothing for so long after its last
+    /// word, and forgets the beginning of one in which it has heard no word for so long: where the detector takes noise
+    /// for a voice.
+    std::chrono::milliseconds blank_after_words{1'200};
+    std::chrono::milliseconds blank_without_words{2'400};
 };
 
 }  // namespace hotmic

@@ -41,7 +41,7 @@ struct WarmupOptions {
     std::filesystem::path clip{};      ///< a recording of speech, at most a minute; empty: the built-in one
     std::string clip_text{};           ///< what is said in `clip`; empty: level 1 cannot compare
     std::chrono::milliseconds level2_min_duration{0};
-    int level3_iterations = 5;  ///< per slot, at least
+    int level3_iterations = 3;  ///< rounds, at least
     std::chrono::milliseconds level3_min_duration{0};
     std::chrono::milliseconds budget{
         120'000};  ///< all levels together; level 1 and one inference of level 2 always run
@@ -61,8 +61,18 @@ struct LevelReport {
     double last_ms = 0;
     double real_time_factor = 0;  ///< median of latency ÷ audio length
     double duration_ms = 0;
-    std::optional<bool> converged{};     ///< level 3 only
+    std::optional<bool> converged{};     ///< levels 2 and 3: its last figures agree with each other
     std::vector<std::string> skipped{};  ///< shapes or paths left out, each with its reason
+};
+
+/// How steps of streams went: the built-in clip fed as a microphone would, to models whose streams are exact.
+struct StreamReport {
+    double step_seconds = 0;  ///< of audio in one step
+    int steps = 0;
+    double first_ms = 0;   ///< the very first step
+    double steady_ms = 0;  ///< median of a stream that is alone
+    double p95_ms = 0;     ///< the same, 95th percentile; with level 3, of as many streams at once as there are slots
+    std::string shortfall{};  ///< why streams fall behind the speaker; empty where they do not
 };
 
 struct WarmupReport {
@@ -74,12 +84,13 @@ struct WarmupReport {
         0;  ///< first ÷ steady latency of the same request: what warmup spared the first user; 0: unknown
     double steady_ms = 0;                     ///< steady-state latency of the reference request (the clip as it is)
     double clip_seconds = 0;                  ///< of audio in that request
-    double real_time_factor_p95 = 0;          ///< over the last level that ran
-    double latency_p95_ms = 0;                ///< over the last level that ran
+    double real_time_factor_p95 = 0;          ///< over what was warm of the last level that ran
+    double latency_p95_ms = 0;                ///< likewise
     std::string transcript{};                 ///< what level 1 heard in the clip
     std::optional<double> word_error_rate{};  ///< against the clip's text, where the language covers it
     std::uint64_t resident_before_bytes = 0;  ///< loaded, not yet warm
     std::uint64_t resident_after_bytes = 0;
+    std::optional<StreamReport> streams{};
     std::string budget_note{};  ///< set when the budget ended a level early
     std::string shortfall{};    ///< the target of `ready_if` that was missed, with its figures, where that is tolerated
     std::string slower{};  ///< "2.3 × slower than usual here: …", compared with earlier warmups; empty when it is not
@@ -94,5 +105,10 @@ struct WarmupReport {
 /// than `2·window`: not converged.
 [[nodiscard]] bool has_converged(const std::vector<double>& latencies_ms, std::size_t window = 3,
                                  double tolerance = 0.10);
+
+/// Is there nothing left to warm? The first of a series of equal requests is as fast as the median of at least two
+/// others, or at most `tolerance` slower; or the last three are within `tolerance` of each other; or the series has
+/// converged. What is warm needs no more warming, whether or not the machine is quiet.
+[[nodiscard]] bool has_settled(const std::vector<double>& latencies_ms, double tolerance = 0.10);
 
 }  // namespace hotmic

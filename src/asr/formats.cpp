@@ -7,10 +7,12 @@
 #include <cmath>
 #include <format>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "asr/languages.hpp"
+#include "asr/tokens.hpp"
 #include "text/json.hpp"
 #include "text/utf8.hpp"
 
@@ -61,12 +63,14 @@ struct VerboseSegment {
     double avg_logprob = 0;
     double compression_ratio = 0;
     double no_speech_prob = 0;
+    std::optional<int> channel;  // beyond OpenAI's shape, where channels are heard separately
 };
 
 struct VerboseWord {
     std::string word;
     double start = 0;
     double end = 0;
+    std::optional<int> channel;
 };
 
 struct Verbose {
@@ -76,6 +80,7 @@ struct Verbose {
     std::string text;
     std::optional<std::vector<VerboseSegment>> segments;
     std::optional<std::vector<VerboseWord>> words;
+    std::optional<double> uncovered_seconds;  // beyond OpenAI's shape, for who asks
     Usage usage;
 };
 
@@ -95,22 +100,23 @@ wire::Usage usage_of(const Transcript& transcript) {
     return {"duration", static_cast<std::int64_t>(std::ceil(transcript.duration))};
 }
 
-/// Words stand for tokens, which not every engine has.
-void add_logprobs(const Segment& segment, std::vector<wire::Logprob>& to, bool first_of_all) {
-    for (const auto& word : segment.words) {
-        const auto token = (first_of_all && to.empty() ? "" : " ") + valid_utf8(word.text);
+/// Words stand for tokens, which not every engine has: together they are the text, spaces and all.
+std::vector<wire::Logprob> logprobs_in(std::string_view text, std::span<const Word> words) {
+    std::vector<wire::Logprob> all;
+    for (auto& [token, probability] : tokens_of(text, words)) {
         wire::Logprob logprob{
-            .token = token, .bytes = {}, .logprob = std::log(std::clamp(word.probability, 1e-9, 1.0))};
-        for (const char c : token) logprob.bytes.push_back(static_cast<unsigned char>(c));
-        to.push_back(std::move(logprob));
+            .token = std::move(token), .bytes = {}, .logprob = std::log(std::clamp(probability, 1e-9, 1.0))};
+        for (const char c : logprob.token) logprob.bytes.push_back(static_cast<unsigned char>(c));
+        all.push_back(std::move(logprob));
     }
+    return all;
 }
 
 wire::Logprobs logprobs_of(const Transcript& transcript, const RenderOptions& options) {
     if (!options.logprobs) return {};
-    std::vector<wire::Logprob> all;
-    for (const auto& segment : transcript.segments) add_logprobs(segment, all, true);
-    return all;
+    std::vector<Word> words;
+    for (const auto& segment : transcript.segments) words.append_range(segment.words);
+    return logprobs_in(valid_utf8(trimmed(transcript.text)), words);
 }
 
 /// 00:01:02,345 (SRT) or 00:01:02.345 (WebVTT).
@@ -118,18 +124,6 @@ std::string timestamp(double seconds, char separator) {
     const auto ms = std::llround(std::max(0.0, seconds) * 1000);
     return std::format("{:02}:{:02}:{:02}{}{:03}", ms / 3'600'000, ms / 60'000 % 60, ms / 1000 % 60, separator,
                        ms % 1000);
-}
-
-/// A cue's text must not hold an empty line, which would end the cue.
-std::string cue_text(const Segment& segment) {
-    std::string text;
-    for (const char c : trimmed(segment.text)) {
-        if (c == '\n' || c == '\r')
-            text += text.ends_with(' ') ? "" : " ";
-        else
-            text += c;
-    }
-    return valid_utf8(text);
 }
 
 std::string vtt_escaped(std::string_view text) {
@@ -152,44 +146,47 @@ std::string vtt_escaped(std::string_view text) {
     return escaped;
 }
 
-/// A cue that is shown for no time is shown to nobody (and WebVTT wants an end after the start).
-double cue_end(const Segment& segment) {
-    constexpr double kShortest = 0.001;
-    return std::max(segment.end, std::max(0.0, segment.start) + kShortest);
+std::vector<Cue> cues_of(const Transcript& transcript, const CueLimits& limits) {
+    std::vector<Cue> cues;
+    for (const auto& segment : transcript.segments) cues.append_range(cues_of(segment, limits));
+    std::ranges::stable_sort(cues, {}, &Cue::start);  // on several channels people talk at once
+    return cues;
 }
 
-std::string srt(const Transcript& transcript) {
+std::string srt(const Transcript& transcript, const CueLimits& limits) {
     std::string out;
     int number = 0;
-    for (const auto& segment : transcript.segments) {
-        const auto text = cue_text(segment);
-        if (text.empty()) continue;
-        out += std::format("{}\n{} --> {}\n{}\n\n", ++number, timestamp(segment.start, ','),
-                           timestamp(cue_end(segment), ','), text);
+    for (const auto& cue : cues_of(transcript, limits)) {
+        out += std::format("{}\n{} --> {}\n", ++number, timestamp(cue.start, ','), timestamp(cue.end, ','));
+        for (const auto& line : cue.lines) out += line + '\n';
+        out += '\n';
     }
     return out;
 }
 
-std::string vtt(const Transcript& transcript) {
+std::string vtt(const Transcript& transcript, const CueLimits& limits) {
     std::string out = "WEBVTT\n\n";
-    for (const auto& segment : transcript.segments) {
-        const auto text = cue_text(segment);
-        if (text.empty()) continue;
-        out += std::format("{} --> {}\n{}\n\n", timestamp(segment.start, '.'), timestamp(cue_end(segment), '.'),
-                           vtt_escaped(text));
+    for (const auto& cue : cues_of(transcript, limits)) {
+        out += std::format("{} --> {}\n", timestamp(cue.start, '.'), timestamp(cue.end, '.'));
+        for (const auto& line : cue.lines) out += vtt_escaped(line) + '\n';
+        out += '\n';
     }
     return out;
 }
 
 wire::Verbose verbose(const Transcript& transcript, const RenderOptions& options) {
     const bool translated = options.task == Task::translate;
-    wire::Verbose out{.task = translated ? "translate" : "transcribe",
-                      .language = std::string(translated ? "english" : language_name(transcript.language)),
-                      .duration = transcript.duration,
-                      .text = valid_utf8(trimmed(transcript.text)),
-                      .segments = {},
-                      .words = {},
-                      .usage = usage_of(transcript)};
+    wire::Verbose out{
+        .task = translated ? "translate" : "transcribe",
+        .language = std::string(translated                    ? "english"
+                                : transcript.language.empty() ? "unknown"
+                                                              : language_name(transcript.language)),
+        .duration = transcript.duration,
+        .text = valid_utf8(trimmed(transcript.text)),
+        .segments = {},
+        .words = {},
+        .uncovered_seconds = options.uncovered ? std::optional(transcript.uncovered_seconds) : std::nullopt,
+        .usage = usage_of(transcript)};
     if (options.segments) {
         auto& segments = out.segments.emplace();
         for (const auto& segment : transcript.segments) {
@@ -202,14 +199,19 @@ wire::Verbose verbose(const Transcript& transcript, const RenderOptions& options
                                 .temperature = segment.temperature,
                                 .avg_logprob = segment.avg_logprob,
                                 .compression_ratio = compression_ratio(segment.text),
-                                .no_speech_prob = segment.no_speech_prob});
+                                .no_speech_prob = segment.no_speech_prob,
+                                .channel = segment.channel});
         }
     }
     if (options.words) {
         auto& words = out.words.emplace();
         for (const auto& segment : transcript.segments) {
-            for (const auto& word : segment.words) words.push_back({valid_utf8(word.text), word.start, word.end});
+            for (const auto& word : segment.words)
+                words.push_back({valid_utf8(word.text), word.start, word.end, segment.channel});
         }
+        const bool apart =
+            std::ranges::any_of(transcript.segments, [](const auto& each) { return each.channel.has_value(); });
+        if (apart) std::ranges::stable_sort(words, {}, &wire::VerboseWord::start);  // people talk at once
     }
     return out;
 }
@@ -249,9 +251,9 @@ std::string render(const Transcript& transcript, ResponseFormat format, const Re
         case ResponseFormat::text:
             return valid_utf8(trimmed(transcript.text)) + "\n";
         case ResponseFormat::srt:
-            return srt(transcript);
+            return srt(transcript, options.cues);
         case ResponseFormat::vtt:
-            return vtt(transcript);
+            return vtt(transcript, options.cues);
         case ResponseFormat::verbose_json:
             return to_json(verbose(transcript, options));
     }
@@ -266,7 +268,7 @@ std::string TranscriptEvents::delta(const Segment& segment) {
     const auto is_ascii = [](char c) { return static_cast<unsigned char>(c) < 0x80; };
     const bool spaced = last_ != 0 && (segment.text.starts_with(' ') || (is_ascii(last_) && is_ascii(text.front())));
     wire::Delta event{.delta = (spaced ? " " : "") + text, .logprobs = {}};
-    if (options_.logprobs) add_logprobs(segment, event.logprobs.emplace(), last_ == 0);
+    if (options_.logprobs) event.logprobs = logprobs_in(event.delta, segment.words);
     last_ = text.back();
     return to_json(event);
 }

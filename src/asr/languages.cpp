@@ -72,6 +72,10 @@ std::string_view language_name(std::string_view code) noexcept {
     return found == kLanguages.end() ? code : found->name;
 }
 
+std::string_view language_code_at(std::size_t index) noexcept {
+    return index < kLanguages.size() ? kLanguages[index].code : std::string_view{};
+}
+
 std::optional<std::string_view> language_code(std::string_view code_or_name) noexcept {
     for (const auto& language : kLanguages) {
         if (same(language.code, code_or_name) || same(language.name, code_or_name)) return language.code;
@@ -80,6 +84,25 @@ std::optional<std::string_view> language_code(std::string_view code_or_name) noe
         if (same(alias.name, code_or_name)) return alias.code;
     }
     return std::nullopt;
+}
+
+std::optional<std::string_view> language_of_locale(std::string_view locale) noexcept {
+    if (const auto code = language_code(locale)) return code;
+    constexpr std::string_view kSeparators = "-_.@";
+    const auto end = locale.find_first_of(kSeparators);
+    if (end == locale.npos) return std::nullopt;
+    // A language within a larger one has a code of its own, of three letters; a script has four, a country two.
+    auto next = locale.substr(end + 1);
+    next = next.substr(0, next.find_first_of(kSeparators));
+    if (next.size() == 3) {
+        if (const auto code = language_code(next)) return code;
+    }
+    return language_code(locale.substr(0, end));
+}
+
+std::string asked_language(const std::string& named) {
+    const auto code = language_of_locale(named);
+    return code ? std::string(*code) : named;
 }
 
 bool has_spaces(std::string_view code) noexcept {

@@ -1,9 +1,14 @@
 #include "asr/long_audio.hpp"
 
+#include <spdlog/spdlog.h>
+
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <utility>
 
+#include "asr/channels.hpp"
+#include "asr/credible.hpp"
 #include "asr/languages.hpp"
 
 namespace hotmic {
@@ -17,6 +22,16 @@ void shift(Segment& segment, double seconds) {
         word.end += seconds;
     }
 }
+
+/// A guess that is less sure, or from less audio, is not kept.
+constexpr double kSureLanguage = 0.5;
+constexpr std::size_t kEnoughForLanguage = 2 * kSampleRate;
+/// A pause after which somebody else may speak, another language.
+constexpr std::size_t kNewSpeaker = 2 * kSampleRate;
+/// Stretches that are heard again in one window.
+constexpr int kMostAgain = 6;
+/// Heard around such a stretch.
+constexpr std::size_t kAround = kSampleRate / 5;
 
 void append_text(std::string& text, const std::string& more, std::string_view language) {
     if (!text.empty() && !more.empty() && has_spaces(language)) text += ' ';
@@ -53,9 +68,14 @@ private:
 
 }  // namespace
 
+bool is_sure_of_language(const Transcript& heard, std::size_t samples) {
+    return heard.language_probability == 0 ||
+           (heard.language_probability >= kSureLanguage && samples >= kEnoughForLanguage);
+}
+
 Result<std::size_t> CountingSource::read(std::span<float> out) {
     auto got = inner_.read(out);
-    if (got) samples_ += *got;
+    if (got) samples_.fetch_add(*got, std::memory_order_relaxed);
     return got;
 }
 
@@ -92,63 +112,258 @@ LongTranscription::LongTranscription(AudioSource& source, TranscribeOptions opti
     : source_(source),
       options_(std::move(options)),
       sink_(std::move(sink)),
-      cutter_(cutter ? std::move(cutter) : make_pause_cutter()) {}
-
-Result<bool> LongTranscription::step(Recognizer& recognizer, const std::stop_token& stop) {
-    if (stop.stop_requested()) return fail(ErrorCode::cancelled, "the request was cancelled");
-    auto window = std::exchange(next_, {});
-    if (!std::exchange(begun_, true)) {
-        auto first = cutter_->next(source_, stop);
-        if (!first) return std::unexpected(std::move(first).error());
-        window = *std::move(first);
-        if (source_.samples() == 0) {
-            return fail(ErrorCode::audio_empty, "the audio has no samples", "send a recording that is longer than 0 s",
-                        "file");
-        }
-    }
-    if (!window) return true;
-    if (auto heard = recognize(*window, recognizer, stop); !heard) return std::unexpected(std::move(heard).error());
-    // Read here, so that nobody waits for a slot only to learn that there was nothing left.
-    auto next = cutter_->next(source_, stop);
-    if (!next) return std::unexpected(std::move(next).error());
-    next_ = *std::move(next);
-    return !next_;
+      cutter_(cutter ? std::move(cutter) : make_pause_cutter()),
+      map_(dynamic_cast<const SpeechMap*>(cutter_.get())) {
+    if (options_.language == "auto") options_.language.clear();
+    if (options_.language.empty() && options_.languages.size() == 1) options_.language = options_.languages.front();
+    detects_ = options_.language.empty();
 }
 
-Result<void> LongTranscription::recognize(const AudioWindow& window, Recognizer& recognizer,
-                                          const std::stop_token& stop) {
-    const double offset = seconds_of(window.start);
-    const auto shifted_sink = [&](const Segment& segment) {
-        Segment shifted = segment;
-        shift(shifted, offset);
-        sink_(shifted);
-    };
-    auto part =
-        recognizer.transcribe(window.samples, options_, sink_ ? SegmentSink(shifted_sink) : SegmentSink{}, stop);
-    if (!part) return std::unexpected(std::move(part).error());
-    append(*std::move(part), offset);
-    done_ = window.start + window.samples.size();
+Result<bool> LongTranscription::step(Recognizer& recognizer, const std::stop_token& stop) {
+    if (options_.step.stream != 0) return take_step(recognizer, stop);
+    std::unique_lock lock(mutex_);
+    bool mine = false;  // has been recognized
+    while (true) {
+        if (!mine && stop.stop_requested() && !error_)
+            error_ = Error{ErrorCode::cancelled, "the request was cancelled"};
+        // Read here, so that nobody waits for a slot only to learn that there was nothing left.
+        if (!error_)
+            if (auto read = read_next(stop); !read) error_ = std::move(read).error();
+        const bool others = taken_ > appended_ + parts_.size();
+        if (error_) {
+            update_wants_help();  // nobody is to look for a window again and again meanwhile
+            if (!others) return std::unexpected(*error_);
+            changed_.wait(lock);
+            continue;
+        }
+        if (!next_ && !others) return true;
+        if (mine && next_) return false;
+        auto task = take_task();
+        update_wants_help();
+        if (!task) {
+            changed_.wait(lock);
+            continue;
+        }
+        lock.unlock();
+        auto part = recognize(*task, recognizer, stop);
+        lock.lock();
+        put(*task, std::move(part));
+        mine = true;
+    }
+}
+
+/// A step of a stream is no recording: it is not cut, and may be empty.
+Result<bool> LongTranscription::take_step(Recognizer& recognizer, const std::stop_token& stop) {
+    const auto audio = read_all(source_);
+    if (!audio) return std::unexpected(audio.error());
+    auto heard = recognizer.transcribe(*audio, options_, sink_, stop);
+    if (!heard) return std::unexpected(std::move(heard).error());
+    whole_ = *std::move(heard);
+    done_ = audio->size();
+    return true;
+}
+
+void LongTranscription::help(Recognizer& recognizer, const std::stop_token& stop) {
+    std::unique_lock lock(mutex_);
+    if (error_ || !begun_) return;
+    if (auto read = read_next(stop); !read) error_ = std::move(read).error();
+    auto task = error_ ? std::nullopt : take_task();
+    update_wants_help();
+    changed_.notify_all();
+    if (!task) return;
+    lock.unlock();
+    auto part = recognize(*task, recognizer, stop);
+    lock.lock();
+    put(*task, std::move(part));
+}
+
+/// Cuts the next window, unless there is one.
+Result<void> LongTranscription::read_next(const std::stop_token& stop) {
+    if (next_ || ended_) return {};
+    auto window = cutter_->next(source_, stop);
+    if (!window) return std::unexpected(std::move(window).error());
+    if (!std::exchange(begun_, true) && source_.samples() == 0) {
+        return fail(ErrorCode::audio_empty, "the audio has no samples", "send a recording that is longer than 0 s",
+                    "file");
+    }
+    next_ = *std::move(window);
+    ended_ = !next_;
+    next_speech_ = next_ && map_ != nullptr ? map_->speech_in_last() : std::vector<SampleRange>{};
     return {};
 }
 
-void LongTranscription::append(Transcript part, double offset) {
-    append_text(whole_.text, part.text, part.language);
-    const bool spoken = !part.segments.empty();
-    for (auto& segment : part.segments) {
+/// After a pause somebody else may speak.
+bool LongTranscription::begins_anew(const AudioWindow& window) const {
+    return detects_ && window.start > taken_end_ + kNewSpeaker && window.samples.size() >= kEnoughForLanguage;
+}
+
+/// What is asked for it does not hang on windows that are not done: in which language, above all.
+bool LongTranscription::may_be_taken() const {
+    return next_ && (!detects_ || detecting_ == 0 || begins_anew(*next_));
+}
+
+std::optional<LongTranscription::Task> LongTranscription::take_task() {
+    if (!may_be_taken()) return std::nullopt;
+    Task task{.index = taken_++,
+              .window = *std::exchange(next_, std::nullopt),
+              .speech = std::exchange(next_speech_, {}),
+              .options = options_};
+    if (detects_ && !begins_anew(task.window)) task.options.language = kept_language_;
+    if (detects_ && task.options.language.empty()) ++detecting_;
+    if (!kept_language_.empty()) task.options.language_before = kept_language_;
+    taken_end_ = task.window.start + task.window.samples.size();
+    // Where speech may be missing between segments, none is told before that is known; and none before its time.
+    task.tells = task.speech.empty() && task.index == appended_;
+    return task;
+}
+
+void LongTranscription::update_wants_help() {
+    wants_help_ = begun_ && !ended_ && !error_ && (!next_ || may_be_taken());
+}
+
+/// Takes what became of a task; tells what has no gap before it.
+void LongTranscription::put(const Task& task, Result<Part> part) {
+    if (part) {
+        parts_.emplace(task.index, *std::move(part));
+    } else {
+        ++appended_;  // nothing will come of it
+        if (!error_) error_ = std::move(part).error();
+    }
+    while (!error_ && parts_.contains(appended_)) append(std::move(parts_.extract(appended_).mapped()));
+    update_wants_help();
+    changed_.notify_all();
+}
+
+Result<LongTranscription::Part> LongTranscription::recognize(const Task& task, Recognizer& recognizer,
+                                                             const std::stop_token& stop) const {
+    const auto& window = task.window;
+    auto heard = hear(window.samples, window.start, task.options, task.tells, recognizer, stop);
+    if (!heard) return std::unexpected(std::move(heard).error());
+    Part part{.transcript = *std::move(heard),
+              .samples = window.samples.size(),
+              .end = window.start + window.samples.size(),
+              .told = task.tells,
+              .detected = detects_ && task.options.language.empty()};
+    if (!task.speech.empty()) {
+        auto lost = cover(task, part.transcript, recognizer, stop);
+        if (!lost) return std::unexpected(std::move(lost).error());
+        part.uncovered = *lost;
+        for (auto& segment : part.transcript.segments) fit_to_speech(segment, task.speech);
+    }
+    return part;
+}
+
+/// What the recognizer makes of a stretch, in time of the recording and without what nobody said.
+Result<Transcript> LongTranscription::hear(AudioView samples, std::size_t start, const TranscribeOptions& options,
+                                           bool tell, Recognizer& recognizer, const std::stop_token& stop) const {
+    const double offset = seconds_of(start);
+    const auto on_segment = [&](const Segment& heard) {
+        Segment segment = heard;
+        if (!keep_speech(segment, options_.tag_audio_events)) return;
         shift(segment, offset);
+        sink_(segment);
+    };
+    auto part = recognizer.transcribe(samples, options, tell && sink_ ? SegmentSink(on_segment) : SegmentSink{}, stop);
+    if (!part) return part;
+    bool changed = false;
+    std::erase_if(part->segments, [&](Segment& segment) {
+        const auto before = segment.text;
+        const bool kept = keep_speech(segment, options_.tag_audio_events);
+        changed = changed || !kept || segment.text != before;
+        shift(segment, offset);
+        return !kept;
+    });
+    if (changed) part->text = text_of(part->segments, part->language);
+    return part;
+}
+
+/// Recognizes speech again that no segment covers. Gives the seconds that are left even then.
+Result<double> LongTranscription::cover(const Task& task, Transcript& part, Recognizer& recognizer,
+                                        const std::stop_token& stop) const {
+    const auto& window = task.window;
+    auto options = task.options;
+    if (detects_) options.language = part.language;
+    std::vector<std::size_t> heard_again;
+    bool changed = false;
+    for (int tries = 0; tries < kMostAgain; ++tries) {
+        const auto gaps = uncovered(task.speech, part.segments);
+        const auto gap = std::ranges::find_if(
+            gaps, [&](const auto& each) { return !std::ranges::contains(heard_again, each.begin); });
+        if (gap == gaps.end()) break;
+        heard_again.push_back(gap->begin);
+        const auto begin = std::max(window.start + kAround, gap->begin) - kAround;
+        const auto end = std::min(window.start + window.samples.size(), gap->end + kAround);
+        const auto stretch = AudioView(window.samples).subspan(begin - window.start, end - begin);
+        auto more = hear(stretch, begin, options, false, recognizer, stop);
+        if (!more) return std::unexpected(std::move(more).error());
+        for (const auto& [event, count] : more->counters) part.counters[event] += count;
+        const auto behind = std::ranges::find_if(
+            part.segments, [&](const Segment& segment) { return segment.start >= seconds_of(gap->begin); });
+        // An engine whose times end early has heard it all the same.
+        const bool known = (behind != part.segments.begin() && is_repetition(std::prev(behind)->text, more->text));
+        if (known) {
+            std::prev(behind)->end = std::max(std::prev(behind)->end, seconds_of(gap->end));
+            continue;
+        }
+        changed = changed || !more->segments.empty();
+        part.segments.insert(behind, std::make_move_iterator(more->segments.begin()),
+                             std::make_move_iterator(more->segments.end()));
+    }
+    if (!heard_again.empty()) part.counters["covered_again"] += static_cast<int>(heard_again.size());
+    if (changed) part.text = text_of(part.segments, part.language);
+    double lost = 0;
+    for (const auto& left : uncovered(task.speech, part.segments)) {
+        for (const auto& spoken : task.speech) {
+            const auto from = std::max(left.begin, spoken.begin);
+            const auto until = std::min(left.end, spoken.end);
+            if (from < until) lost += seconds_of(until - from);
+        }
+    }
+    if (lost > 0) {
+        spdlog::warn("uncovered_s={:.1f} window_start_s={:.1f}: speech for which the model gave no text, twice", lost,
+                     seconds_of(window.start));
+    }
+    return lost;
+}
+
+void LongTranscription::note_language(const Transcript& part, std::size_t samples) {
+    const bool spoken = !part.segments.empty();
+    if (whole_.language.empty()) {
+        whole_.language = part.language;
+        whole_.language_probability = part.language_probability;
+    }
+    if (!spoken || part.language.empty()) return;
+    auto& seconds = languages_[part.language];
+    seconds += seconds_of(samples);
+    // The language of the recording is the one that is spoken for longest.
+    const auto most = std::ranges::max_element(languages_, {}, [](const auto& each) { return each.second; });
+    if (most->first == part.language && (whole_.language != part.language || languages_.size() == 1)) {
+        whole_.language = part.language;
+        if (part.language_probability > 0) whole_.language_probability = part.language_probability;
+    }
+    if (detects_ && is_sure_of_language(part, samples)) kept_language_ = part.language;
+}
+
+void LongTranscription::append(Part part) {
+    auto& transcript = part.transcript;
+    if (part.detected) --detecting_;
+    if (part.detected && transcript.language_probability > 0)
+        whole_.detections.push_back({transcript.language, transcript.language_probability});
+    note_language(transcript, part.samples);
+    append_text(whole_.text, transcript.text, transcript.language);
+    for (const auto& [event, count] : transcript.counters) whole_.counters[event] += count;
+    whole_.uncovered_seconds += part.uncovered;
+    for (auto& segment : transcript.segments) {
+        if (sink_ && !part.told) sink_(segment);
         whole_.segments.push_back(std::move(segment));
     }
-    // The language of the recording is that of its first speech: a window of silence or music says nothing of it.
-    if (language_known_ || (!spoken && !whole_.language.empty())) return;
-    whole_.language = part.language;
-    whole_.language_probability = part.language_probability;
-    if (!spoken || part.language.empty()) return;
-    options_.language = part.language;
-    language_known_ = true;
+    done_ = part.end;
+    ++appended_;
 }
 
 Transcript LongTranscription::take() {
-    whole_.duration = seconds();
+    if (options_.step.stream == 0) whole_.duration = seconds();
+    if (whole_.language.empty()) whole_.language = options_.language;
     return std::move(whole_);
 }
 

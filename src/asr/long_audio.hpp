@@ -1,68 +1,151 @@
 /// The one way every request passes through a recognizer, however long its audio.
 #pragma once
 
+#include <atomic>
+#include <condition_variable>
+#include <map>
 #include <memory>
+#include <mutex>
 #include <optional>
+#include <span>
 #include <stop_token>
+#include <string>
 #include <vector>
 
+#include "asr/coverage.hpp"
 #include "hotmic/provider.hpp"
 
 namespace hotmic {
 
-/// Passes audio on and counts it.
+/// Passes audio on and counts it. `samples` may be asked from any thread.
 class CountingSource final : public AudioSource {
 public:
     explicit CountingSource(AudioSource& inner) : inner_(inner) {}
     Result<std::size_t> read(std::span<float> out) override;
     [[nodiscard]] std::optional<double> duration_hint() const override { return inner_.duration_hint(); }
     [[nodiscard]] std::string damage() const override { return inner_.damage(); }
-    [[nodiscard]] std::size_t samples() const noexcept { return samples_; }
+    [[nodiscard]] std::size_t samples() const noexcept { return samples_.load(std::memory_order_relaxed); }
 
 private:
     AudioSource& inner_;
-    std::size_t samples_ = 0;
+    std::atomic<std::size_t> samples_{0};
+};
+
+/// Whether the language that was detected in so many samples may be kept for what follows: there was enough to hear,
+/// and the engine was sure of it. An engine that tells no probability is not asked for one.
+[[nodiscard]] bool is_sure_of_language(const Transcript& heard, std::size_t samples);
+
+/// What a cutter can be besides: one that knows where in its windows somebody speaks.
+class SpeechMap {
+public:
+    virtual ~SpeechMap() = default;
+    /// Speech in the window that was cut last, in order, on the clock of the recording; empty where that is not known
+    /// well enough to rely on.
+    [[nodiscard]] virtual std::vector<SampleRange> speech_in_last() const = 0;
 };
 
 /// Windows of at most `window_seconds` without gaps. One that is not the last ends in its best pause: the quietest 0.2
 /// s of its last `search_seconds`.
-[[nodiscard]] std::unique_ptr<WindowCutter> make_pause_cutter(double window_seconds = 60, double search_seconds = 20);
+[[nodiscard]] std::unique_ptr<WindowCutter> make_pause_cutter(double window_seconds = 30, double search_seconds = 12);
 
-/// The recognition of one source, window by window, so that memory is bounded by two windows and the transcript. Times
-/// in segments are on the clock of the whole audio. The language detected in the first speech is kept for the rest.
+/// The recognition of one source, window by window, so that memory is bounded by the windows under way and the
+/// transcript. Times in segments are on the clock of the whole audio. A language that was detected for sure is kept
+/// until somebody speaks after a pause of two seconds: then it is detected anew. What an engine writes of sounds is
+/// left out, unless that is asked for.
 ///
-/// Between two windows others may use the recognizer, and each window may have another one.
+/// Where the cutter is a SpeechMap the segments are held against it: speech that none of them covers is recognized
+/// again by itself, and what is left even then is counted and logged; cues begin and end with speech.
+///
+/// One thread owns it and calls `step`; any number of others may `help`, each with a recognizer of its own. However
+/// many do, the windows, what is asked for each of them, and the order in which they are told are the same. Between two
+/// windows others may use a recognizer, and each window may have another one.
 class LongTranscription {
 public:
-    /// `source` must outlive this. `cutter`: null is `make_pause_cutter()`.
+    /// `source` must outlive this. `cutter`: null is `make_pause_cutter()`. `sink` is called by one thread at a time.
     LongTranscription(AudioSource& source, TranscribeOptions options, SegmentSink sink,
                       std::unique_ptr<WindowCutter> cutter = {});
 
-    /// Recognizes the next window. True when it was the last; then `take` has the transcript. Errors end it:
-    /// audio_empty, cancelled, those of AudioSource::read and Recognizer::transcribe.
+    /// Recognizes the next window; where none can be had yet, waits for those of others. True when it was the last and
+    /// nobody has one any more. Errors end it: audio_empty, cancelled, those of AudioSource::read and
+    /// Recognizer::transcribe.
     [[nodiscard]] Result<bool> step(Recognizer& recognizer, const std::stop_token& stop);
 
+    /// Recognizes a window beside the owner's, if there is one. An error is told by `step`.
+    void help(Recognizer& recognizer, const std::stop_token& stop);
+
+    /// There seems to be a window for somebody who helps. Any thread.
+    [[nodiscard]] bool wants_help() const noexcept { return wants_help_; }
+
+    /// After `step` gave true.
     [[nodiscard]] Transcript take();
 
-    /// Of audio read so far.
+    /// Of audio read so far. Any thread.
     [[nodiscard]] double seconds() const noexcept { return seconds_of(source_.samples()); }
 
-    /// Of audio recognized so far: to the end of the last window.
+    /// Of audio recognized so far: to the end of the last window before which none is missing. Any thread.
     [[nodiscard]] double done_seconds() const noexcept { return seconds_of(done_); }
 
 private:
-    Result<void> recognize(const AudioWindow& window, Recognizer& recognizer, const std::stop_token& stop);
-    void append(Transcript part, double offset);
+    /// A window on its way through a recognizer.
+    struct Task {
+        std::size_t index = 0;
+        AudioWindow window;
+        std::vector<SampleRange> speech;  ///< empty: not known
+        TranscribeOptions options;        ///< language is empty: to be detected
+        bool tells = false;               ///< its segments, as they are found
+    };
+    /// What became of it.
+    struct Part {
+        Transcript transcript;
+        std::size_t samples = 0;
+        std::size_t end = 0;  ///< sample
+        double uncovered = 0;
+        bool told = false;
+        bool detected = false;  ///< was asked for the language
+    };
+    [[nodiscard]] Result<bool> take_step(Recognizer& recognizer, const std::stop_token& stop);
+    // With the mutex held.
+    [[nodiscard]] Result<void> read_next(const std::stop_token& stop);
+    [[nodiscard]] std::optional<Task> take_task();
+    [[nodiscard]] bool may_be_taken() const;
+    [[nodiscard]] bool begins_anew(const AudioWindow& window) const;
+    void put(const Task& task, Result<Part> part);
+    void append(Part part);
+    void note_language(const Transcript& part, std::size_t samples);
+    void update_wants_help();
+
+    // Without it.
+    [[nodiscard]] Result<Part> recognize(const Task& task, Recognizer& recognizer, const std::stop_token& stop) const;
+    [[nodiscard]] Result<Transcript> hear(AudioView samples, std::size_t start, const TranscribeOptions& options,
+                                          bool tell, Recognizer& recognizer, const std::stop_token& stop) const;
+    [[nodiscard]] Result<double> cover(const Task& task, Transcript& part, Recognizer& recognizer,
+                                       const std::stop_token& stop) const;
 
     CountingSource source_;
     TranscribeOptions options_;
     const SegmentSink sink_;
     const std::unique_ptr<WindowCutter> cutter_;
-    std::optional<AudioWindow> next_;
+    const SpeechMap* const map_;  // the cutter, if it is one
+    bool detects_;                // the language
+
+    std::mutex mutex_;  // guards what follows
+    std::condition_variable changed_;
+    std::optional<AudioWindow> next_;  // has been cut, and is nobody's yet
+    std::vector<SampleRange> next_speech_;
     bool begun_ = false;
-    std::size_t done_ = 0;  // samples
+    bool ended_ = false;         // the source
+    std::size_t taken_ = 0;      // windows
+    std::size_t appended_ = 0;   // windows
+    std::size_t taken_end_ = 0;  // sample where the window that was taken last ends
+    int detecting_ = 0;          // windows that were asked for their language, and are not appended yet
+    std::map<std::size_t, Part> parts_;
+    std::optional<Error> error_;
     Transcript whole_;
-    bool language_known_ = false;
+    std::string kept_language_;                // detected, and good for what follows
+    std::map<std::string, double> languages_;  // seconds of each
+
+    std::atomic<bool> wants_help_{false};
+    std::atomic<std::size_t> done_{0};  // samples
 };
 
 /// All of it at once. Errors: those of LongTranscription::step.

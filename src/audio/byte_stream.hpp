@@ -1,4 +1,4 @@
-/// Seekable bytes that media is read from: an upload in memory, or a file.
+/// Seekable bytes that media is read from: an upload in memory or on disk, or a file.
 #pragma once
 
 #include <cstddef>
@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "hotmic/error.hpp"
+#include "hotmic/media_bytes.hpp"
 
 namespace hotmic::audio {
 
@@ -24,6 +25,7 @@ public:
 };
 
 [[nodiscard]] std::unique_ptr<ByteStream> stream_of(std::shared_ptr<const std::vector<std::byte>> bytes);
+[[nodiscard]] std::unique_ptr<ByteStream> stream_of(std::shared_ptr<const MediaBytes> bytes);
 /// Errors: io_error.
 [[nodiscard]] Result<std::unique_ptr<ByteStream>> stream_of_file(const std::filesystem::path& path);
 

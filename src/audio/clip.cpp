@@ -50,6 +50,10 @@ std::vector<float> decode(const Clip& clip) {
 
 }  // namespace
 
+DecodeLimits clip_limits() {
+    return {.formats = {.containers = {"flac", "wav"}, .codecs = {"flac", "pcm_s16le"}}};
+}
+
 const Clip& builtin_clip() {
     static const Clip clip = [] {
         const auto bytes = std::as_bytes(std::span(kEncoded));

@@ -19,6 +19,9 @@ struct Clip {
     double seconds = 0;
 };
 
+/// For decoding a clip's `encoded`, whatever formats users may send.
+[[nodiscard]] DecodeLimits clip_limits();
+
 /// The clip in src/audio/clip, compiled in. Made by the script beside it with a speech synthesizer.
 [[nodiscard]] const Clip& builtin_clip();
 

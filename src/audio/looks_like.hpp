@@ -15,7 +15,7 @@ struct Look {
 };
 
 /// Bytes of the front of a file that `looks_like` wants to see.
-inline constexpr std::size_t kLookBytes = 512;
+inline constexpr std::size_t kLookBytes = 4096;
 
 /// What a file with this front looks like; nothing if it could be anything (noise, or damaged media).
 [[nodiscard]] std::optional<Look> looks_like(std::span<const std::uint8_t> front);

@@ -10,13 +10,17 @@ namespace hotmic::audio {
 namespace {
 
 /// Time missing between two frames that counts as lost, in seconds. Less is how coarse containers tell time (unless a
-/// packet was just lost); more is a clock that was set anew, as in streams joined from several.
+/// packet was just lost); more may be a clock that was set anew, as in streams joined from several.
 constexpr double kLeastGap = 0.1;
 constexpr double kMostGap = 60;
 /// A file that ends by more than this before the length it tells has lost something. Encoders pad by less.
 constexpr double kLeastMissing = 0.2;
+/// By how much a timestamp may be over the end that the file tells.
+constexpr double kOverEnd = 1;
 
 }  // namespace
+
+Losses::Losses(const Timeline& timeline) : timeline_(timeline), seconds_per_tick_(av_q2d(timeline.time_base)) {}
 
 void Losses::bad_packet() {
     ++bad_packets_;
@@ -32,11 +36,23 @@ std::size_t Losses::frame(const AVFrame& frame) {
         return 0;
     }
     const double time = static_cast<double>(frame.best_effort_timestamp) * seconds_per_tick_;
-    const double gap = time - next_time_.value_or(time);
+    const bool first = !next_time_;
+    const double gap = time - next_time_.value_or(timeline_.begins.value_or(time));
     next_time_ = time + length;
-    if (!(gap >= least && gap <= kMostGap)) return 0;
-    gap_seconds_ += gap;
+    if (!(gap >= (first ? kLeastGap : least) && believable(gap, time))) return 0;
+    if (!first) gap_seconds_ += gap;
     return static_cast<std::size_t>(gap * kSampleRate);
+}
+
+bool Losses::believable(double gap, double time) const {
+    if (gap <= kMostGap) return true;
+    // A recorder that was paused, or a track that begins late.
+    return !timeline_.clock_may_be_set_anew && time <= timeline_.ends.value_or(time) + kOverEnd;
+}
+
+double Losses::left_until(double latest) const {
+    const double left = latest - next_time_.value_or(latest);
+    return left > 0 && left <= kMostGap ? left : 0;
 }
 
 void Losses::ended(double decoded, std::optional<double> told) {

@@ -9,7 +9,7 @@
 #include "cli/commands.hpp"
 #include "cli/terminal.hpp"
 #include "config/auto.hpp"
-#include "config/suggest.hpp"
+#include "text/suggest.hpp"
 
 namespace hotmic::cli {
 namespace {
@@ -111,7 +111,7 @@ Result<config::Value> value_of(const std::string& name, const std::string& text)
         if (value) return std::move(*value);
         return fail(ErrorCode::config_invalid, std::format("--set {}: {}", name, value.error()), "", name);
     }
-    const auto nearest = config::closest(name, known);
+    const auto nearest = closest(name, known);
     return fail(
         ErrorCode::config_invalid, std::format("--set {}: a model has no such key", name),
         nearest ? std::format("did you mean {}?", *nearest) : "`hotmic config --docs` lists them under [models.*]",

@@ -1,7 +1,5 @@
 #include "cli/admin_client.hpp"
 
-#include <drogon/utils/Utilities.h>
-
 #include <format>
 #include <glaze/glaze.hpp>
 
@@ -32,14 +30,6 @@ using wire::ModelsJson;
 
 constexpr glz::opts kTolerant{.error_on_unknown_keys = false};
 
-/// Text as one part of a path. The library's encoding is that of forms, where a space is a plus.
-std::string encoded(const std::string& text) {
-    std::string part;
-    for (const char c : drogon::utils::urlEncodeComponent(text))
-        part += c == '+' ? std::string("%20") : std::string(1, c);
-    return part;
-}
-
 std::string path_to(const std::string& model, std::string_view action) {
     return std::format("/admin/models/{}/{}", encoded(model), action);
 }
@@ -49,15 +39,9 @@ std::string path_to(const std::string& model, std::string_view action) {
 struct AdminClient::Impl {
     Remote remote;
 
-    Result<std::string> call(drogon::HttpMethod method, const std::string& path, std::string body = {}) {
-        const auto request = drogon::HttpRequest::newHttpRequest();
-        request->setMethod(method);
-        request->addHeader("Accept", "application/json");
-        if (!body.empty()) {
-            request->setContentTypeCode(drogon::CT_APPLICATION_JSON);
-            request->setBody(std::move(body));
-        }
-        return remote.call(request, path);
+    Result<std::string> get(std::string path) { return remote.call({.path = std::move(path)}); }
+    Result<std::string> post(std::string path, std::string json) {
+        return remote.call({.path = std::move(path), .post = true, .json = std::move(json)});
     }
 
     template <class Json>
@@ -86,8 +70,13 @@ Result<AdminClient> AdminClient::make(const AdminFlags& flags) {
     return AdminClient(std::make_unique<Impl>(*std::move(remote)));
 }
 
+Result<RemoteReadiness> AdminClient::readiness() {
+    constexpr int not_ready = 503;
+    return impl_->parse<RemoteReadiness>(impl_->remote.call({.path = "/readyz", .also_good = not_ready}));
+}
+
 Result<std::string> AdminClient::models_json() {
-    return impl_->call(drogon::Get, "/admin/models");
+    return impl_->get("/admin/models");
 }
 
 Result<std::vector<RemoteModel>> AdminClient::models() {
@@ -97,7 +86,7 @@ Result<std::vector<RemoteModel>> AdminClient::models() {
 }
 
 Result<std::vector<RemoteEvent>> AdminClient::events(std::uint64_t after) {
-    auto told = impl_->parse<EventsJson>(impl_->call(drogon::Get, std::format("/admin/events?after={}", after)));
+    auto told = impl_->parse<EventsJson>(impl_->get(std::format("/admin/events?after={}", after)));
     if (!told) return std::unexpected(std::move(told.error()));
     return std::move(told->events);
 }
@@ -105,13 +94,13 @@ Result<std::vector<RemoteEvent>> AdminClient::events(std::uint64_t after) {
 Result<RemoteJob> AdminClient::begin(const std::string& model, const std::string& action,
                                      const std::map<std::string, config::Value>& body) {
     auto text = action == "swap" ? glz::write_json(body).value_or("{}") : std::string{};
-    auto told = impl_->parse<JobJson>(impl_->call(drogon::Post, path_to(model, action), std::move(text)));
+    auto told = impl_->parse<JobJson>(impl_->post(path_to(model, action), std::move(text)));
     if (!told) return std::unexpected(std::move(told.error()));
     return std::move(told->job);
 }
 
 Result<RemoteJob> AdminClient::job(const std::string& id) {
-    auto told = impl_->parse<JobJson>(impl_->call(drogon::Get, "/admin/jobs/" + encoded(id)));
+    auto told = impl_->parse<JobJson>(impl_->get("/admin/jobs/" + encoded(id)));
     if (!told) return std::unexpected(std::move(told.error()));
     return std::move(told->job);
 }

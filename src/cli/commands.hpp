@@ -1,6 +1,7 @@
 /// The commands. Each prints what it has to say and returns the exit code.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -38,9 +39,12 @@ struct TranscribeFlags {
     std::string format = "txt";
     std::string output{};  ///< file or folder; empty: standard output
     TranscribeOptions options{};
-    std::string server{};  ///< URL of one that is to do it; empty: done here
-    std::string key{};     ///< for that server
-    std::string model{};   ///< of that server; empty: its default
+    std::string channels{};               ///< mix, separate; empty: as configured
+    std::optional<int> max_line_width{};  ///< of subtitles; none: as configured
+    std::optional<int> max_line_count{};  ///< of subtitles; none: as configured
+    std::string server{};                 ///< URL of one that is to do it; empty: done here
+    std::string key{};                    ///< for that server
+    std::string model{};                  ///< of that server; empty: its default
 };
 int transcribe(const ConfigFlags& flags, const TranscribeFlags& what, const ProviderRegistry& providers);
 
@@ -60,6 +64,19 @@ int warmup(const ConfigFlags& flags, bool json, const ProviderRegistry& provider
 int inspect(const std::string& path, const std::string& provider, bool json, const ProviderRegistry& providers);
 
 int providers(bool json, const ProviderRegistry& providers);
+
+struct PullFlags {
+    std::string what{};      ///< name, URL, list, rm or verify
+    std::string of{};        ///< for rm and verify: which
+    std::string name{};      ///< of a model that comes by URL
+    std::string sha256{};    ///< of its file
+    std::string wheels{};    ///< folder of wheels to take it out of
+    bool packages = false;   ///< only say which packages have it
+    bool trust_new = false;  ///< take a file that has changed since it first came
+    bool suggest = false;    ///< only say which model suits this machine
+    bool json = false;
+};
+int pull(const ConfigFlags& flags, const PullFlags& what);
 
 struct ConfigCommandFlags {
     bool json = false;
@@ -83,6 +100,8 @@ struct SwapFlags {
 };
 /// `watch`: until it is interrupted; drawn over and over on a terminal, else one line an event.
 int status(const AdminFlags& server, bool watch);
+/// Whether requests are served now; if not, `kServing`. Needs no key.
+int readiness(const AdminFlags& server);
 int models(const AdminFlags& server, bool json);
 int load_model(const AdminFlags& server, const JobFlags& what);
 int unload_model(const AdminFlags& server, const JobFlags& what);

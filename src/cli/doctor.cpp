@@ -14,10 +14,14 @@
 
 #include "audio/clip.hpp"
 #include "cli/commands.hpp"
+#include "cli/plan.hpp"
 #include "cli/terminal.hpp"
+#include "cli/vad_model.hpp"
 #include "config/auto.hpp"
 #include "config/print.hpp"
-#include "hotmic/model_manager.hpp"
+#include "hotmic/memory_broker.hpp"
+#include "system/sandbox.hpp"
+#include "worker/decoders.hpp"
 #include "worker/isolated_provider.hpp"
 
 namespace hotmic::cli {
@@ -56,6 +60,8 @@ public:
         providers();
         media();
         if (loaded_) {
+            sandbox();
+            voice_detector();
             models();
             port();
             open_files();
@@ -98,10 +104,35 @@ private:
 
     void media() {
         const auto& clip = audio::builtin_clip();
-        auto source = open_media(clip.encoded);
+        worker::Decoders decoders(loaded_ ? decoder_options(loaded_->config) : worker::DecoderOptions{});
+        auto source = decoders.open(media_in_memory(clip.encoded), audio::clip_limits(), {});
         auto samples = source ? read_all(**source) : std::unexpected(source.error());
         if (!samples) return bad("media decoding", samples.error());
-        good("media decoding", std::format("the built-in clip decodes to {:.1f} s", seconds_of(samples->size())));
+        good("media decoding", std::format("the built-in clip decodes to {:.1f} s, in a process of its own",
+                                           seconds_of(samples->size())));
+    }
+
+    void sandbox() {
+        const auto mode = confinement_of(loaded_->config).mode;
+        const auto support = system::SandboxSupport::of_kernel();
+        if (const auto enough = system::check(mode, support); !enough) return bad("sandbox", enough.error());
+        if (mode == system::Sandbox::off) {
+            return note("sandbox", "off: workers and decoders may do whatever the server may",
+                        "set sandbox = \"try\", unless a driver does not bear it");
+        }
+        if (const auto lacks = support.lacks(); !lacks.empty())
+            return note("sandbox", "this machine gives " + lacks,
+                        "use a kernel with Landlock and seccomp, and allow both to the container");
+        good("sandbox", std::format("seccomp, and Landlock {}{}", support.landlock_abi,
+                                    support.landlock_abi < 6 ? " (6 guards signals, too)" : ""));
+    }
+
+    void voice_detector() {
+        const auto path = find_vad_model(loaded_->config.server.vad_model, loaded_->config.models_dir);
+        if (path.empty()) return note("voice detector", kNoVadModel, kGetVadModel);
+        const auto loaded = load_vad_model(path);
+        if (!loaded) return bad("voice detector", loaded.error());
+        good("voice detector", path.string() + " tells speech from silence");
     }
 
     void models() {
@@ -120,7 +151,7 @@ private:
                                         std::uint64_t& available) {
         const bool several = loaded_->config.models.size() > 1;
         const auto what = [&](const std::string& word) { return several ? std::format("{} {}", word, name) : word; };
-        auto choice = config::choose(wanted, loaded_->config.models_dir, providers_, available);
+        auto choice = choose_model(wanted, loaded_->config, providers_, available);
         if (!choice) {
             bad(what("model"), choice.error());
             return {};
@@ -133,9 +164,9 @@ private:
         good(what("model"), choice->reason);
         for (const auto& each : choice->passed_over) note(what("model") + " passed over", each, "");
         if (choice->spec.provider == "pocketsphinx" && name == loaded_->model) {
-            note("model quality", "PocketSphinx is the fallback: it mishears far more words than a Whisper model does",
-                 std::format("put a Whisper model (ggml-base.en.bin or larger) into {}",
-                             loaded_->config.models_dir.string()));
+            note(
+                "model quality", "PocketSphinx is the fallback: it mishears far more words than a Whisper model does",
+                std::format("`hotmic pull base` fetches a Whisper model into {}", loaded_->config.models_dir.string()));
         }
         const auto needs = choice->provider->estimate(choice->spec);
         if (!needs) {
@@ -162,7 +193,8 @@ private:
         spec.path = "/nonexistent/hotmic-doctor";
         spec.sha256.clear();
         LoadProgress progress("doctor");
-        const auto loaded = worker::isolate(choice.provider)->load(spec, progress, {});
+        const auto loaded = worker::isolate(choice.provider, {.confinement = confinement_of(loaded_->config)})
+                                ->load(spec, progress, {});
         const bool spoke = !loaded && loaded.error().code != ErrorCode::worker_start_failed &&
                            loaded.error().code != ErrorCode::worker_crashed;
         if (!loaded && !spoke) return bad("worker process", loaded.error());

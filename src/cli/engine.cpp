@@ -27,10 +27,11 @@ Colour colour_of(ModelState state) {
 
 void draw(ProgressLine& line, const Health& health) {
     const auto& progress = health.progress;
+    const auto* doing = progress.downloading ? "downloading" : "loading";
     if (health.state == ModelState::loading && progress.total_bytes > 0) {
-        line.draw("loading", static_cast<double>(progress.done_bytes) / static_cast<double>(progress.total_bytes));
+        line.draw(doing, static_cast<double>(progress.done_bytes) / static_cast<double>(progress.total_bytes));
     } else if (health.state == ModelState::loading) {
-        line.draw("loading …", -1);
+        line.draw(std::format("{} …", doing), -1);
     } else if (health.state == ModelState::warming_up) {
         line.draw(std::format("warming up, level {} …", health.warmup_level), -1);
     }
@@ -49,9 +50,12 @@ std::string describe(const Transition& step, const Narration& how) {
 Result<std::unique_ptr<Engine>> make_engine(const config::Loaded& loaded, const ProviderRegistry& providers) {
     auto engine = std::make_unique<Engine>();
     auto plan = make_plan(loaded.model, loaded.config.models.at(loaded.model), loaded.config, providers,
-                          engine->memory.available());
+                          engine->memory.available(), std::make_shared<store::Downloads>());
     if (!plan) return std::unexpected(std::move(plan.error()));
     engine->plan = std::move(*plan);
+    const auto& section = loaded.config.models.at(loaded.model);
+    const bool left_open = section.provider == "auto" && section.path.empty();
+    if (left_open && engine->plan.spec.path.empty()) complain(engine->plan.reason);
     engine->manager = std::make_unique<ModelManager>(loaded.model, engine->plan.spec, engine->plan.provider,
                                                      engine->plan.options, engine->memory, engine->journal);
     return engine;

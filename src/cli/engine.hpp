@@ -18,7 +18,8 @@ struct Engine {
     std::unique_ptr<ModelManager> manager{};
 };
 
-/// Decides what the default model is and makes its manager; loads nothing. Errors: those of config::choose.
+/// Decides what the default model is and makes its manager; loads nothing. Where nothing is configured and only an
+/// engine's own model is there, says on stderr what gets a better one. Errors: those of config::choose.
 [[nodiscard]] Result<std::unique_ptr<Engine>> make_engine(const config::Loaded& loaded,
                                                           const ProviderRegistry& providers);
 

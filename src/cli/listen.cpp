@@ -250,7 +250,7 @@ int listen(const ConfigFlags& flags, const ListenFlags& what, const ProviderRegi
     auto& manager = *(*engine)->manager;
     if (auto ready = make_ready(manager); !ready) return report(ready.error());
 
-    auto vad_model = load_vad_model(loaded->config.server.vad_model);
+    auto vad_model = load_vad_model(find_vad_model(loaded->config.server.vad_model, loaded->config.models_dir));
     if (!vad_model) return report(vad_model.error());
     LiveHub hub(1);
     Mailbox mailbox;

@@ -2,6 +2,7 @@
 
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <array>
 #include <format>
 #include <utility>
@@ -25,6 +26,7 @@ std::optional<SwapStrategy> strategy_named(std::string_view name) {
 
 server::CatalogEntry make_entry(const std::string& name, const config::Model& section, ModelPlan plan,
                                 const Shared& shared) {
+    plan.options.decoder = shared.decoder;
     auto model = std::make_unique<ServedModel>(name, std::move(plan), shared.memory, shared.journal, shared.jobs);
     return {.name = name,
             .aliases = section.aliases,
@@ -36,7 +38,25 @@ server::CatalogEntry make_entry(const std::string& name, const config::Model& se
 
 LiveConfig::LiveConfig(ConfigFlags flags, config::Loaded loaded, server::ModelCatalog& catalog,
                        const ProviderRegistry& providers, Shared shared)
-    : flags_(std::move(flags)), catalog_(catalog), providers_(providers), shared_(shared), loaded_(std::move(loaded)) {}
+    : flags_(std::move(flags)),
+      catalog_(catalog),
+      providers_(providers),
+      shared_(std::move(shared)),
+      loaded_(std::move(loaded)) {}
+
+Result<void> LiveConfig::fill_catalog() {
+    const std::scoped_lock lock(mutex_);
+    const worker::Examiner::Session session(shared_.examiner);
+    auto plans = make_plans(loaded_, providers_, shared_.memory.available(), shared_.downloads);
+    if (!plans) return std::unexpected(std::move(plans).error());
+    std::vector<server::CatalogEntry> entries;
+    entries.reserve(plans->size());
+    for (auto& [name, plan] : *plans)
+        entries.push_back(make_entry(name, loaded_.config.models.at(name), std::move(plan), shared_));
+    std::ranges::stable_partition(entries, [&](const auto& entry) { return entry.name == loaded_.model; });
+    catalog_.fill(std::move(entries));
+    return {};
+}
 
 Result<server::Planner::Swap> LiveConfig::plan_swap(std::string_view name,
                                                     const std::map<std::string, config::Value>& keys) {
@@ -56,8 +76,11 @@ Result<server::Planner::Swap> LiveConfig::plan_swap(std::string_view name,
     if (!strategy) return fail(ErrorCode::config_invalid, "strategy is none of auto, beside, replace", "", kStrategy);
     const auto section = config::overlay(found->second, changed, found->first);
     if (!section) return std::unexpected(section.error());
-    auto plan = make_plan(found->first, *section, loaded_.config, providers_, shared_.memory.available());
+    const worker::Examiner::Session session(shared_.examiner);
+    auto plan =
+        make_plan(found->first, *section, loaded_.config, providers_, shared_.memory.available(), shared_.downloads);
     if (!plan) return std::unexpected(std::move(plan).error());
+    plan->options.decoder = shared_.decoder;
     return Swap{*std::move(plan), *strategy};
 }
 
@@ -65,13 +88,15 @@ Result<std::vector<Job>> LiveConfig::reload() {
     auto fresh = load_config(flags_, false);
     if (!fresh) return std::unexpected(std::move(fresh).error());
     const std::scoped_lock lock(mutex_);
+    const worker::Examiner::Session session(shared_.examiner);
     const auto changes = config::changes(loaded_.config, fresh->config);
 
     std::map<std::string, ModelPlan> plans;
     const auto plan = [&](const std::string& name) -> Result<void> {
-        auto made =
-            make_plan(name, fresh->config.models.at(name), fresh->config, providers_, shared_.memory.available());
+        auto made = make_plan(name, fresh->config.models.at(name), fresh->config, providers_,
+                              shared_.memory.available(), shared_.downloads);
         if (!made) return std::unexpected(std::move(made).error());
+        made->options.decoder = shared_.decoder;
         plans.emplace(name, *std::move(made));
         return {};
     };

@@ -7,6 +7,7 @@
 #include "cli/plan.hpp"
 #include "server/catalog.hpp"
 #include "server/planner.hpp"
+#include "worker/examiner.hpp"
 
 namespace hotmic::cli {
 
@@ -15,6 +16,9 @@ struct Shared {
     MemoryBroker& memory;
     Journal& journal;
     JobBook& jobs;
+    worker::Examiner& examiner;
+    std::shared_ptr<store::Downloads> downloads;
+    std::shared_ptr<MediaDecoder> decoder;
 };
 
 /// A model as its section says, with what was chosen for it.
@@ -23,9 +27,13 @@ struct Shared {
 
 class LiveConfig final : public server::Planner {
 public:
-    /// `loaded` is what `flags` led to when `catalog` was made of it. All references must outlive this.
+    /// `loaded` is what `flags` led to. `catalog` is not filled yet. All references must outlive this.
     LiveConfig(ConfigFlags flags, config::Loaded loaded, server::ModelCatalog& catalog,
                const ProviderRegistry& providers, Shared shared);
+
+    /// Chooses what each model is, which reads files, and fills the catalog, the default model first: it serves
+    /// requests that name none. Whoever wants something of the planner meanwhile waits. Errors: those of make_plans.
+    [[nodiscard]] Result<void> fill_catalog();
 
     [[nodiscard]] Result<Swap> plan_swap(std::string_view name,
                                          const std::map<std::string, config::Value>& keys) override;

@@ -3,17 +3,33 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <string>
 
+#include "config/auto.hpp"
 #include "config/load.hpp"
 #include "hotmic/served_model.hpp"
+#include "store/downloads.hpp"
+#include "worker/confinement.hpp"
+#include "worker/decoders.hpp"
 
 namespace hotmic::cli {
 
-/// What one model section means on this machine. Reads headers only. Errors: those of config::choose.
+/// How the configuration wants media decoded.
+[[nodiscard]] worker::DecoderOptions decoder_options(const config::Config& config);
+/// How the configuration wants workers confined.
+[[nodiscard]] worker::Confinement confinement_of(const config::Config& config);
+
+/// Which provider and file a section means, of those that are on this machine. Errors: those of config::choose.
+[[nodiscard]] Result<config::Choice> choose_model(const config::Model& section, const config::Config& config,
+                                                  const ProviderRegistry& providers, std::uint64_t available_memory);
+
+/// What one model section means on this machine. A model of the catalogue that is not here yet is downloaded as the
+/// first part of its load, which `downloads` notes. Reads headers only. Errors: those of config::choose.
 [[nodiscard]] Result<ModelPlan> make_plan(const std::string& name, const config::Model& section,
                                           const config::Config& config, const ProviderRegistry& providers,
-                                          std::uint64_t available_memory);
+                                          std::uint64_t available_memory,
+                                          const std::shared_ptr<store::Downloads>& downloads);
 
 /// The same for every model. Where the choice of a file is left open, it sees the memory that those before it leave:
 /// models with a path come first, then the default model, then the others by name; models that load on demand are
@@ -21,6 +37,7 @@ namespace hotmic::cli {
 /// that reason. Errors: of a required model, those of config::choose; of any model, provider_unknown.
 [[nodiscard]] Result<std::map<std::string, ModelPlan>> make_plans(const config::Loaded& loaded,
                                                                   const ProviderRegistry& providers,
-                                                                  std::uint64_t available_memory);
+                                                                  std::uint64_t available_memory,
+                                                                  const std::shared_ptr<store::Downloads>& downloads);
 
 }  // namespace hotmic::cli

@@ -25,7 +25,8 @@ std::string abilities(const Capabilities& can) {
     const auto add = [&](bool has, std::string_view what) {
         if (has) text += std::format("{}{}", text.empty() ? "" : ", ", what);
     };
-    add(can.incremental, "incremental");
+    add(can.streaming, "streaming");
+    add(can.hotwords, "hot words");
     add(can.word_timestamps, "word timestamps");
     add(can.language_detection, "language detection");
     add(can.translate, "translation");

@@ -1,14 +1,31 @@
 /// Asking a running server over HTTP.
 #pragma once
 
-#include <drogon/HttpRequest.h>
-
+#include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "hotmic/error.hpp"
 
 namespace hotmic::cli {
+
+struct RemoteRequest {
+    std::string path;
+    bool post = false;
+    std::string json{};  ///< body of a POST
+    /// Body of a POST as multipart/form-data.
+    struct Upload {
+        std::filesystem::path file;
+        std::string file_name;
+        std::vector<std::pair<std::string, std::string>> fields;
+    };
+    std::optional<Upload> upload{};
+    double timeout_seconds = 30;  ///< 0 waits for ever
+    int also_good = 0;            ///< a status that is no error besides 2xx
+};
 
 /// One connection. Thread of the caller only.
 class Remote {
@@ -21,10 +38,9 @@ public:
     Remote(Remote&&) noexcept;
     Remote& operator=(Remote&&) noexcept;
 
-    /// Sends the request to `path` and waits for the body of the answer. `timeout_seconds`: 0 waits for ever. Errors:
-    /// io_error where no hotmic answers; else the error that the server names, by its code.
-    [[nodiscard]] Result<std::string> call(const drogon::HttpRequestPtr& request, const std::string& path,
-                                           double timeout_seconds = 30);
+    /// Waits for the body of the answer. Errors: io_error where no hotmic answers; else the error that the server
+    /// names, by its code.
+    [[nodiscard]] Result<std::string> call(const RemoteRequest& request);
 
     /// As given, for messages.
     [[nodiscard]] const std::string& server() const noexcept;
@@ -34,6 +50,9 @@ private:
     explicit Remote(std::unique_ptr<Impl> impl);
     std::unique_ptr<Impl> impl_;
 };
+
+/// Text as one part of a path.
+[[nodiscard]] std::string encoded(const std::string& text);
 
 /// The code of that name; `internal` where there is none.
 [[nodiscard]] ErrorCode code_named(std::string_view name);

@@ -52,6 +52,22 @@ struct Look {
 
 }  // namespace
 
+int readiness(const AdminFlags& server) {
+    auto client = AdminClient::make(server);
+    if (!client) return report(client.error());
+    const auto now = client->readiness();
+    if (!now) return report_remote(now.error());
+    say(now->reason.empty() ? now->status : std::format("{} - {}", now->status, now->reason));
+    for (const auto& model : now->models) {
+        auto line = std::format("{}: {}", model.model, model.state);
+        if (model.served_by) line += " - served by " + *model.served_by;
+        if (!model.reason.empty()) line += " - " + model.reason;
+        if (model.eta_seconds) line += std::format(" - about {:.0f} s to go", *model.eta_seconds);
+        say(line);
+    }
+    return now->status == "ok" ? 0 : kServing;
+}
+
 int status(const AdminFlags& server, bool watch) {
     auto client = AdminClient::make(server);
     if (!client) return report(client.error());

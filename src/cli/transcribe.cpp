@@ -1,5 +1,3 @@
-#include <drogon/HttpRequest.h>
-#include <drogon/UploadFile.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -11,12 +9,15 @@
 #include <fstream>
 #include <set>
 
+#include "asr/channels.hpp"
 #include "asr/formats.hpp"
 #include "cli/commands.hpp"
 #include "cli/engine.hpp"
 #include "cli/remote.hpp"
 #include "cli/terminal.hpp"
+#include "cli/vad_model.hpp"
 #include "hotmic/audio.hpp"
+#include "speech/speech_cutter.hpp"
 
 namespace hotmic::cli {
 namespace {
@@ -38,22 +39,38 @@ std::string extension_of(ResponseFormat format) {
     return ".txt";
 }
 
-Result<std::unique_ptr<AudioSource>> open(const std::string& file, const DecodeLimits& limits) {
-    if (file != "-") {
+/// A file that may be opened several times, as standard input may not.
+class Input {
+public:
+    static Result<Input> find(const std::string& file) {
+        Input input;
+        if (file == "-") {
+            input.bytes_ = std::make_shared<std::vector<std::byte>>();
+            std::vector<std::byte> part(1 << 16);
+            while (const auto count = std::fread(part.data(), 1, part.size(), stdin))
+                input.bytes_->insert(input.bytes_->end(), part.begin(),
+                                     part.begin() + static_cast<std::ptrdiff_t>(count));
+            if (std::ferror(stdin)) return fail(ErrorCode::io_error, "standard input cannot be read");
+            return input;
+        }
         // A slip on the command line, not trouble with reading: its own words and exit code.
         std::error_code ignored;
         if (!fs::exists(file, ignored))
             return fail(ErrorCode::invalid_request, "there is no such file", "check the path");
-        return open_media_file(file, limits);
+        input.path_ = file;
+        return input;
     }
-    auto bytes = std::make_shared<std::vector<std::byte>>();
-    std::vector<std::byte> part(1 << 16);
-    while (const auto count = std::fread(part.data(), 1, part.size(), stdin)) {
-        bytes->insert(bytes->end(), part.begin(), part.begin() + static_cast<std::ptrdiff_t>(count));
+
+    [[nodiscard]] Result<std::unique_ptr<AudioSource>> open(const DecodeLimits& limits,
+                                                            const TrackChoice& choice) const {
+        if (bytes_) return open_media(bytes_, limits, choice);
+        return open_media_file(path_, limits, choice);
     }
-    if (std::ferror(stdin)) return fail(ErrorCode::io_error, "standard input cannot be read");
-    return open_media(std::move(bytes), limits);
-}
+
+private:
+    fs::path path_{};
+    std::shared_ptr<std::vector<std::byte>> bytes_{};  // of standard input
+};
 
 /// Where the text of each file goes.
 class Output {
@@ -63,9 +80,8 @@ public:
         Output output;
         output.several_ = what.files.size() > 1;
         output.format_ = format;
-        const bool subtitles = format == ResponseFormat::srt || format == ResponseFormat::vtt;
         if (what.output.empty()) {
-            if (output.several_ && subtitles) {
+            if (output.several_ && is_subtitles(format)) {
                 return fail(ErrorCode::invalid_request, "subtitles of several files cannot share standard output",
                             "name a folder: -o FOLDER");
             }
@@ -116,22 +132,63 @@ private:
     ResponseFormat format_{};
 };
 
-Result<std::string> transcribe_one(const Lease& lease, const std::string& file, const TranscribeOptions& options,
-                                   ResponseFormat format, const DecodeLimits& limits) {
-    auto audio = open(file, limits);
-    if (!audio) return std::unexpected(std::move(audio.error()));
-    const auto length = (*audio)->duration_hint();
+/// How every file of a call is to be heard and written.
+struct Manner {
+    TranscribeOptions options{};
+    ResponseFormat format{};
+    RenderOptions shape{};
+    Channels channels = Channels::mix;
+    DecodeLimits limits{};
+    std::shared_ptr<const VadModel> vad_model{};
+};
+
+Manner manner_of(const TranscribeFlags& what, ResponseFormat format, const config::Server& standard,
+                 std::shared_ptr<const VadModel> vad_model) {
+    Manner manner{.options = what.options,
+                  .format = format,
+                  .shape = {.task = what.options.task,
+                            .segments = true,
+                            .words = what.options.word_timestamps,
+                            .cues = {.max_line_width = what.max_line_width.value_or(standard.max_line_width),
+                                     .max_line_count = what.max_line_count.value_or(standard.max_line_count)}},
+                  .limits = {.max_seconds = standard.max_audio_seconds, .cpu_seconds = standard.decode_cpu_seconds},
+                  .vad_model = std::move(vad_model)};
+    if (const auto channels = parse_channels(what.channels.empty() ? standard.channels : what.channels))
+        manner.channels = *channels;
+    if (needs_words(format, manner.shape)) manner.options.word_timestamps = true;
+    return manner;
+}
+
+Result<std::string> transcribe_one(const Lease& lease, const std::string& file, const Manner& manner) {
+    const auto input = Input::find(file);
+    if (!input) return std::unexpected(input.error());
     ProgressLine line;
     const auto label = file == "-" ? std::string("standard input") : fs::path(file).filename().string();
-    line.draw(label, length ? 0 : -1);
-    Request request{.audio = std::move(*audio), .options = options, .id = label};
-    request.on_segment = [&](const Segment& segment) {
-        line.draw(label, length && *length > 0 ? segment.end / *length : -1);
-    };
-    auto transcript = lease.transcribe(std::move(request));
-    line.clear();
-    if (!transcript) return std::unexpected(std::move(transcript.error()));
-    return render(*transcript, format, {.task = options.task, .segments = true, .words = options.word_timestamps});
+    const bool separate = manner.channels == Channels::separate;
+    std::vector<Transcript> heard;
+    for (int channels = 1; std::ssize(heard) < channels;) {
+        const auto number = static_cast<int>(heard.size());
+        auto audio = input->open(manner.limits, {.language = manner.options.language,
+                                                 .channel = separate ? std::optional(number) : std::nullopt});
+        if (!audio) return std::unexpected(std::move(audio.error()));
+        if (const auto track = (*audio)->track(); track && separate) channels = track->channels;
+        if (auto few = check_separate(channels); !few) return std::unexpected(std::move(few).error());
+        const auto length = (*audio)->duration_hint();
+        const auto progress = [&line, &label, length, number, channels](double seconds) {
+            line.draw(label, length && *length > 0 ? (number + seconds / *length) / channels : -1);
+        };
+        progress(0);
+        auto cutter = make_file_cutter(manner.vad_model);
+        if (!cutter) return std::unexpected(std::move(cutter).error());
+        Request request{
+            .audio = std::move(*audio), .cutter = *std::move(cutter), .options = manner.options, .id = label};
+        request.on_segment = [progress](const Segment& segment) { progress(segment.end); };
+        auto transcript = lease.transcribe(std::move(request));
+        if (!transcript) return std::unexpected(std::move(transcript.error()));
+        heard.push_back(*std::move(transcript));
+    }
+    const auto whole = separate ? joined(std::move(heard)) : std::move(heard.front());
+    return render(whole, manner.format, manner.shape);
 }
 
 /// The worst is what hurts most to overlook: our defects, then the engine, the model, the audio, the request.
@@ -180,19 +237,28 @@ Result<std::string> ask_server(Remote& remote, const std::string& file, const Tr
         if (!read) return std::unexpected(std::move(read).error());
         input.emplace(*std::move(read));
     }
-    const drogon::UploadFile upload(input ? input->path() : file, file == "-" ? "stdin" : "", "file");
-    const auto request = drogon::HttpRequest::newFileUploadRequest({upload});
     const auto& options = what.options;
-    request->setParameter("model", what.model);
-    request->setParameter("response_format", std::string(name_of(format)));
-    request->setParameter("temperature", std::format("{}", options.temperature));
-    if (!options.prompt.empty()) request->setParameter("prompt", options.prompt);
-    if (!options.language.empty()) request->setParameter("language", options.language);
-    if (options.word_timestamps) request->setParameter("timestamp_granularities[]", "word");
+    RemoteRequest request{
+        .path = options.task == Task::translate ? "/v1/audio/translations" : "/v1/audio/transcriptions",
+        .timeout_seconds = 0};
+    auto& upload = request.upload.emplace(input ? fs::path(input->path()) : fs::path(file),
+                                          file == "-" ? "stdin" : fs::path(file).filename().string());
+    upload.fields = {{"model", what.model},
+                     {"response_format", std::string(name_of(format))},
+                     {"temperature", std::format("{}", options.temperature)}};
+    if (!options.prompt.empty()) upload.fields.emplace_back("prompt", options.prompt);
+    for (const auto& language : options.languages) upload.fields.emplace_back("languages[]", language);
+    if (options.tag_audio_events) upload.fields.emplace_back("tag_audio_events", "true");
+    if (!options.language.empty()) upload.fields.emplace_back("language", options.language);
+    if (!what.channels.empty()) upload.fields.emplace_back("channels", what.channels);
+    if (options.word_timestamps) upload.fields.emplace_back("timestamp_granularities[]", "word");
+    if (is_subtitles(format)) {
+        if (what.max_line_width) upload.fields.emplace_back("max_line_width", std::to_string(*what.max_line_width));
+        if (what.max_line_count) upload.fields.emplace_back("max_line_count", std::to_string(*what.max_line_count));
+    }
     ProgressLine line;
     line.draw(file == "-" ? "standard input" : fs::path(file).filename().string(), -1);
-    auto text = remote.call(request,
-                            options.task == Task::translate ? "/v1/audio/translations" : "/v1/audio/transcriptions", 0);
+    auto text = remote.call(request);
     line.clear();
     return text;
 }
@@ -227,17 +293,19 @@ int transcribe(const ConfigFlags& flags, const TranscribeFlags& what, const Prov
                                                {"models.*.retry.max_attempts", "1", "hotmic transcribe"}});
     const auto loaded = load_config(own, true);
     if (!loaded) return report(loaded.error());
+    const auto vad_model = load_vad_model(find_vad_model(loaded->config.server.vad_model, loaded->config.models_dir));
+    if (!vad_model) return report(vad_model.error());
     auto engine = make_engine(*loaded, providers);
     if (!engine) return report(engine.error());
     auto& manager = *(*engine)->manager;
     if (auto ready = make_ready(manager); !ready) return report(ready.error());
 
+    const auto manner = manner_of(what, *format, loaded->config.server, *vad_model);
     int worst = 0;
     for (const auto& file : what.files) {
         auto lease = manager.acquire();
         if (!lease) return worse(worst, report(lease.error()));
-        const auto text = transcribe_one(*lease, file, what.options, *format,
-                                         {.max_seconds = loaded->config.server.max_audio_seconds});
+        const auto text = transcribe_one(*lease, file, manner);
         *lease = {};
         if (!text) {
             worst = worse(worst, report(file, text.error()));

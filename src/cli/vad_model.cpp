@@ -73,6 +73,18 @@ Result<Ended> run_trial(const std::filesystem::path& path) {
 
 }  // namespace
 
+std::filesystem::path find_vad_model(const std::filesystem::path& configured, const std::filesystem::path& models_dir) {
+    if (!configured.empty()) return configured;
+    std::filesystem::path newest;
+    std::error_code error;
+    for (const auto& entry : std::filesystem::directory_iterator(models_dir, error)) {
+        const auto name = entry.path().filename().string();
+        if (name.starts_with("ggml-silero-") && name.ends_with(".bin") && name > newest.filename().string())
+            newest = entry.path();
+    }
+    return newest;
+}
+
 Result<std::shared_ptr<const VadModel>> load_vad_model(const std::filesystem::path& path) {
     if (path.empty()) return nullptr;
     auto model = whisper_cpp::read_vad_model(path);

@@ -76,6 +76,13 @@ void print_report(const WarmupJson& all) {
         rows.push_back({"cold", std::format("{} for the first request: {:.2f} × steady, and no user had to wait for it",
                                             human_time(report.cold_penalty * report.steady_ms), report.cold_penalty)});
     }
+    if (report.streams) {
+        rows.push_back(
+            {"streams",
+             std::format("a step hears {} and takes {} at first, then {} (p95 {})",
+                         human_time(report.streams->step_seconds * 1000), human_time(report.streams->first_ms),
+                         human_time(report.streams->steady_ms), human_time(report.streams->p95_ms))});
+    }
     if (report.steady_ms > 0) rows.push_back({"steady", human_time(report.steady_ms)});
     rows.push_back(
         {"first after READY", all.first_request.ratio_to_steady > 0

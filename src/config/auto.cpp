@@ -4,6 +4,8 @@
 #include <format>
 #include <optional>
 
+#include "store/library.hpp"
+
 namespace hotmic::config {
 namespace {
 
@@ -53,8 +55,9 @@ bool tells_more(const Error& candidate, const Error& than) {
 
 class Choosing {
 public:
-    Choosing(const Model& model, const fs::path& models_dir, std::uint64_t available)
-        : spec_(spec_of(model)), models_dir_(models_dir), available_(available) {}
+    Choosing(const Model& model, const fs::path& models_dir, std::uint64_t available,
+             const std::vector<fs::path>& elsewhere)
+        : spec_(spec_of(model)), models_dir_(models_dir), available_(available), elsewhere_(elsewhere) {}
 
     /// Which of `providers` loads the file that was named.
     Result<Choice> by_path(const std::vector<std::shared_ptr<Provider>>& providers) {
@@ -113,7 +116,10 @@ private:
     /// All intact models in order of preference: providers as registered, larger before smaller (larger hears better).
     std::vector<Candidate> search(const std::vector<std::shared_ptr<Provider>>& providers, bool last_resort) {
         std::vector<Candidate> all;
-        for (const auto& entry : entries_of(models_dir_)) {
+        auto entries = entries_of(models_dir_);
+        std::ranges::transform(entries, entries.begin(), store::loadable);
+        entries.append_range(elsewhere_);
+        for (const auto& entry : entries) {
             if (is_numbers_model(entry) && !last_resort) continue;
             std::optional<Error> telling;
             bool taken = false;
@@ -153,8 +159,10 @@ private:
                 pass_over(std::string(provider->name()), info.error().message);
                 continue;
             }
-            auto reason = std::format("{} brings its own model, and {} {}", provider->name(), models_dir_.string(),
-                                      found == 0 ? "holds none" : "holds none that fits into memory");
+            auto reason =
+                std::format("{} brings its own model, and {} {}", provider->name(), models_dir_.string(),
+                            found == 0 ? "holds none that can be loaded; `hotmic pull base` gets one that hears better"
+                                       : "holds none that fits into memory");
             return Choice{provider, std::move(spec), std::move(reason), std::move(passed_over_)};
         }
         std::string tried;
@@ -162,7 +170,9 @@ private:
         return fail(ErrorCode::model_file_missing,
                     std::format("no model was found: none is configured, and {} holds none that can be loaded{}",
                                 models_dir_.string(), tried),
-                    "put a model file there or name one with --model; `hotmic doctor` says more", "path");
+                    "`hotmic pull base` gets one; or put a model file there or name one with --model; `hotmic doctor` "
+                    "says more",
+                    "path");
     }
 
     void pass_over(const std::string& what, const std::string& why) { passed_over_.push_back(what + ": " + why); }
@@ -170,8 +180,20 @@ private:
     ModelSpec spec_;
     const fs::path& models_dir_;
     std::uint64_t available_;
+    const std::vector<fs::path>& elsewhere_;
     std::vector<std::string> passed_over_{};
 };
+
+/// The providers as they are registered, but those first that have a GPU here, unless the CPU is asked for.
+std::vector<std::shared_ptr<Provider>> in_order_for(std::vector<std::shared_ptr<Provider>> providers,
+                                                    std::string_view backend) {
+    if (backend == "cpu") return providers;
+    std::ranges::stable_partition(providers, [](const auto& provider) {
+        const auto here = provider->availability();
+        return here.available && here.gpu;
+    });
+    return providers;
+}
 
 }  // namespace
 
@@ -196,14 +218,17 @@ ModelSpec spec_of(const Model& model) {
             .backend = model.backend,
             .flash_attention = model.flash_attention,
             .max_best_of = model.max_best_of,
-            .max_beam_size = model.max_beam_size};
+            .max_beam_size = model.max_beam_size,
+            .quantize = model.quantize,
+            .text_case = model.text_case == "model" ? "" : model.text_case};
 }
 
 Result<Choice> choose(const Model& model, const fs::path& models_dir, const ProviderRegistry& providers,
-                      std::uint64_t available_memory) {
-    Choosing choosing(model, models_dir, available_memory);
+                      std::uint64_t available_memory, const std::vector<fs::path>& elsewhere) {
+    Choosing choosing(model, models_dir, available_memory, elsewhere);
     if (model.provider == "auto") {
-        return model.path.empty() ? choosing.by_searching(providers.all(), false) : choosing.by_path(providers.all());
+        const auto preferred = in_order_for(providers.all(), model.backend);
+        return model.path.empty() ? choosing.by_searching(preferred, false) : choosing.by_path(preferred);
     }
     auto provider = providers.find(model.provider);
     if (!provider) return std::unexpected(std::move(provider.error()));

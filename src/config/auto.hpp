@@ -29,8 +29,10 @@ struct Choice {
 /// Files whose name begins with "hotmic-numbers" are made for tests and demonstrations: picked only where the provider
 /// is named and there is nothing else for it. Reads headers only: milliseconds. Errors: provider_unknown;
 /// model_file_missing when there is nothing to pick; provider_unavailable in a build without any.
+/// `elsewhere`: models outside of `models_dir`, such as those in other programs' caches.
 [[nodiscard]] Result<Choice> choose(const Model& model, const std::filesystem::path& models_dir,
-                                    const ProviderRegistry& providers, std::uint64_t available_memory);
+                                    const ProviderRegistry& providers, std::uint64_t available_memory,
+                                    const std::vector<std::filesystem::path>& elsewhere = {});
 
 /// The section's settings as the provider interface takes them.
 [[nodiscard]] ModelSpec spec_of(const Model& model);

@@ -4,7 +4,10 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
+#include <cstring>
 #include <format>
+#include <fstream>
 #include <ranges>
 #include <set>
 #include <string_view>
@@ -12,8 +15,9 @@
 #include <toml++/toml.hpp>
 
 #include "config/schema.hpp"
-#include "config/suggest.hpp"
 #include "config/validate.hpp"
+#include "store/library.hpp"
+#include "text/suggest.hpp"
 
 namespace hotmic::config {
 namespace {
@@ -25,8 +29,9 @@ constexpr std::string_view kModels = "models.";
 
 /// HOTMIC_ variables that are not settings: the file's own, and those of admin commands, the tests and the build.
 bool is_no_setting(std::string_view variable) {
-    constexpr std::array<std::string_view, 6> others{"HOTMIC_CONFIG", "HOTMIC_SERVER_URL", "HOTMIC_ADMIN_KEY",
-                                                     "HOTMIC_BUILD",  "HOTMIC_CACHE",      "HOTMIC_DEBIAN_MIRROR"};
+    constexpr std::array<std::string_view, 8> others{"HOTMIC_CONFIG",        "HOTMIC_SERVER_URL", "HOTMIC_ADMIN_KEY",
+                                                     "HOTMIC_API_KEY",       "HOTMIC_BUILD",      "HOTMIC_CACHE",
+                                                     "HOTMIC_DEBIAN_MIRROR", "HOTMIC_STALE_INDEX"};
     return variable.starts_with("HOTMIC_TEST_") || std::ranges::contains(others, variable);
 }
 
@@ -99,6 +104,7 @@ public:
         pick_default(document);
         for (const auto& each : every_key()) loaded_.origins[each.path] = {};
         read_table(document, "");
+        read_credentials();
         read_environment();
         read_flags();
         fill_in();
@@ -277,6 +283,66 @@ private:
         }
     }
 
+    /// Of files that are not ours, which a service may have as well, nothing is said; of those that were to be, it is.
+    void read_credentials() {
+        if (sources_.credentials.empty()) return;
+        std::error_code failed;
+        for (const auto& file : fs::directory_iterator(sources_.credentials, failed)) {
+            const auto name = file.path().filename().string();
+            const auto where = "credentials: " + file.path().string();
+            std::error_code ignored;
+            if (name.starts_with('.') || file.is_directory(ignored)) continue;
+            if (const auto target = find(name); target.key)
+                take_credential(target, file.path(), where);
+            else if (looks_like_key(name))
+                unknown(where, name);
+        }
+        if (failed) {
+            problems_.push_back(
+                {ErrorCode::config_invalid,
+                 std::format("credentials: {} cannot be read: {}", sources_.credentials.string(), failed.message()),
+                 "check CREDENTIALS_DIRECTORY, which systemd sets", "CREDENTIALS_DIRECTORY"});
+        }
+    }
+
+    void take_credential(const Target& target, const fs::path& file, const std::string& where) {
+        auto text = read_small(file);
+        if (!text) return problem(where, target.path, text.error());
+        const Origin origin{From::credential, file.string()};
+        if (kind_of(*target.key) != Kind::list) {
+            while (text->ends_with('\n') || text->ends_with('\r')) text->pop_back();
+            return take_text(target, *text, origin, where);
+        }
+        std::vector<std::string> lines;
+        for (const auto line : std::views::split(*text, '\n')) {
+            std::string_view item(line);
+            if (item.ends_with('\r')) item.remove_suffix(1);
+            if (!item.empty()) lines.emplace_back(item);
+        }
+        take(target, std::move(lines), origin, where);
+    }
+
+    /// The text of a file of at most a megabyte, which systemd's credentials are; or why not.
+    static std::expected<std::string, std::string> read_small(const fs::path& path) {
+        constexpr std::size_t most = 1 << 20;
+        std::ifstream file(path, std::ios::binary);
+        if (!file) return std::unexpected(std::format("it cannot be read: {}", std::strerror(errno)));
+        std::string text(most + 1, '\0');
+        file.read(text.data(), static_cast<std::streamsize>(text.size()));
+        text.resize(static_cast<std::size_t>(file.gcount()));
+        if (file.bad()) return std::unexpected(std::string("it cannot be read"));
+        if (text.size() > most) return std::unexpected(std::string("it is larger than a megabyte"));
+        return text;
+    }
+
+    /// Meant as one of our keys: it names a section of ours, or nearly a key.
+    bool looks_like_key(const std::string& name) {
+        if (is_section(name.substr(0, name.find('.'))) && name.contains('.')) return true;
+        return closest(name,
+                       every_key() | std::views::transform(&Target::path) | std::ranges::to<std::vector<std::string>>())
+            .has_value();
+    }
+
     void read_environment() {
         // From the names there are to variables, never back: a variable does not tell where a name ends.
         std::map<std::string, std::vector<Target>> variables;
@@ -354,13 +420,14 @@ private:
         const auto anchor = [&](fs::path& path) { path = (loaded_.file->parent_path() / path).lexically_normal(); };
         if (auto& vad = config.server.vad_model; from_file("server.vad_model") && !vad.empty() && vad.is_relative())
             anchor(vad);
+        if (auto& uploads = config.server.upload_dir;
+            from_file("server.upload_dir") && !uploads.empty() && uploads.is_relative())
+            anchor(uploads);
         if (from_file("models_dir") && config.models_dir.is_relative()) anchor(config.models_dir);
         for (auto& [name, model] : config.models) {
             auto& clip = model.lifecycle.warmup.clip;
             if (from_file(std::format("models.{}.warmup.clip", name)) && !clip.empty() && clip.is_relative())
                 anchor(clip);
-            if (from_file(std::format("models.{}.path", name)) && !model.path.empty() && model.path.is_relative())
-                anchor(model.path);
         }
         if (config.models_dir.empty()) {
             const auto variable = [&](const std::string& name) -> fs::path {
@@ -372,10 +439,36 @@ private:
             const auto base = !data.empty() ? data : home.empty() ? fs::path("/var/lib") : home / ".local/share";
             config.models_dir = base / "hotmic" / "models";
         }
+        if (from_file("catalogue") && !config.catalogue.empty() && config.catalogue.is_relative())
+            anchor(config.catalogue);
+        know_models();
+        for (auto& [name, model] : config.models) {
+            if (!from_file(std::format("models.{}.path", name)) || model.path.empty() || model.path.is_absolute())
+                continue;
+            auto there = model.path;
+            anchor(there);
+            std::error_code ignored;
+            if (fs::exists(there, ignored) || !is_known(model.path.string())) model.path = std::move(there);
+        }
         if (config.default_model.empty())
             loaded_.origins["default_model"].where = models().size() > 1 ? "the one of that name" : "the only one";
         config.default_model = loaded_.model;
         share_aliases();
+    }
+
+    void know_models() {
+        auto known = store::Catalogue::load(loaded_.config.catalogue);
+        if (known)
+            loaded_.config.known_models = std::make_shared<const store::Catalogue>(*std::move(known));
+        else
+            problems_.push_back(std::move(known).error());
+    }
+
+    /// A name that leads to a model, of the catalogue or of the store.
+    [[nodiscard]] bool is_known(const std::string& name) const {
+        const auto& config = loaded_.config;
+        if (config.known_models && config.known_models->find(name) != nullptr) return true;
+        return store::Library(config.models_dir).find(name).has_value();
     }
 
     /// "whisper-1" is the default model's, unless another one claims it or is called that.
@@ -426,6 +519,7 @@ Sources sources_of_process() {
         sources.file = file;
         sources.file_asked_by = "HOTMIC_CONFIG";
     }
+    sources.credentials = variable("CREDENTIALS_DIRECTORY");
     sources.search.emplace_back("hotmic.toml");
     if (const auto home = variable("XDG_CONFIG_HOME"); !home.empty()) {
         sources.search.emplace_back(fs::path(home) / "hotmic/hotmic.toml");

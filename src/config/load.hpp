@@ -1,4 +1,4 @@
-/// Reading the configuration: defaults, then hotmic.toml, then the environment, then flags; later ones win.
+/// Reading the configuration: defaults, then hotmic.toml, then credentials, the environment and flags; later ones win.
 #pragma once
 
 #include <map>
@@ -22,16 +22,18 @@ struct Sources {
     std::optional<std::filesystem::path> file{};       ///< asked for: must exist
     std::string file_asked_by{};                       ///< "--config" or "HOTMIC_CONFIG"
     std::vector<std::filesystem::path> search{};       ///< otherwise: the first of these that exists, or none
+    std::filesystem::path credentials{};               ///< folder of files that are named as keys; empty: none
     std::map<std::string, std::string> environment{};  ///< all variables; those that begin with HOTMIC_ are ours
     std::vector<Setting> flags{};                      ///< in the order of the command line
 };
 
-/// $HOTMIC_CONFIG, ./hotmic.toml, $XDG_CONFIG_HOME/hotmic/hotmic.toml, /etc/hotmic/hotmic.toml, and the environment.
+/// $HOTMIC_CONFIG, ./hotmic.toml, $XDG_CONFIG_HOME/hotmic/hotmic.toml, /etc/hotmic/hotmic.toml, $CREDENTIALS_DIRECTORY,
+/// and the environment.
 [[nodiscard]] Sources sources_of_process();
 
 /// Where a value came from.
 struct Origin {
-    enum class From : std::uint8_t { standard, file, environment, flag };
+    enum class From : std::uint8_t { standard, file, credential, environment, flag };
     From from = From::standard;
     std::string where{};  ///< "hotmic.toml:4", "HOTMIC_SERVER_PORT", "--port"; for defaults why it differs, if it does
 };

@@ -4,8 +4,8 @@
 #include <format>
 #include <ranges>
 
-#include "config/suggest.hpp"
 #include "config/validate.hpp"
+#include "text/suggest.hpp"
 
 namespace hotmic::config {
 namespace {

@@ -65,6 +65,8 @@ std::string describe(const Origin& origin) {
             return origin.where.empty() ? "default" : "default, " + origin.where;
         case Origin::From::file:
             return "file " + origin.where;
+        case Origin::From::credential:
+            return "credential " + origin.where;
         case Origin::From::environment:
             return "environment " + origin.where;
         case Origin::From::flag:
@@ -131,24 +133,28 @@ std::string documentation() {
         "\n"
         "<!-- Written by `hotmic config --docs` from src/config/schema.cpp; a test fails when it is out of date. -->\n"
         "\n"
-        "hotmic runs without any configuration. What you set comes from four places; later ones win:\n"
+        "hotmic runs without any configuration. What you set comes from five places; later ones win:\n"
         "\n"
         "1. defaults;\n"
         "2. a file: the one given with `--config`, else `$HOTMIC_CONFIG`, else the first that exists of "
         "`./hotmic.toml`,\n"
         "   `$XDG_CONFIG_HOME/hotmic/hotmic.toml` (usually `~/.config/hotmic/hotmic.toml`) and "
         "`/etc/hotmic/hotmic.toml`;\n"
-        "3. the environment: `HOTMIC_`, then the key in capitals with `_` for every dot: `HOTMIC_SERVER_PORT=9000`.\n"
+        "3. credentials: files in `$CREDENTIALS_DIRECTORY`, where systemd puts what `LoadCredential=` says, named as "
+        "the key:\n"
+        "   `server.api_keys`, `server.admin_key`. Lists have a line for each; keys are told to nobody, not even "
+        "`ps`;\n"
+        "4. the environment: `HOTMIC_`, then the key in capitals with `_` for every dot: `HOTMIC_SERVER_PORT=9000`.\n"
         "   Lists are comma-separated;\n"
-        "4. flags: `--set server.port=9000`, or the short forms that `hotmic serve --help` lists.\n"
+        "5. flags: `--set server.port=9000`, or the short forms that `hotmic serve --help` lists.\n"
         "\n"
         "`hotmic config` prints what results, with where each value came from. Unknown keys, unknown `HOTMIC_` "
         "variables, values\n"
         "of the wrong type or range, and settings that contradict each other are errors: nothing is ignored. "
-        "(`HOTMIC_SERVER_URL`\n"
-        "and `HOTMIC_ADMIN_KEY` belong to the [admin commands](cli.md); `HOTMIC_TEST_…`, `HOTMIC_BUILD`, "
-        "`HOTMIC_CACHE` and\n"
-        "`HOTMIC_DEBIAN_MIRROR` to the tests and the build.)\n"
+        "(`HOTMIC_SERVER_URL`,\n"
+        "`HOTMIC_ADMIN_KEY` and `HOTMIC_API_KEY` belong to [commands that ask a server](cli.md); `HOTMIC_TEST_…`, "
+        "`HOTMIC_BUILD`,\n"
+        "`HOTMIC_CACHE`, `HOTMIC_DEBIAN_MIRROR` and `HOTMIC_STALE_INDEX` to the tests and the build.)\n"
         "\n"
         "```toml\n"
         "[server]\n"

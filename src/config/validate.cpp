@@ -1,11 +1,16 @@
 #include "config/validate.hpp"
 
 #include <algorithm>
+#include <filesystem>
 #include <format>
 #include <ranges>
 #include <set>
 
-#include "config/suggest.hpp"
+#include "asr/keywords.hpp"
+#include "asr/languages.hpp"
+#include "audio/formats.hpp"
+#include "config/listen_address.hpp"
+#include "text/suggest.hpp"
 
 namespace hotmic::config {
 namespace {
@@ -66,9 +71,37 @@ public:
                               named("server.api_keys")),
                   "choose another admin key");
         }
+        listeners();
+        const auto& audio = loaded_.config.audio;
+        if (auto taken = audio::check({.containers = audio.containers, .codecs = audio.codecs}); !taken)
+            problems_.push_back(std::move(taken).error());
+        for (const auto& path : loaded_.config.worker_paths) {
+            if (std::filesystem::path(path).is_absolute()) continue;
+            blame("worker_paths", std::format("worker_paths names {:?}, which is relative to nothing", path),
+                  "write the whole path, from /");
+        }
         fit("server.drain_delay_ms", server.drain_delay, "server.shutdown_timeout_ms", server.shutdown_timeout,
             "the drain alone would take all the time there is to stop");
         return std::move(problems_);
+    }
+
+private:
+    void listeners() {
+        const auto& server = loaded_.config.server;
+        const auto needs = [&](const std::string& key, const std::filesystem::path& file, const std::string& other,
+                               const std::filesystem::path& other_file) {
+            if (file.empty() || !other_file.empty()) return;
+            blame(other, std::format("{} is set but {} is not", named(key), other), "set both, or neither");
+        };
+        needs("server.tls_certificate", server.tls_certificate, "server.tls_key", server.tls_key);
+        needs("server.tls_key", server.tls_key, "server.tls_certificate", server.tls_certificate);
+        needs("server.tls_client_ca", server.tls_client_ca, "server.tls_certificate", server.tls_certificate);
+        if (!server.admin_listen.empty() && !listen_address(server.admin_listen)) {
+            blame("server.admin_listen",
+                  std::format("{} is \"{}\", where nothing can be listened on", named("server.admin_listen"),
+                              server.admin_listen),
+                  "write HOST:PORT, like 127.0.0.1:8091, or unix:/run/hotmic/admin.sock");
+        }
     }
 };
 
@@ -80,6 +113,8 @@ public:
     std::vector<Error> run() {
         file();
         names();
+        languages();
+        hotwords();
         timeouts();
         warmup();
         return std::move(problems_);
@@ -119,6 +154,48 @@ private:
                       std::format("{} holds \"{}\", which already names the model", set_by("aliases"), alias),
                       "every name once is enough");
             }
+        }
+    }
+
+    /// Names and locales become codes. Whether the model knows them shows when it is asked.
+    void languages() {
+        auto& lifecycle = model_.lifecycle;
+        const auto settle = [&](std::string_view key, std::string& language) {
+            if (const auto code = language_of_locale(language))
+                language = *code;
+            else
+                blame(of_model(key),
+                      std::format("{} holds \"{}\", which is no language", set_by(std::string(key)), language),
+                      "give ISO 639-1 codes or English names, such as de or german");
+        };
+        if (lifecycle.language == "auto") lifecycle.language.clear();
+        if (!lifecycle.language.empty()) settle("language", lifecycle.language);
+        for (auto& language : lifecycle.languages) settle("languages", language);
+        if (problems_.empty() && !lifecycle.language.empty() && !lifecycle.languages.empty() &&
+            !std::ranges::contains(lifecycle.languages, lifecycle.language)) {
+            blame(of_model("language"),
+                  std::format("{} is \"{}\", which {} does not hold", set_by("language"), lifecycle.language,
+                              of_model("languages")),
+                  "add it there, or leave language out to have it detected among them");
+        }
+    }
+
+    void hotwords() {
+        auto& lifecycle = model_.lifecycle;
+        lifecycle.hotwords.clear();
+        for (const auto& each : model_.hotwords) {
+            auto parsed = parse_hotwords(each, "hotwords");
+            if (parsed)
+                lifecycle.hotwords.append_range(*std::move(parsed));
+            else
+                blame(of_model("hotwords"), std::format("{} holds {}", set_by("hotwords"), parsed.error().message),
+                      parsed.error().remedy);
+        }
+        if (lifecycle.beam_size > model_.max_beam_size) {
+            blame(of_model("beam_size"),
+                  std::format("{} is {}, but {} is {}", set_by("beam_size"), lifecycle.beam_size,
+                              of_model("max_beam_size"), model_.max_beam_size),
+                  "raise max_beam_size, or ask for a narrower beam");
         }
     }
 

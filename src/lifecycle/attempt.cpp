@@ -9,14 +9,16 @@ using std::chrono::milliseconds;
 
 std::optional<Error> limit_passed(Attempt& attempt, ModelState phase, const LifecycleOptions& options,
                                   Clock::time_point now) {
-    const auto [done, total, beats] = attempt.progress.snapshot();
+    const auto [done, total, beats, downloading, rate] = attempt.progress.snapshot();
     if (beats != attempt.beats) {
         attempt.beats = beats;
         attempt.beat_at = now;
     }
     if (attempt.waiting) return std::nullopt;
     if (phase == ModelState::loading) {
-        const auto so_far = std::format("{} of {} MB had been read", done >> 20, total >> 20);
+        const auto so_far =
+            std::format("{} of {} MB had been {}", done >> 20, total >> 20, downloading ? "downloaded" : "read");
+        if (downloading) attempt.began = now;  // a download has a limit of its own
         if (now >= attempt.began + options.load_timeout) {
             return Error{ErrorCode::load_timeout,
                          std::format("loading {} took longer than {} ms ({})", attempt.model,

@@ -16,19 +16,22 @@ namespace hotmic {
 /// Shared by the thread that loads, the manager's watch, and everybody waiting for the outcome. Fields below the line
 /// are guarded by the manager's mutex.
 struct Attempt {
-    Attempt(std::string model_name, std::string instance_id, int attempt_number, bool recovers)
+    Attempt(std::string model_name, std::string instance_id, Alternative how, int attempt_number, bool recovers)
         : model(std::move(model_name)),
           id(std::move(instance_id)),
+          way(std::move(how)),
           number(attempt_number),
           recovery(recovers),
           progress(id) {}
 
     const std::string model;
-    const std::string id;  ///< the instance's
-    const int number;      ///< in the current series, from 1
-    const bool recovery;   ///< of a model that was READY: users miss it, so it does not wait for its turn
+    const std::string id;   ///< the instance's
+    const Alternative way;  ///< the model is to run
+    const int number;       ///< in the current series, from 1
+    const bool recovery;    ///< of a model that was READY: users miss it, so it does not wait for its turn
     LoadProgress progress;
     std::stop_source stop;
+    WarmupFindings findings;  ///< its thread's
 
     // ──────────
     bool running = true;                     ///< its thread has not ended

@@ -10,16 +10,19 @@ std::optional<Error> Canary::judge(const Result<Transcript>& result, double infe
 
     const bool slow = result && steady_ms_ > 0 && inference_ms > latency_factor_ * steady_ms_;
     if (result) last_ms_ = inference_ms;
-    if (result && !slow) {
+    auto lie = result ? truth_.judge(*result) : std::nullopt;
+    if (result && !slow && !lie) {
         failures_ = 0;
         return std::nullopt;
     }
+    found_ = lie    ? lie->message
+             : slow ? std::format("took {:.0f} ms, {:.1f} times the warm latency of {:.0f} ms", inference_ms,
+                                  inference_ms / steady_ms_, steady_ms_)
+                    : "failed: " + result.error().describe();
     if (++failures_ < kEnough) return std::nullopt;
-    const auto found = slow ? std::format("took {:.0f} ms, {:.1f} times the warm latency of {:.0f} ms", inference_ms,
-                                          inference_ms / steady_ms_, steady_ms_)
-                            : "failed: " + result.error().describe();
+    if (lie) return lie;
     return Error{ErrorCode::unhealthy,
-                 std::format("{} canary inferences in a row were bad; the last {}", kEnough, found),
+                 std::format("{} canary inferences in a row were bad; the last {}", kEnough, found_),
                  "it is being loaded again; look at what else uses the machine"};
 }
 

@@ -2,17 +2,23 @@
 #pragma once
 
 #include <optional>
+#include <string>
 
-#include "hotmic/model_manager.hpp"
+#include "hotmic/error.hpp"
+#include "hotmic/transcript.hpp"
+#include "lifecycle/truth.hpp"
 
 namespace hotmic {
 
-/// Two failures in a row make a model unhealthy: one may be the machine's. Knows no clock and runs nothing.
+/// Two failures in a row make a model unhealthy: one may be the machine's. A failure is an error, an answer that comes
+/// late, or other words than the warmup heard (truth.hpp). Knows no clock and runs nothing.
 class Canary {
 public:
     Canary() = default;
     /// `steady_ms`: warm latency on the clip that the canary infers; 0: unknown, then only failures count.
-    Canary(double latency_factor, double steady_ms) : latency_factor_(latency_factor), steady_ms_(steady_ms) {}
+    /// `truth`: that has judged the warmup's answers to the clip.
+    Canary(double latency_factor, double steady_ms, Truth truth = {})
+        : latency_factor_(latency_factor), steady_ms_(steady_ms), truth_(std::move(truth)) {}
 
     /// Takes the outcome of one. Returns why the model is unhealthy, once it is.
     [[nodiscard]] std::optional<Error> judge(const Result<Transcript>& result, double inference_ms);
@@ -20,11 +26,15 @@ public:
     /// Of the last one that ended by itself.
     [[nodiscard]] std::optional<double> last_ms() const noexcept { return last_ms_; }
     [[nodiscard]] int failures_in_a_row() const noexcept { return failures_; }
+    /// What was the matter with the last one that failed.
+    [[nodiscard]] const std::string& found() const noexcept { return found_; }
 
 private:
     double latency_factor_ = 0;
     double steady_ms_ = 0;
     std::optional<double> last_ms_{};
+    Truth truth_;
+    std::string found_;
     int failures_ = 0;
 };
 

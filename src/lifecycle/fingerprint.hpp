@@ -8,8 +8,9 @@ namespace hotmic {
 
 struct FileFingerprint {
     bool exists = false;
-    std::uintmax_t size = 0;
+    std::uintmax_t size = 0;  ///< of a folder: of all files in it
     std::filesystem::file_time_type modified{};
+    std::size_t contents = 0;  ///< of a folder: its files' names, sizes and times
     friend bool operator==(const FileFingerprint&, const FileFingerprint&) = default;
 };
 

@@ -3,6 +3,8 @@
 #include <future>
 #include <utility>
 
+#include "asr/keywords.hpp"
+
 namespace hotmic {
 
 ModelInstance::ModelInstance(std::string id, std::unique_ptr<Model> model)
@@ -15,7 +17,8 @@ Result<void> ModelInstance::open(const SlotPool::Limits& limits, const std::func
     return {};
 }
 
-void ModelInstance::begin_serving(double steady_factor) {
+void ModelInstance::begin_serving(double steady_factor, Calibration calibration) {
+    pool_->calibrate(std::move(calibration));
     const std::scoped_lock lock(mutex_);
     serving_ = true;
     last_used_ = Clock::now();
@@ -40,6 +43,12 @@ void ModelInstance::count(const RequestTimings& timings) {
 void ModelInstance::submit(Request request, Completion done) {
     // The request keeps the instance leased until it has been answered.
     const bool background = request.background;
+    auto& options = request.options;
+    if (!background && options.languages.empty()) {
+        if (options.language.empty()) options.language = language_;
+        options.languages = languages_;
+    }
+    if (!background) speak_of(options);
     retain(background);
     pool_->submit(std::move(request), [self = shared_from_this(), background, done = std::move(done)](
                                           Result<Transcript> result, const RequestTimings& timings) {
@@ -51,6 +60,21 @@ void ModelInstance::submit(Request request, Completion done) {
     });
 }
 
+/// What this model is used for, where the request does not say; and what names what is likely to be said, in the form
+/// that the engine knows.
+void ModelInstance::speak_of(TranscribeOptions& options) const {
+    const auto& can = info_.capabilities;
+    if (options.hotwords.empty()) options.hotwords = hotwords_;
+    if (options.beam_size == 0) options.beam_size = beam_size_;
+    if (can.hotwords && !can.prompt && options.hotwords.empty()) options.hotwords = keywords_in(options.prompt);
+    if (can.hotwords) return;
+    if (can.prompt && options.prompt.empty()) {
+        for (const auto& [phrase, boost] : options.hotwords)
+            options.prompt += (options.prompt.empty() ? "" : ", ") + phrase;
+    }
+    options.hotwords.clear();
+}
+
 std::optional<Clock::time_point> ModelInstance::idle_since() const {
     const std::scoped_lock lock(mutex_);
     return leases_ > background_ ? std::nullopt : std::optional(last_used_);
@@ -58,6 +82,10 @@ std::optional<Clock::time_point> ModelInstance::idle_since() const {
 
 QueueStatus ModelInstance::queue() const {
     return pool_->status();
+}
+
+std::vector<std::uint64_t> ModelInstance::casualties() {
+    return pool_->casualties();
 }
 
 std::uint64_t ModelInstance::resident_bytes() const {

@@ -8,7 +8,9 @@
 #include <optional>
 #include <string>
 
-#include "hotmic/model_manager.hpp"
+#include "hotmic/health.hpp"
+#include "hotmic/lease.hpp"
+#include "hotmic/lifecycle_options.hpp"
 #include "lifecycle/slot_pool.hpp"
 
 namespace hotmic {
@@ -24,8 +26,16 @@ public:
     [[nodiscard]] Result<void> open(const SlotPool::Limits& limits, const std::function<void()>& beat);
 
     /// Requests count as users' from here on. `steady_factor`: inference seconds per second of audio when warm; 0:
-    /// unknown.
-    void begin_serving(double steady_factor);
+    /// unknown. `calibration`: how long inferences take; empty: unknown.
+    void begin_serving(double steady_factor, Calibration calibration);
+    /// What users' requests get that say nothing of their language, hot words and beam; see LifecycleOptions. Set
+    /// before the first.
+    void speak(const LifecycleOptions& options) {
+        language_ = options.language;
+        languages_ = options.languages;
+        hotwords_ = options.hotwords;
+        beam_size_ = options.beam_size;
+    }
     /// Is called whenever the engine fails a user's request (inference_failed), on a slot's thread. Set before the
     /// first.
     void on_failure(std::function<void()> told) { on_failure_ = std::move(told); }
@@ -45,6 +55,8 @@ public:
     void submit(Request request, Completion done);
 
     [[nodiscard]] QueueStatus queue() const;
+    /// See SlotPool::casualties.
+    [[nodiscard]] std::vector<std::uint64_t> casualties();
     /// Since when no user has held a lease or had a request; nothing while one does.
     [[nodiscard]] std::optional<Clock::time_point> idle_since() const;
     /// See Model::isolated.
@@ -73,6 +85,7 @@ private:
     void retain(bool background = false);
     void release(bool background = false);
     void count(const RequestTimings& timings);
+    void speak_of(TranscribeOptions& options) const;
 
     const std::string id_;
     const ModelInfo info_;
@@ -86,6 +99,10 @@ private:
     Clock::time_point last_used_ = Clock::now();
     bool serving_ = false;
     std::function<void()> on_failure_;
+    std::string language_;
+    std::vector<std::string> languages_;
+    std::vector<Hotword> hotwords_;
+    int beam_size_ = 0;
     double steady_factor_ = 0;
     Served served_;
     std::unique_ptr<Model> model_;

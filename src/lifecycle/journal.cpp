@@ -4,7 +4,7 @@
 #include <iterator>
 #include <mutex>
 
-#include "hotmic/model_manager.hpp"
+#include "hotmic/journal.hpp"
 
 namespace hotmic {
 

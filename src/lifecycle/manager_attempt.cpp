@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <format>
 
+#include "asr/languages.hpp"
 #include "lifecycle/baseline.hpp"
 #include "lifecycle/manager_impl.hpp"
 #include "lifecycle/memory_info.hpp"
@@ -10,6 +11,24 @@
 namespace hotmic {
 
 using std::chrono::milliseconds;
+
+namespace {
+
+/// Requests that name no language get the model's, and would be refused one by one.
+Result<void> check_languages(const LifecycleOptions& options, const ModelFileInfo& file) {
+    const auto check = [&](std::string_view key, const std::string& language) -> Result<void> {
+        if (language.empty() || file.languages.empty()) return {};
+        if (std::ranges::contains(file.languages, language_code(language).value_or(language))) return {};
+        return fail(ErrorCode::config_invalid,
+                    std::format("{} is \"{}\", which {} does not know", key, language, file.kind),
+                    std::format("leave {} out, or take a model that knows it", key), std::string(key));
+    };
+    for (const auto& language : options.languages)
+        if (auto known = check("languages", language); !known) return known;
+    return check("language", options.language);
+}
+
+}  // namespace
 
 void ModelManager::Impl::run_attempt(Attempt& mine) {
     auto made = [&]() -> Result<void> {
@@ -42,11 +61,12 @@ void ModelManager::Impl::run_attempt(Attempt& mine) {
 
 Result<void> ModelManager::Impl::make_ready(Attempt& mine) {
     const auto stop = mine.stop.get_token();
+    if (auto prepared = mine.way.provider->prepare(mine.way.spec, mine.progress, stop); !prepared) return prepared;
     const auto turn = await_turn(mine);
     if (auto fit = preflight(mine); !fit) return fit;
 
     const auto resident_before = resident_memory();
-    auto model = provider->load(spec, mine.progress, stop);
+    auto model = mine.way.provider->load(mine.way.spec, mine.progress, stop);
     if (!model) return std::unexpected(std::move(model).error());
     (*model)->on_lost([this, id = mine.id](const Error& error) { lost(id, error); });
 
@@ -57,8 +77,12 @@ Result<void> ModelManager::Impl::make_ready(Attempt& mine) {
     SlotPool::Limits limits{.max_waiting = options.max_waiting,
                             .queue_timeout = options.queue_timeout,
                             .request_timeout = options.request_timeout,
-                            .cancel_grace = options.cancel_grace};
-    if (fresh->isolated()) limits.on_stuck = [this, id = mine.id](const Error& error) { lost(id, error); };
+                            .request_timeout_factor = options.request_timeout_factor,
+                            .hang_factor = options.supervise.hang_factor,
+                            .hang_least = options.supervise.hang_least,
+                            .cancel_grace = options.cancel_grace,
+                            .quarantine = quarantine,
+                            .on_stuck = [this, id = mine.id](const Error& error) { lost(id, error); }};
     if (auto opened = fresh->open(limits, [&] { mine.progress.beat(); }); !opened) {
         auto error = std::move(opened).error();
         if (error.code == ErrorCode::model_lost) error.code = ErrorCode::worker_crashed;
@@ -91,9 +115,10 @@ Result<void> ModelManager::Impl::make_ready(Attempt& mine) {
 
 /// One load at a time, or as many as configured; what was READY before comes first.
 MemoryBroker::Turn ModelManager::Impl::await_turn(Attempt& mine) {
-    if (mine.recovery) return nullptr;
     {
         const Lock lock(mutex);
+        mine.began = mine.beat_at = Clock::now();
+        if (mine.recovery) return nullptr;
         mine.waiting = true;
     }
     auto turn = broker.wait_turn(mine.stop.get_token());
@@ -113,13 +138,15 @@ Result<void> ModelManager::Impl::preflight(Attempt& mine) {
         if (mine.stopped_as) return std::unexpected(*mine.stopped_as);
         mine.file = file;
     }
-    if (const auto availability = provider->availability(); !availability.available) {
+    if (const auto availability = mine.way.provider->availability(); !availability.available) {
         return fail(ErrorCode::provider_unavailable,
-                    std::format("provider {} cannot run here: {}", provider->name(), availability.reason),
+                    std::format("provider {} cannot run here: {}", mine.way.provider->name(), availability.reason),
                     availability.remedy);
     }
-    if (auto file = provider->inspect(spec); !file) return std::unexpected(std::move(file).error());
-    auto need = provider->estimate(spec);
+    const auto file = mine.way.provider->inspect(mine.way.spec);
+    if (!file) return std::unexpected(file.error());
+    if (auto known = check_languages(options, *file); !known) return known;
+    auto need = mine.way.provider->estimate(mine.way.spec);
     if (!need) return std::unexpected(std::move(need).error());
     auto claim = broker.reserve(need->total_bytes(), std::format("model {}", name));
     if (!claim) return std::unexpected(std::move(claim).error());
@@ -137,6 +164,7 @@ Result<void> ModelManager::Impl::warm_up(Attempt& mine, const std::shared_ptr<Mo
         load_time_ms = to_ms(Clock::now() - mine.began);
         info = fresh->info();
         resident = bytes;
+        reservation.note_resident(bytes);
         if (options.warmup.level == 0) return {};
         mine.warmup_began = Clock::now();
         transition(ModelState::warming_up, "loaded");
@@ -144,8 +172,10 @@ Result<void> ModelManager::Impl::warm_up(Attempt& mine, const std::shared_ptr<Mo
     const auto on_progress = [&](const WarmupProgress& progress) {
         const Lock lock(mutex);
         mine.warmup = progress;
+        reservation.note_resident(resident_bytes());
     };
-    auto report = run_warmup(Lease(fresh), options.warmup, mine.stop.get_token(), on_progress, resident_bytes);
+    auto report = run_warmup(Lease(fresh), options.warmup, mine.stop.get_token(), on_progress, resident_bytes,
+                             mine.findings, *options.decoder);
     if (!report) return std::unexpected(std::move(report).error());
     if (!options.baseline_folder.empty()) {
         const auto verdict = BaselineStore(options.baseline_folder).judge(baseline_key(fresh->info()), *report);
@@ -168,12 +198,15 @@ void ModelManager::Impl::publish_ready(Attempt& mine, const std::shared_ptr<Mode
     reservation.settle();
     last_error.reset();
     loaded_once = true;
-    recovery.succeeded();
-    canary = Canary(options.supervise.canary_latency_factor, steady_ms);
+    wanted = false;
+    recovery.succeeded(Clock::now());
+    canary = Canary(options.supervise.canary_latency_factor, steady_ms, std::move(mine.findings.truth));
     canary_at = Clock::now();
     suspected = false;
     fresh->on_failure([this, id = mine.id] { suspect(id); });
-    fresh->begin_serving(steady_ms > 0 ? steady_ms / 1000 / warmup_report->clip_seconds : 0);
+    fresh->speak(options);
+    fresh->begin_serving(steady_ms > 0 ? steady_ms / 1000 / warmup_report->clip_seconds : 0,
+                         std::move(mine.findings.calibration));
     mine.outcome = Result<void>{};
     transition(ModelState::ready, options.warmup.level == 0 ? "loaded, warmup is off" : "warm");
 }

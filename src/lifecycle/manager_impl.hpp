@@ -16,6 +16,7 @@
 #include "lifecycle/attempt.hpp"
 #include "lifecycle/canary.hpp"
 #include "lifecycle/instance.hpp"
+#include "lifecycle/quarantine.hpp"
 #include "lifecycle/recovery.hpp"
 #include "lifecycle/start_thread.hpp"
 
@@ -33,14 +34,14 @@ namespace hotmic {
 class ModelManager::Impl {
 public:
     Impl(std::string model_name, ModelSpec model_spec, std::shared_ptr<Provider> engine, LifecycleOptions opts,
-         MemoryBroker& memory, Journal& record);
+         MemoryBroker& memory, Journal& record, std::vector<Alternative> others);
     ~Impl();
     Impl(const Impl&) = delete;
     Impl& operator=(const Impl&) = delete;
 
     const std::string name;
-    const ModelSpec spec;
-    const std::shared_ptr<Provider> provider;
+    const ModelSpec spec;  // the first way; the file is the same in all of them
+    const std::vector<Alternative> ways;
     const LifecycleOptions options;
     MemoryBroker& broker;
     Journal& journal;
@@ -54,6 +55,7 @@ public:
     Result<UnloadReport> unload(Deadline deadline, std::optional<std::chrono::milliseconds> drain);
     Result<UnloadReport> shutdown(Deadline deadline, std::optional<std::chrono::milliseconds> drain);
     Health health() const;
+    std::uint64_t come_round();
     std::optional<WarmupReport> report() const;
     std::optional<UnloadReport> last_unload() const;
 
@@ -81,8 +83,12 @@ private:
     void ask_to_stop(Attempt& running, Error why);
     void fail_attempt(Attempt& failed, const Error& error);
     void die(const Error& error);
+    bool try_next_way(const Error& error);
+    void forget_ways();
     void enter_error(Error error, const FileFingerprint& file, const Recovery::Verdict& verdict);
     [[nodiscard]] bool wakes_on_demand() const;
+    [[nodiscard]] bool is_awaited() const;
+    [[nodiscard]] bool is_hopeless() const;
 
     // The attempt's thread.
     void run_attempt(Attempt& mine);
@@ -124,14 +130,18 @@ private:
 
     ModelState state = ModelState::uninitialized;
     Clock::time_point state_since = Clock::now();
-    bool watch_due = false;   // something for the watch has happened since it last looked
-    bool stopped = false;     // shutdown: nothing is loaded any more
-    bool stops_due = false;   // an attempt was asked to stop and has not been told yet
-    bool clearing = false;    // the watch is closing a lost instance
-    bool unload_due = false;  // an unload for which there was no thread
+    bool watch_due = false;    // something for the watch has happened since it last looked
+    std::uint64_t rounds = 0;  // of the watch
+    bool stopped = false;      // shutdown: nothing is loaded any more
+    bool stops_due = false;    // an attempt was asked to stop and has not been told yet
+    bool clearing = false;     // the watch is closing a lost instance
+    bool unload_due = false;   // an unload for which there was no thread
     bool loaded_once = false;
     bool resting = false;  // unloaded for idleness
+    bool wanted = false;   // a request asked for it, and others wait with that one
 
+    std::size_t way = 0;      // of `ways`, for the next attempt
+    std::string passed_over;  // why not those before it
     std::shared_ptr<Attempt> attempt;
     std::shared_ptr<ModelInstance> instance;  // the one that serves
     std::shared_ptr<ModelInstance> corpse;  // lost, to be cleared up by the watch, with the cause its requests are told
@@ -145,7 +155,9 @@ private:
     FileFingerprint seen_file;                   // at the last look: a file that still grows is not tried
     Clock::time_point file_seen_at{};
     std::optional<Clock::time_point> retry_at;
+    bool pausing = false;  // until then nothing is tried, for a long time
     Recovery recovery;
+    const std::shared_ptr<Quarantine> quarantine;
     std::mt19937 random{std::random_device{}()};
 
     Canary canary;

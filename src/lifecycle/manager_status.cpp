@@ -16,10 +16,14 @@ double to_s(Clock::duration duration) {
 Health ModelManager::Impl::health() const {
     const Lock lock(mutex);
     const auto now = Clock::now();
-    Health health{.model = name, .provider = std::string(provider->name()), .state = state};
+    Health health{.model = name,
+                  .provider = std::string((attempt ? attempt->way : ways.front()).provider->name()),
+                  .state = state};
+    health.passed_over = passed_over;
     health.ready = state == ModelState::ready;
     health.warmup_complete = warmup_report && warmup_report->complete && health.ready;
     health.resting = state == ModelState::uninitialized && wakes_on_demand();
+    health.awaited = is_awaited();
     health.last_error = last_error;
     health.info = info;
     health.load_time_ms = load_time_ms;
@@ -66,8 +70,10 @@ std::optional<double> ModelManager::Impl::eta(Clock::time_point now) const {
     if (state == ModelState::error && retry_at) return std::max(0.0, to_s(*retry_at - now));
     if (!attempt) return std::nullopt;
     if (state == ModelState::loading) {
-        const auto [done, total, beats] = attempt->progress.snapshot();
+        const auto [done, total, beats, downloading, rate] = attempt->progress.snapshot();
         if (done == 0 || total == 0) return std::nullopt;
+        if (downloading)
+            return rate > 0 ? std::optional(static_cast<double>(total - std::min(done, total)) / rate) : std::nullopt;
         const double elapsed = to_s(now - attempt->began);
         return elapsed * static_cast<double>(total - std::min(done, total)) / static_cast<double>(done);
     }
@@ -84,7 +90,11 @@ std::string ModelManager::Impl::reason() const {
             return loaded_once ? "the model has been unloaded" : "the model has not been asked for yet";
         case ModelState::loading: {
             if (attempt->waiting) return "the model waits for others to load";
-            const auto [done, total, beats] = attempt->progress.snapshot();
+            const auto [done, total, beats, downloading, rate] = attempt->progress.snapshot();
+            if (downloading && total == 0) return std::format("the model is downloading: {} MB so far", done >> 20);
+            if (downloading)
+                return std::format("the model is downloading {} %: {} of {} MB", 100 * std::min(done, total) / total,
+                                   done >> 20, total >> 20);
             if (total == 0) return "the model is loading";
             return std::format("the model is loading: {} of {} MB", done >> 20, total >> 20);
         }

@@ -49,6 +49,7 @@ void ModelManager::Impl::run_unload(Unloading& mine) {
     resident = 0;
     last_error.reset();
     recovery.forgive();
+    forget_ways();
     transition(ModelState::uninitialized, "unloaded");
 }
 

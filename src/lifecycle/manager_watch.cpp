@@ -14,6 +14,7 @@ void ModelManager::Impl::watch_loop(const std::stop_token& stop) {
     Lock lock(mutex);
     while (!stop.stop_requested()) {
         watch_due = false;
+        ++rounds;
         const auto now = Clock::now();
         check_limits(now);
         // Each does one thing and is looked at again, for the state may be another one afterwards.
@@ -22,6 +23,13 @@ void ModelManager::Impl::watch_loop(const std::stop_token& stop) {
             continue;
         watch_wakes.wait_until(lock, stop, next_check(), [this] { return watch_due; });
     }
+}
+
+std::uint64_t ModelManager::Impl::come_round() {
+    const Lock lock(mutex);
+    watch_due = true;
+    watch_wakes.notify_all();
+    return rounds;
 }
 
 void ModelManager::Impl::check_limits(Clock::time_point now) {
@@ -77,16 +85,19 @@ bool ModelManager::Impl::retry(Clock::time_point now) {
 /// A permanent failure is about a file: another file deserves another attempt. One that still grows does not yet.
 bool ModelManager::Impl::look_at_file(Lock& lock, Clock::time_point now) {
     const auto interval = options.supervise.file_check_interval;
-    if (state != ModelState::error || retry_at || stopped || spec.path.empty() || !failed_file) return false;
+    if (state != ModelState::error || !is_hopeless() || stopped || spec.path.empty() || !failed_file) return false;
     if (now < file_seen_at + interval) return false;
     lock.unlock();
     const auto file = fingerprint_of(spec.path);
     lock.lock();
     file_seen_at = Clock::now();
     const bool settled = file == std::exchange(seen_file, file);
-    if (state != ModelState::error || retry_at || stopped || !failed_file || (attempt && attempt->running)) return true;
+    if (state != ModelState::error || !is_hopeless() || stopped || !failed_file || (attempt && attempt->running))
+        return true;
     if (!settled || file == *failed_file || !file.exists) return true;
     recovery.forgive();
+    quarantine->clear();
+    forget_ways();
     begin_attempt("the model file has changed");
     return true;
 }
@@ -112,7 +123,15 @@ bool ModelManager::Impl::send_canary(Lock& lock, Clock::time_point now) {
     const auto flown_by = instance;
     lock.unlock();
     const auto clip = warmup_clip(options.warmup).value_or(audio::builtin_clip());
-    auto audio = open_media(clip.encoded);
+    auto audio = options.decoder->open(media_in_memory(clip.encoded), audio::clip_limits(), {});
+    if (!audio) {  // not the model's fault; the next interval tries again
+        spdlog::warn("no canary model={} cause={:?}", name, audio.error().message);
+        lock.lock();
+        canary_flies = false;
+        suspected = false;
+        canary_at = Clock::now();
+        return true;
+    }
     flown_by->submit({.audio = *std::move(audio), .id = "canary", .background = true},
                      [this, id = flown_by->id()](const Result<Transcript>& result, const RequestTimings& timings) {
                          canary_returned(id, result, timings);
@@ -139,12 +158,13 @@ void ModelManager::Impl::canary_returned(const std::string& id, const Result<Tra
     watch_due = true;
     watch_wakes.notify_all();
     if (state != ModelState::ready || attempt->id != id) return;
+    if (!result && result.error().code == ErrorCode::cancelled) return;  // it made way: what was suspected still is
     const auto failures = canary.failures_in_a_row();
     const auto unhealthy = canary.judge(result, ms);
     suspected = canary.failures_in_a_row() > 0;
     if (canary.failures_in_a_row() > failures) {
         spdlog::warn("canary failed model={} instance={} in_a_row={} ms={:.0f} error=\"{}\"", name, id,
-                     canary.failures_in_a_row(), ms, result ? "slow" : result.error().message);
+                     canary.failures_in_a_row(), ms, canary.found());
     }
     if (unhealthy) die(*unhealthy);
 }
@@ -152,11 +172,12 @@ void ModelManager::Impl::canary_returned(const std::string& id, const Result<Tra
 bool ModelManager::Impl::answer_waiters(Lock& lock, Clock::time_point now) {
     if (waiters.empty()) return false;
     if (state == ModelState::uninitialized && wakes_on_demand()) {
+        wanted = true;
         begin_attempt("a request");
         return true;
     }
-    const bool hopeless = stopped || (state == ModelState::error && !retry_at) || state == ModelState::uninitialized ||
-                          (state == ModelState::unloading && !resting);
+    const bool hopeless = stopped || (state == ModelState::error && is_hopeless()) ||
+                          state == ModelState::uninitialized || (state == ModelState::unloading && !resting);
     std::vector<std::pair<Waiter, Result<Lease>>> answered;
     std::erase_if(waiters, [&](Waiter& waiter) {
         if (state == ModelState::ready && instance->id() != waiter.lost)
@@ -184,7 +205,7 @@ Clock::time_point ModelManager::Impl::next_check() const {
 
     for (const auto& waiter : waiters) at(waiter.deadline);
     if (retry_at) at(*retry_at);
-    if (state == ModelState::error && !retry_at && failed_file && !spec.path.empty())
+    if (state == ModelState::error && is_hopeless() && failed_file && !spec.path.empty())
         at(file_seen_at + options.supervise.file_check_interval);
     if (state == ModelState::ready) {
         // One that is in use now cannot be idle enough before the whole time has passed again.

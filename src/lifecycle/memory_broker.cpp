@@ -3,7 +3,7 @@
 #include <mutex>
 #include <utility>
 
-#include "hotmic/model_manager.hpp"
+#include "hotmic/memory_broker.hpp"
 #include "lifecycle/memory_info.hpp"
 
 namespace hotmic {
@@ -63,11 +63,14 @@ std::uint64_t MemoryBroker::reserved() const {
 }
 
 MemoryBroker::Reservation::Reservation(Reservation&& other) noexcept
-    : broker_(std::exchange(other.broker_, nullptr)), bytes_(std::exchange(other.bytes_, 0)) {}
+    : broker_(std::exchange(other.broker_, nullptr)),
+      bytes_(std::exchange(other.bytes_, 0)),
+      whole_(std::exchange(other.whole_, 0)) {}
 
 MemoryBroker::Reservation& MemoryBroker::Reservation::operator=(Reservation&& other) noexcept {
     std::swap(broker_, other.broker_);
     std::swap(bytes_, other.bytes_);
+    std::swap(whole_, other.whole_);
     return *this;
 }
 
@@ -75,12 +78,18 @@ MemoryBroker::Reservation::~Reservation() {
     settle();
 }
 
-void MemoryBroker::Reservation::settle() noexcept {
+void MemoryBroker::Reservation::note_resident(std::uint64_t bytes) noexcept {
     if (broker_ == nullptr) return;
     const std::scoped_lock lock(broker_->impl_->mutex);
+    const auto left = whole_ - std::min(whole_, bytes);
     broker_->impl_->reserved -= bytes_;
+    broker_->impl_->reserved += left;
+    bytes_ = left;
+}
+
+void MemoryBroker::Reservation::settle() noexcept {
+    note_resident(whole_);
     broker_ = nullptr;
-    bytes_ = 0;
 }
 
 }  // namespace hotmic

@@ -12,14 +12,18 @@ namespace hotmic {
 using std::chrono::milliseconds;
 
 ModelManager::Impl::Impl(std::string model_name, ModelSpec model_spec, std::shared_ptr<Provider> engine,
-                         LifecycleOptions opts, MemoryBroker& memory, Journal& record)
+                         LifecycleOptions opts, MemoryBroker& memory, Journal& record, std::vector<Alternative> others)
     : name(std::move(model_name)),
-      spec(std::move(model_spec)),
-      provider(std::move(engine)),
+      spec(model_spec),
+      ways([&] {
+          others.insert(others.begin(), {std::move(model_spec), std::move(engine)});
+          return std::move(others);
+      }()),
       options(std::move(opts)),
       broker(memory),
       journal(record),
       recovery(options.retry, options.supervise, std::random_device{}()),
+      quarantine(std::make_shared<Quarantine>(options.supervise.poison_refusal)),
       watch([this](const std::stop_token& stop) { watch_loop(stop); }) {}
 
 ModelManager::Impl::~Impl() {
@@ -52,6 +56,8 @@ void ModelManager::Impl::start() {
 void ModelManager::Impl::forgive() {
     const std::scoped_lock lock(mutex);
     recovery.forgive();
+    quarantine->clear();
+    forget_ways();
     failed_file.reset();
 }
 
@@ -59,7 +65,7 @@ Result<void> ModelManager::Impl::wait_for_ready(Deadline deadline) {
     Lock lock(mutex);
     const auto settled = [this] {
         return state == ModelState::ready || state == ModelState::uninitialized ||
-               (state == ModelState::error && !retry_at);
+               (state == ModelState::error && is_hopeless());
     };
     if (!changed.wait_until(lock, deadline, settled)) return timed_out();
     if (state == ModelState::ready) return {};
@@ -154,10 +160,10 @@ Result<void> ModelManager::Impl::ask(const FileFingerprint& file) {
 
 void ModelManager::Impl::begin_attempt(const std::string& cause, bool recovers) {
     retry_at.reset();
-    resting = false;
+    pausing = resting = false;
     if (attempt && attempt->thread.joinable()) attempt->thread.join();  // it has ended: `running` is false
-    attempt =
-        std::make_shared<Attempt>(name, std::format("{}-{:08x}", name, random()), recovery.failures() + 1, recovers);
+    attempt = std::make_shared<Attempt>(name, std::format("{}-{:08x}", name, random()), ways[way],
+                                        recovery.failures() + 1, recovers);
     transition(ModelState::loading, cause);
     loaded_once = false;
     info.reset();
@@ -175,6 +181,7 @@ void ModelManager::Impl::begin_attempt(const std::string& cause, bool recovers) 
 void ModelManager::Impl::begin_unload(Deadline drained_by, const std::string& cause) {
     transition(ModelState::unloading, cause);
     retry_at.reset();
+    pausing = wanted = false;
     if (unloading && unloading->thread.joinable()) unloading->thread.join();  // an earlier one, long done
     unloading = std::make_shared<Unloading>();
     if (attempt && attempt->running && !attempt->stopped_as) {
@@ -201,16 +208,43 @@ void ModelManager::Impl::ask_to_stop(Attempt& running, Error why) {
 }
 
 void ModelManager::Impl::fail_attempt(Attempt& failed, const Error& error) {
-    enter_error(error, failed.file, recovery.after_failure(error, Clock::now()));
+    const auto verdict = try_next_way(error) ? Recovery::Verdict{.wait = Clock::duration::zero()}
+                                             : recovery.after_failure(error, Clock::now());
+    enter_error(error, failed.file, verdict);
     failed.outcome = std::unexpected(*last_error);
     changed.notify_all();
 }
 
-/// The serving instance is no longer one.
+/// The serving instance is no longer one. A request that it had at its last death, too, explains both.
 void ModelManager::Impl::die(const Error& error) {
+    const auto now = Clock::now();
     corpse = std::exchange(instance, nullptr);
     corpse_cause = Error{ErrorCode::model_lost, error.message, "send the request again"};
-    enter_error(error, attempt->file, recovery.after_death(Clock::now()));
+    const auto explained = quarantine->note_death(corpse->casualties(), now);
+    for (const auto& death : explained) recovery.excuse(death);
+    if (!explained.empty()) spdlog::warn("poison model={} instance={} cause={:?}", name, corpse->id(), error.message);
+    auto verdict = recovery.after_death(now, !explained.empty());
+    if (try_next_way(error)) verdict = {.wait = Clock::duration::zero()};
+    enter_error(error, attempt->file, verdict);
+}
+
+/// Where a model cannot run, or not truly, one way, there may be another.
+bool ModelManager::Impl::try_next_way(const Error& error) {
+    const bool concerned = error.code == ErrorCode::disqualified || error.code == ErrorCode::warmup_failed ||
+                           error.code == ErrorCode::load_failed || error.code == ErrorCode::provider_unavailable;
+    if (!concerned || stopped || way + 1 >= ways.size()) return false;
+    const auto told = [](const Alternative& each) {
+        return std::format("{} on {}", each.provider->name(), each.spec.backend);
+    };
+    passed_over += std::format("{}{}: {}", passed_over.empty() ? "" : "; ", told(ways[way]), error.message);
+    ++way;
+    spdlog::warn("passed over model={} next={:?} cause={:?}", name, told(ways[way]), error.message);
+    return true;
+}
+
+void ModelManager::Impl::forget_ways() {
+    way = 0;
+    passed_over.clear();
 }
 
 void ModelManager::Impl::enter_error(Error error, const FileFingerprint& file, const Recovery::Verdict& verdict) {
@@ -219,9 +253,13 @@ void ModelManager::Impl::enter_error(Error error, const FileFingerprint& file, c
         error = {ErrorCode::crash_loop,
                  std::format("model {} died {} times within {} s; the last time: {}", name, recovery.deaths(now),
                              options.supervise.crash_loop_window.count() / 1000, error.message),
-                 std::format("mend the cause, then ask for it (hotmic load {}), or change the model file", name)};
+                 std::format("it is tried again in {} s; mend the cause, then ask for it (hotmic load {}), or change "
+                             "the model file",
+                             std::chrono::ceil<std::chrono::seconds>(*verdict.wait).count(), name)};
     }
     if (verdict.wait && !stopped) retry_at = now + *verdict.wait;
+    pausing = verdict.pause;
+    if (is_hopeless()) wanted = false;
     last_error = error;
     failed_file = file;
     seen_file = file;
@@ -233,12 +271,24 @@ bool ModelManager::Impl::wakes_on_demand() const {
     return !stopped && (resting || (options.load_on_demand && !loaded_once));
 }
 
+/// Whether a request does well to wait: it is loaded for that one, or is being loaded for another.
+bool ModelManager::Impl::is_awaited() const {
+    const bool gone = state == ModelState::uninitialized || state == ModelState::unloading;
+    return gone ? wakes_on_demand() : wanted && state != ModelState::ready && !stopped;
+}
+
+/// In ERROR, and not tried again soon.
+bool ModelManager::Impl::is_hopeless() const {
+    return !retry_at || pausing;
+}
+
 // ── The public face.
 
 ModelManager::ModelManager(std::string name, ModelSpec spec, std::shared_ptr<Provider> provider,
-                           LifecycleOptions options, MemoryBroker& broker, Journal& journal)
+                           LifecycleOptions options, MemoryBroker& broker, Journal& journal,
+                           std::vector<Alternative> alternatives)
     : impl_(std::make_unique<Impl>(std::move(name), std::move(spec), std::move(provider), std::move(options), broker,
-                                   journal)) {}
+                                   journal, std::move(alternatives))) {}
 
 ModelManager::~ModelManager() = default;
 
@@ -268,6 +318,9 @@ Result<UnloadReport> ModelManager::shutdown(Deadline deadline, std::optional<mil
 }
 Health ModelManager::health() const {
     return impl_->health();
+}
+std::uint64_t ModelManager::come_round() {
+    return impl_->come_round();
 }
 std::optional<WarmupReport> ModelManager::warmup_report() const {
     return impl_->report();

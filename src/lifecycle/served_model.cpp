@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "lifecycle/start_thread.hpp"
+#include "lifecycle/truth.hpp"
 #include "lifecycle/warmup_clip.hpp"
 
 namespace hotmic {
@@ -40,15 +41,19 @@ struct Swap {
 
 /// Infers the warmup clip on every slot, making way for users.
 Result<void> infer_everywhere(ModelManager& manager) {
-    const auto clip = warmup_clip(manager.options().warmup);
+    const auto& options = manager.options().warmup;
+    const auto clip = warmup_clip(options);
     if (!clip) return std::unexpected(clip.error());
+    Truth truth(options.validate, {}, options.max_word_error_rate, manager.name());
+    if (const auto report = manager.warmup_report()) (void)truth.judge({.text = report->transcript});
     for (int slot = 0; slot < manager.health().queue.slots; ++slot) {
         auto lease = manager.acquire();
         if (!lease) return std::unexpected(std::move(lease).error());
-        auto audio = open_media(clip->encoded);
+        auto audio = manager.options().decoder->open(media_in_memory(clip->encoded), audio::clip_limits(), {});
         if (!audio) return std::unexpected(std::move(audio).error());
         auto heard = lease->transcribe({.audio = *std::move(audio), .id = "warmup", .slot = slot, .background = true});
         if (!heard) return std::unexpected(std::move(heard).error());
+        if (auto why = truth.judge(*heard)) return std::unexpected(*std::move(why));
     }
     return {};
 }
@@ -152,6 +157,21 @@ public:
         return job;
     }
 
+    /// A swap that is being prepared ends with `superseded`; what it replaces, or has replaced, is what is unloaded.
+    void end_swap() {
+        Manager unwanted;
+        {
+            const std::scoped_lock lock(mutex);
+            unwanted = supersede(swap_);
+        }
+        if (unwanted) (void)unwanted->shutdown(Clock::now(), milliseconds(0));
+    }
+
+    Result<UnloadReport> unload(Deadline deadline, std::optional<milliseconds> drain) {
+        end_swap();
+        return manager()->unload(deadline, drain);
+    }
+
     /// Runs `work` as a job of its own.
     Job begin_job(std::string kind, std::string step, std::function<Result<void>(ModelManager&)> work) {
         auto job = jobs.open(std::move(kind), name);
@@ -195,7 +215,8 @@ private:
     };
 
     [[nodiscard]] Manager make_manager(const ModelPlan& what) const {
-        return std::make_shared<ModelManager>(name, what.spec, what.provider, what.options, broker, journal);
+        return std::make_shared<ModelManager>(name, what.spec, what.provider, what.options, broker, journal,
+                                              what.alternatives);
     }
 
     [[nodiscard]] static Error stopping() {
@@ -319,7 +340,8 @@ private:
     /// The mutex is held.
     [[nodiscard]] std::unexpected<Error> given_up() const {
         if (stopped) return std::unexpected(stopping());
-        return fail(ErrorCode::superseded, std::format("a newer swap of {} took the place of this one", name));
+        return fail(ErrorCode::superseded,
+                    std::format("a newer swap of {} took the place of this one, or the model was unloaded", name));
     }
 
     [[nodiscard]] bool fits_beside(const ModelPlan& wanted) const {
@@ -363,6 +385,9 @@ void ServedModel::when_ready(Deadline deadline, std::function<void(Result<Lease>
 Health ServedModel::health() const {
     return impl_->manager()->health();
 }
+std::uint64_t ServedModel::come_round() {
+    return impl_->manager()->come_round();
+}
 std::optional<WarmupReport> ServedModel::warmup_report() const {
     return impl_->manager()->warmup_report();
 }
@@ -370,7 +395,7 @@ std::optional<UnloadReport> ServedModel::last_unload() const {
     return impl_->manager()->last_unload();
 }
 Result<UnloadReport> ServedModel::unload(Deadline deadline, std::optional<milliseconds> drain) {
-    return impl_->manager()->unload(deadline, drain);
+    return impl_->unload(deadline, drain);
 }
 Result<UnloadReport> ServedModel::shutdown(Deadline deadline, std::optional<milliseconds> drain) {
     return impl_->shutdown(deadline, drain);
@@ -385,6 +410,7 @@ Job ServedModel::load() {
     });
 }
 Job ServedModel::release() {
+    impl_->end_swap();
     return impl_->begin_job("unload", "draining and unloading", [](ModelManager& manager) {
         return manager.unload(patient()).transform([](const UnloadReport&) {});
     });

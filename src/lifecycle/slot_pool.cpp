@@ -1,30 +1,33 @@
 #include "lifecycle/slot_pool.hpp"
 
 #include <algorithm>
-#include <atomic>
 #include <format>
 #include <future>
 #include <ranges>
 #include <utility>
 
-#include "asr/long_audio.hpp"
+#include "asr/limits.hpp"
+#include "lifecycle/slot_job.hpp"
 
 namespace hotmic {
 
-struct SlotPool::Job {
-    Request request;
-    Completion done;
-    Clock::time_point submitted{};
-    Clock::time_point waits_since{};
-    Clock::time_point wanted_by{};
-    Clock::time_point started{};          // on the slot it has now
-    RequestTimings timings{};             // of the slots it had before
-    std::optional<double> audio_total{};  // seconds
-    std::atomic<double> audio_done{0};
-    std::optional<LongTranscription> work{};
-    std::stop_source stop{};            // what the recognizer looks at
-    std::optional<Error> stopped_as{};  // why, when it was not the caller; guarded by the pool's mutex
-    std::optional<std::stop_callback<std::function<void()>>> caller_stopped{};
+/// A slot's recognizer, each of whose inferences is watched while it runs.
+class SlotPool::Watched final : public Recognizer {
+public:
+    Watched(SlotPool& pool, int slot, Recognizer& inner) : pool_(pool), slot_(slot), inner_(inner) {}
+
+    Result<Transcript> transcribe(AudioView audio, const TranscribeOptions& options, const SegmentSink& sink,
+                                  std::stop_token stop) override {
+        pool_.begin_inference(slot_, seconds_of(audio.size()));
+        auto result = inner_.transcribe(audio, options, sink, std::move(stop));
+        pool_.end_inference(slot_, result ? std::nullopt : std::optional(result.error().code));
+        return result;
+    }
+
+private:
+    SlotPool& pool_;
+    const int slot_;
+    Recognizer& inner_;
 };
 
 Result<std::unique_ptr<SlotPool>> SlotPool::open(Model& model, const Limits& limits,
@@ -41,7 +44,8 @@ Result<std::unique_ptr<SlotPool>> SlotPool::open(Model& model, const Limits& lim
                 auto recognizer = model.make_recognizer();
                 if (!recognizer) return promise.set_value(std::move(recognizer).error());
                 promise.set_value(std::nullopt);
-                pool->serve(slot, **recognizer, std::move(closing));
+                Watched watched(*pool, slot, **recognizer);
+                pool->serve(slot, watched, std::move(closing));
             });
     }
     std::optional<Error> failure;
@@ -55,7 +59,11 @@ Result<std::unique_ptr<SlotPool>> SlotPool::open(Model& model, const Limits& lim
 }
 
 SlotPool::SlotPool(int slots, const Limits& limits)
-    : limits_(limits), slots_(slots), running_(static_cast<std::size_t>(slots)), heard_(running_.size()) {}
+    : limits_(limits),
+      slots_(slots),
+      running_(static_cast<std::size_t>(slots)),
+      inferring_(running_.size()),
+      heard_(running_.size()) {}
 
 SlotPool::~SlotPool() {
     cancel_all(Error{ErrorCode::model_unloaded, "the model was unloaded"});
@@ -78,15 +86,21 @@ void SlotPool::submit(Request request, Completion done) {
     job->wanted_by = job->request.wanted_by.value_or(job->submitted + Request::kPatience);
 
     std::optional<Error> refusal;
-    {
+    if (auto sizes = check_sizes(job->request.options); !sizes) {
+        refusal = std::move(sizes).error();
+    } else if (limits_.quarantine) {
+        if (const auto wait = limits_.quarantine->refused_for(job->request.fingerprint, job->submitted))
+            refusal = poison(wait);
+        job->suspect = limits_.quarantine->deaths(job->request.fingerprint, job->submitted) > 0;
+    }
+    if (!refusal) {
         const std::scoped_lock lock(mutex_);
         if (closed_) {
             refusal = closed_;
         } else if (job->request.stop.stop_requested()) {
             refusal = Error{ErrorCode::cancelled, "the request was cancelled before it began"};
-        } else if (const auto busy =
-                       std::ranges::count_if(running_, [](const auto& running) { return running != nullptr; });
-                   waiting_.size() >= limits_.max_waiting && busy == slots_) {
+        } else if (waiting_.size() >= limits_.max_waiting &&
+                   std::ranges::all_of(std::views::iota(0, slots_), [&](int slot) { return has_its_own(slot); })) {
             const double wait = mean_service_ms_ * static_cast<double>(waiting_.size()) / slots_ / 1000;
             refusal = Error{ErrorCode::queue_full,
                             std::format("{} requests wait for {} slot{} already (limit {}, about {:.0f} s)",
@@ -122,7 +136,9 @@ int SlotPool::cancel_all(Error why) {
         ++concerned;
     };
     std::ranges::for_each(waiting_, stop);
-    std::ranges::for_each(running_, stop);
+    for (std::size_t slot = 0; slot < running_.size(); ++slot) {
+        if (has_its_own(static_cast<int>(slot))) stop(running_[slot]);
+    }
     ask_sweep();
     return concerned;
 }
@@ -153,8 +169,11 @@ QueueStatus SlotPool::status() const {
 }
 
 std::shared_ptr<SlotPool::Job> SlotPool::take_for(int slot) {
-    const auto mine = std::ranges::find_if(
-        waiting_, [&](const auto& job) { return !job->stop.stop_requested() && is_for(*job, slot); });
+    // If a model dies again, there must be no doubt under which suspect.
+    const bool tested = std::ranges::any_of(running_, [](const auto& job) { return job != nullptr && job->suspect; });
+    const auto mine = std::ranges::find_if(waiting_, [&](const auto& job) {
+        return !job->stop.stop_requested() && !(job->suspect && tested) && is_for(*job, slot);
+    });
     if (mine == waiting_.end()) return nullptr;
     auto job = *mine;
     waiting_.erase(mine);
@@ -162,9 +181,11 @@ std::shared_ptr<SlotPool::Job> SlotPool::take_for(int slot) {
     job->timings.queued += job->started - job->waits_since;
     job->timings.slot = slot;
     running_[static_cast<std::size_t>(slot)] = job;
-    const auto& request = job->request;
-    if (request.utterance != 0) std::ranges::replace(heard_, request.utterance, std::uint64_t{0});
-    heard_[static_cast<std::size_t>(slot)] = request.options.growing ? request.utterance : 0;
+    auto& request = job->request;
+    if (!job->work) job->work.emplace(*request.audio, request.options, request.on_segment, std::move(request.cutter));
+    const auto& step = request.options.step;
+    if (step.stream != 0) std::ranges::replace(heard_, step.stream, std::uint64_t{0});
+    heard_[static_cast<std::size_t>(slot)] = step.last ? 0 : step.stream;
     // What was left to this slot, because it fitted best, is anybody's now.
     if (!waiting_.empty()) work_.notify_all();
     return job;
@@ -173,8 +194,9 @@ std::shared_ptr<SlotPool::Job> SlotPool::take_for(int slot) {
 bool SlotPool::is_for(const Job& job, int slot) const {
     const auto& request = job.request;
     if (request.slot) return *request.slot == slot;
-    // Best one that can go on with it, last one that another utterance could go on with.
-    const auto fit = [&](std::size_t at) { return heard_[at] == 0 ? 1 : heard_[at] == request.utterance ? 2 : 0; };
+    // Best one that can go on with it, last one that another stream could go on with.
+    const auto stream = request.options.step.stream;
+    const auto fit = [&](std::size_t at) { return heard_[at] == 0 ? 1 : heard_[at] == stream ? 2 : 0; };
     const auto own = fit(static_cast<std::size_t>(slot));
     return std::ranges::none_of(std::views::iota(std::size_t{0}, running_.size()),
                                 [&](std::size_t at) { return running_[at] == nullptr && fit(at) > own; });
@@ -182,8 +204,21 @@ bool SlotPool::is_for(const Job& job, int slot) const {
 
 void SlotPool::serve(int slot, Recognizer& recognizer, std::stop_token closing) {
     std::shared_ptr<Job> job;
+    std::shared_ptr<Job> other;
+    const auto has_work = [&] {
+        job = take_for(slot);
+        other = job == nullptr ? find_to_help() : nullptr;
+        return job != nullptr || other != nullptr;
+    };
     std::unique_lock lock(mutex_);
-    while (work_.wait(lock, closing, [&] { return (job = take_for(slot)) != nullptr; })) {
+    while (work_.wait(lock, closing, has_work)) {
+        if (other != nullptr) {
+            help(slot, recognizer, other, lock);
+            lock.unlock();
+            other.reset();  // not under the lock, which its stop callback takes
+            lock.lock();
+            continue;
+        }
         ask_sweep();  // the request's own time limit runs from here
         lock.unlock();
         while (!run(slot, recognizer, job) && !give_way(slot, job)) {
@@ -193,12 +228,43 @@ void SlotPool::serve(int slot, Recognizer& recognizer, std::stop_token closing) 
     }
 }
 
+/// A long recording on another slot that has a window to spare.
+std::shared_ptr<SlotPool::Job> SlotPool::find_to_help() const {
+    constexpr double kLong = 10;  // seconds: shorter ones are one window, most of the time
+    const auto found = std::ranges::find_if(running_, [&](const auto& job) {
+        return job != nullptr && !job->request.slot && job->request.options.step.stream == 0 &&
+               job->audio_total.value_or(kLong) >= kLong && job->work->wants_help() && !job->stop.stop_requested();
+    });
+    return found == running_.end() ? nullptr : *found;
+}
+
+/// Recognizes one of its windows; the next may be somebody else's.
+void SlotPool::help(int slot, Recognizer& recognizer, const std::shared_ptr<Job>& job,
+                    std::unique_lock<std::mutex>& lock) {
+    const auto index = static_cast<std::size_t>(slot);
+    running_[index] = job;
+    heard_[index] = 0;
+    lock.unlock();
+    job->work->help(recognizer, job->stop.get_token());
+    job->audio_done = job->work->done_seconds();
+    lock.lock();
+    running_[index] = nullptr;
+    if (std::ssize(waiting_) > 0) work_.notify_all();
+}
+
+/// The mutex is held. The slot has a request, and does not only help with another slot's.
+bool SlotPool::has_its_own(int slot) const {
+    const auto& job = running_[static_cast<std::size_t>(slot)];
+    return job != nullptr && job->timings.slot == slot;
+}
+
+/// The mutex is held. Another slot than its own has a window of it.
+bool SlotPool::is_helped(const Job& job) const {
+    return std::ranges::count_if(running_, [&](const auto& each) { return each.get() == &job; }) > 1;
+}
+
 /// Recognizes one window. True when that ended the request.
 bool SlotPool::run(int slot, Recognizer& recognizer, const std::shared_ptr<Job>& job) {
-    if (!job->work) {
-        auto& request = job->request;
-        job->work.emplace(*request.audio, request.options, request.on_segment, std::move(request.cutter));
-    }
     const auto last = job->work->step(recognizer, job->stop.get_token());
     job->audio_done = job->work->done_seconds();
     if (last && !*last) return false;
@@ -211,12 +277,58 @@ bool SlotPool::run(int slot, Recognizer& recognizer, const std::shared_ptr<Job>&
         const double ms = std::chrono::duration<double, std::milli>(job->timings.inference).count();
         mean_service_ms_ = mean_service_ms_ == 0 ? ms : 0.8 * mean_service_ms_ + 0.2 * ms;
         // An engine that had to be ended for not stopping is lost; what its request is told is why it had to stop.
-        const bool stopped = !result && (result.error().code == ErrorCode::cancelled ||
-                                         (result.error().code == ErrorCode::model_lost && stuck_told_));
+        const bool died = !result && result.error().code == ErrorCode::model_lost;
+        const bool stopped = died || (!result && result.error().code == ErrorCode::cancelled);
         if (stopped && job->stopped_as) result = std::unexpected(*job->stopped_as);
+        job->timings.died_under_it = job->casualty && !result && result.error().code == ErrorCode::model_lost;
+        if (result && limits_.quarantine) limits_.quarantine->acquit(job->request.fingerprint);
+        if (job->suspect) work_.notify_all();
     }
     finish(*job, std::move(result));
     return true;
+}
+
+/// The mutex is held. What an engine was working on when it died may be why it did: decided once, so that a request is
+/// told what the quarantine is. One that hung explains a death by itself.
+void SlotPool::note_loss() {
+    if (std::exchange(lost_, true) || stuck_told_) return;
+    for (std::size_t slot = 0; slot < running_.size(); ++slot) {
+        if (inferring_[slot]) note_casualty(*running_[slot]);
+    }
+}
+
+void SlotPool::note_casualty(Job& job) {
+    job.casualty = true;
+    casualties_.push_back(job.request.fingerprint);
+}
+
+std::vector<std::uint64_t> SlotPool::casualties() {
+    const std::scoped_lock lock(mutex_);
+    note_loss();
+    return casualties_;
+}
+
+void SlotPool::calibrate(Calibration calibration) {
+    const std::scoped_lock lock(mutex_);
+    calibration_ = std::move(calibration);
+    learns_ = calibration_.empty();
+}
+
+void SlotPool::begin_inference(int slot, double seconds) {
+    const std::scoped_lock lock(mutex_);
+    inferring_[static_cast<std::size_t>(slot)] = Inference{Clock::now(), seconds};
+    const auto& job = running_[static_cast<std::size_t>(slot)];
+    job->audio_begun += seconds;
+    if (job->work->wants_help()) work_.notify_all();
+    ask_sweep();
+}
+
+void SlotPool::end_inference(int slot, std::optional<ErrorCode> failure) {
+    const std::scoped_lock lock(mutex_);
+    if (failure == ErrorCode::model_lost) note_loss();
+    const auto ended = std::exchange(inferring_[static_cast<std::size_t>(slot)], std::nullopt);
+    if (failure || !learns_) return;
+    calibration_.note(ended->seconds, std::chrono::duration<double, std::milli>(Clock::now() - ended->began).count());
 }
 
 /// Between two windows: true when somebody more urgent has the slot now, and the rest of this waits.
@@ -228,7 +340,8 @@ bool SlotPool::give_way(int slot, const std::shared_ptr<Job>& job) {
         return !other->stop.stop_requested() && !other->request.background && other->wanted_by < wanted_by &&
                is_for(*other, slot);
     });
-    if (!somebody || job->stop.stop_requested()) return false;
+    // Those that help leave after their window, and make room.
+    if (!somebody || job->stop.stop_requested() || is_helped(*job)) return false;
     running_[static_cast<std::size_t>(slot)] = nullptr;
     job->timings.inference += now - job->started;
     job->wanted_by = wanted_by;
@@ -241,64 +354,6 @@ bool SlotPool::give_way(int slot, const std::shared_ptr<Job>& job) {
 void SlotPool::enqueue(std::shared_ptr<Job> job) {
     const auto behind = std::ranges::upper_bound(waiting_, job->wanted_by, {}, &Job::wanted_by);
     waiting_.insert(behind, std::move(job));
-}
-
-void SlotPool::sweep(std::stop_token closing) {
-    std::unique_lock lock(mutex_);
-    while (!closing.stop_requested()) {
-        sweeps_.wait_until(lock, closing, next_sweep(), [this] { return std::exchange(sweep_asked_, false); });
-
-        const auto now = Clock::now();
-        for (const auto& job : running_) {
-            if (job == nullptr || now < ends_by(*job) || job->stop.stop_requested()) continue;
-            job->stopped_as =
-                Error{ErrorCode::request_timeout,
-                      std::format("the inference took longer than {} ms", limits_.request_timeout.count()),
-                      "send shorter audio, or raise request_timeout_ms"};
-            job->stop.request_stop();
-        }
-        const bool stuck =
-            std::ranges::any_of(running_, [&](const auto& job) { return job != nullptr && is_stuck(*job, now); });
-        if (stuck && limits_.on_stuck && !std::exchange(stuck_told_, true)) {
-            lock.unlock();
-            limits_.on_stuck(
-                {ErrorCode::worker_hung,
-                 std::format("an inference ran on for {} ms after it was asked to stop", limits_.cancel_grace.count()),
-                 "it is being loaded again"});
-            lock.lock();
-        }
-        std::vector<std::shared_ptr<Job>> ended;
-        std::erase_if(waiting_, [&](const std::shared_ptr<Job>& job) {
-            const bool stopped = job->stop.stop_requested();
-            const bool expired = now >= job->waits_since + limits_.queue_timeout;
-            if (!stopped && !expired) return false;
-            if (!stopped) {
-                job->stopped_as = Error{ErrorCode::queue_timeout,
-                                        std::format("no slot became free within {} ms", limits_.queue_timeout.count()),
-                                        "try again later, or raise slots or queue_timeout_ms"};
-            }
-            ended.push_back(job);
-            return true;
-        });
-        if (ended.empty()) continue;
-        lock.unlock();
-        for (const auto& job : ended) {
-            job->timings.queued += now - job->waits_since;
-            finish(*job, std::unexpected(job->stopped_as.value_or(
-                             Error{ErrorCode::cancelled, "the request was cancelled while it waited for a slot"})));
-        }
-        ended.clear();
-        lock.lock();
-    }
-}
-
-/// When its inference will have taken as long as it may, what it had on other slots included.
-Clock::time_point SlotPool::ends_by(const Job& job) const {
-    return job.started + limits_.request_timeout - std::chrono::duration_cast<Clock::duration>(job.timings.inference);
-}
-
-bool SlotPool::is_stuck(const Job& job, Clock::time_point now) const {
-    return now >= ends_by(job) + limits_.cancel_grace;
 }
 
 /// Background work gives up its slot when nobody else can.
@@ -314,18 +369,6 @@ void SlotPool::clear_way() {
 void SlotPool::ask_sweep() {
     sweep_asked_ = true;
     sweeps_.notify_one();
-}
-
-Clock::time_point SlotPool::next_sweep() const {
-    auto next = Clock::now() + std::chrono::hours(1);
-    for (const auto& job : waiting_) next = std::min(next, job->waits_since + limits_.queue_timeout);
-    for (const auto& job : running_) {
-        if (job == nullptr) continue;
-        const auto limit = ends_by(*job);
-        if (!job->stop.stop_requested()) next = std::min(next, limit);
-        if (limits_.on_stuck && !stuck_told_) next = std::min(next, limit + limits_.cancel_grace);
-    }
-    return next;
 }
 
 void SlotPool::finish(Job& job, Result<Transcript> result) {

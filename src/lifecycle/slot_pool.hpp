@@ -12,13 +12,17 @@
 #include <thread>
 #include <vector>
 
-#include "hotmic/model_manager.hpp"
+#include "hotmic/health.hpp"
+#include "hotmic/lease.hpp"
+#include "lifecycle/calibration.hpp"
+#include "lifecycle/quarantine.hpp"
 
 namespace hotmic {
 
 /// Requests wait here for a slot and are answered exactly once, whatever happens. Whose answer is wanted first goes
-/// first. An utterance that grows goes to the slot that heard its beginning, and others go elsewhere while another is
-/// free. A long recording gives its slot up between two windows when somebody else is more urgent.
+/// first. A stream's step goes to the slot that took its last one, if that is free, and others go elsewhere while
+/// another is. A long recording gives its slot up between two windows when somebody else is more urgent, and slots that
+/// have nothing else to do help with its windows.
 ///
 /// Threads: one per slot, which makes its recognizer, runs every inference on it and destroys it (engines keep
 /// per-thread state, and OpenMP a team per calling thread); one sweeper, which ends what has waited or run too long.
@@ -29,9 +33,15 @@ public:
         std::size_t max_waiting = 64;
         std::chrono::milliseconds queue_timeout{30'000};
         std::chrono::milliseconds request_timeout{600'000};
-        /// A request that runs on for this long after `request_timeout` has asked it to stop is stuck: `on_stuck` is
-        /// told, once, on the sweeper's thread. Empty: an engine that cannot be ended is waited for.
+        double request_timeout_factor = 4;  ///< added to that, as many times the length of the audio
+        /// An inference hangs when it runs this many times as long as the calibration expects, and as long as
+        /// `hang_least`. 0: none does.
+        double hang_factor = 10;
+        std::chrono::milliseconds hang_least{5'000};
+        /// A request that runs on for this long after `request_timeout` has asked it to stop is stuck. That, or an
+        /// inference that hangs, is told to `on_stuck`, once, on the sweeper's thread. Empty: nobody wants to know.
         std::chrono::milliseconds cancel_grace{2'000};
+        std::shared_ptr<Quarantine> quarantine{};  ///< whose poison is refused; null: there is none
         std::function<void(const Error&)> on_stuck{};
     };
 
@@ -43,6 +53,12 @@ public:
     ~SlotPool();
     SlotPool(const SlotPool&) = delete;
     SlotPool& operator=(const SlotPool&) = delete;
+
+    /// How long inferences take here; what tells a hang from now on. Empty: what comes from now on has to show it.
+    void calibrate(Calibration calibration);
+
+    /// The engine has died, or hung: fingerprints of the requests that it was working on then.
+    [[nodiscard]] std::vector<std::uint64_t> casualties();
 
     /// See Lease::submit.
     void submit(Request request, Completion done);
@@ -61,6 +77,11 @@ public:
 
 private:
     struct Job;
+    class Watched;
+    struct Inference {
+        Clock::time_point began;
+        double seconds = 0;  // of audio
+    };
     SlotPool(int slots, const Limits& limits);
 
     void serve(int slot, Recognizer& recognizer, std::stop_token closing);
@@ -69,12 +90,27 @@ private:
     void enqueue(std::shared_ptr<Job> job);  // with the mutex held
     void sweep(std::stop_token closing);
     [[nodiscard]] std::shared_ptr<Job> take_for(int slot);
+    [[nodiscard]] std::shared_ptr<Job> find_to_help() const;
+    void help(int slot, Recognizer& recognizer, const std::shared_ptr<Job>& job, std::unique_lock<std::mutex>& lock);
+    [[nodiscard]] bool has_its_own(int slot) const;
+    [[nodiscard]] bool is_helped(const Job& job) const;
     [[nodiscard]] bool is_for(const Job& job, int slot) const;
-    [[nodiscard]] Clock::time_point next_sweep() const;
+    void begin_inference(int slot, double seconds);
+    void end_inference(int slot, std::optional<ErrorCode> failure);
+    // All of these with the mutex held.
+    void note_loss();
+    void note_casualty(Job& job);
+    void stop_late(Clock::time_point now);
+    [[nodiscard]] std::optional<Error> find_stuck(Clock::time_point now);
+    [[nodiscard]] std::vector<std::shared_ptr<Job>> take_ended(Clock::time_point now);
+    [[nodiscard]] static bool waits_for_first(const Job& job);
+    [[nodiscard]] std::chrono::milliseconds allowance(const Job& job) const;
     [[nodiscard]] Clock::time_point ends_by(const Job& job) const;
-    [[nodiscard]] bool is_stuck(const Job& job, Clock::time_point now) const;
-    void clear_way();  // with the mutex held
-    void ask_sweep();  // with the mutex held
+    [[nodiscard]] Clock::time_point hangs_at(const Inference& inference) const;
+    [[nodiscard]] Clock::time_point next_sweep() const;
+    void clear_way();
+    void ask_sweep();
+
     void finish(Job& job, Result<Transcript> result);
 
     const Limits limits_;
@@ -85,12 +121,17 @@ private:
     std::condition_variable_any sweeps_;  // for the sweeper
     std::condition_variable idle_;
     std::deque<std::shared_ptr<Job>> waiting_;
-    std::vector<std::shared_ptr<Job>> running_;  // by slot; null when free
-    std::vector<std::uint64_t> heard_;           // by slot: the utterance that it could go on with
+    std::vector<std::shared_ptr<Job>> running_;        // by slot, its own or one that it helps with; null when free
+    std::vector<std::optional<Inference>> inferring_;  // by slot; nothing while its engine has nothing to do
+    std::vector<std::uint64_t> heard_;  // by slot: the stream that it took a step of, and could go on with
     std::optional<Error> closed_;
     std::size_t open_jobs_ = 0;  // submitted and not yet answered
     bool sweep_asked_ = false;
     bool stuck_told_ = false;
+    Calibration calibration_;
+    bool learns_ = false;                    // from what users ask, for nobody has measured it
+    bool lost_ = false;                      // the engine is gone
+    std::vector<std::uint64_t> casualties_;  // fingerprints of what it was working on then
     double mean_service_ms_ = 0;
 
     std::vector<std::jthread> threads_;

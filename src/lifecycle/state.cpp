@@ -1,7 +1,7 @@
 #include <array>
 #include <utility>
 
-#include "hotmic/model_manager.hpp"
+#include "hotmic/state.hpp"
 
 namespace hotmic {
 namespace {

@@ -70,4 +70,12 @@ bool has_converged(const std::vector<double>& latencies_ms, std::size_t window, 
     return std::abs(now - before) <= tolerance * now && median_deviation(later, now) <= 2 * tolerance * now;
 }
 
+bool has_settled(const std::vector<double>& latencies_ms, double tolerance) {
+    if (latencies_ms.size() < 3) return false;
+    const double steady = quantile({latencies_ms.begin() + 1, latencies_ms.end()}, 0.5);
+    if (latencies_ms.front() <= (1 + tolerance) * steady) return true;
+    const auto [least, most] = std::minmax_element(latencies_ms.end() - 3, latencies_ms.end());
+    return (latencies_ms.size() > 3 && *most <= (1 + tolerance) * *least) || has_converged(latencies_ms, 3, tolerance);
+}
+
 }  // namespace hotmic

@@ -6,7 +6,11 @@
 #include <optional>
 #include <stop_token>
 
-#include "hotmic/model_manager.hpp"
+#include "hotmic/lease.hpp"
+#include "hotmic/media_bytes.hpp"
+#include "hotmic/warmup.hpp"
+#include "lifecycle/calibration.hpp"
+#include "lifecycle/truth.hpp"
 
 namespace hotmic {
 
@@ -17,12 +21,20 @@ struct WarmupProgress {
     std::optional<std::chrono::milliseconds> remaining{};
 };
 
-/// Runs every level up to `options.level`. Blocks; inferences run on the instance's slots.
-/// Errors: warmup_failed (naming level and cause), worker_crashed, too_slow, load_cancelled (when `stop` was
-/// requested).
+/// What a warmup learns beyond its report.
+struct WarmupFindings {
+    Calibration calibration;  ///< how long inferences take
+    Truth truth;              ///< what the clip's words are here
+};
+
+/// Runs every level up to `options.level`; `decoder` decodes what is inferred. Blocks; inferences run on the instance's
+/// slots.
+/// Errors: warmup_failed (naming level and cause), disqualified, worker_crashed, too_slow, load_cancelled (when `stop`
+/// was requested).
 [[nodiscard]] Result<WarmupReport> run_warmup(const Lease& lease, const WarmupOptions& options, std::stop_token stop,
                                               const std::function<void(const WarmupProgress&)>& on_progress,
-                                              const std::function<std::uint64_t()>& resident_bytes);
+                                              const std::function<std::uint64_t()>& resident_bytes,
+                                              WarmupFindings& findings, MediaDecoder& decoder);
 
 /// Word error rate of `heard` against `said`: word edits ÷ words said, after lower-casing and dropping punctuation.
 [[nodiscard]] double word_error_rate(std::string_view said, std::string_view heard);

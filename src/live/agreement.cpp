@@ -4,11 +4,23 @@
 #include <cctype>
 #include <iterator>
 #include <ranges>
+#include <span>
 #include <string>
 #include <utility>
 
 namespace hotmic {
 namespace {
+
+constexpr double kPause = 0.25;  // seconds between two words
+/// Seconds of audio behind a word. With fewer it may go on, and is another word then; one that is less probable than
+/// kProbable may still be another when a little more has been said. Both are for words that are heard twice.
+constexpr double kCutOff = 0.4;
+constexpr double kDoubtfulCutOff = 1.0;
+constexpr double kProbable = 0.6;
+/// With so many nothing that is said later changes it, and once is enough: where partials are far apart, the second
+/// time would be long after.
+constexpr double kSettled = 0.8;
+constexpr double kDoubtfulSettled = 1.3;
 
 /// Letters and digits in lower case; what is no ASCII stays as it is.
 std::string bare(const std::string& text) {
@@ -38,12 +50,38 @@ std::vector<Word> take_from(std::vector<Word>& words, std::vector<Word>::iterato
 
 }  // namespace
 
-void Agreement::update(std::vector<Word> hypothesis) {
+void Agreement::update(std::vector<Word> hypothesis, double heard_to) {
     auto rest = beyond_stable(std::move(hypothesis));
-    const auto [last_agreed, unused] = std::ranges::mismatch(rest, open_, same);
-    auto following = take_from(rest, last_agreed);
+    const auto agreed = std::ranges::mismatch(rest, open_, same).in1;
+    auto open = rest.begin();
+    for (; open != rest.end(); ++open) {
+        const bool doubtful = open->probability < kProbable;
+        const double behind = heard_to - open->end;
+        const bool twice = open < agreed && behind >= (doubtful ? kDoubtfulCutOff : kCutOff);
+        if (!twice && behind < (doubtful ? kDoubtfulSettled : kSettled)) break;
+    }
+    auto following = take_from(rest, open);
     std::ranges::move(rest, std::back_inserter(stable_));
     open_ = std::move(following);
+}
+
+void Agreement::settle(std::vector<Word> hypothesis, std::size_t settled) {
+    const auto open = hypothesis.size() - settled;
+    if (!goes_on_in(hypothesis)) hypothesis = conclude(std::move(hypothesis));  // another model has taken over
+    settled = std::max(hypothesis.size() - std::min(open, hypothesis.size()), stable_.size());
+    open_ = take_from(hypothesis, hypothesis.begin() + static_cast<std::ptrdiff_t>(settled));
+    stable_ = std::move(hypothesis);
+    settles_ = true;
+}
+
+/// It has the stable words as they are spelled, or the last of them with more behind it.
+bool Agreement::goes_on_in(const std::vector<Word>& hypothesis) const {
+    if (hypothesis.size() < stable_.size()) return false;
+    if (stable_.empty()) return true;
+    const auto last = stable_.size() - 1;
+    return std::ranges::equal(std::span(stable_).first(last), std::span(hypothesis).first(last), {}, &Word::text,
+                              &Word::text) &&
+           hypothesis[last].text.starts_with(stable_[last].text);
 }
 
 std::vector<Word> Agreement::extended_by(std::vector<Word> hypothesis) const {
@@ -60,6 +98,7 @@ std::vector<Word> Agreement::extended_by(std::vector<Word> hypothesis) const {
 }
 
 std::vector<Word> Agreement::conclude(std::vector<Word> hypothesis) const {
+    if (settles_ && goes_on_in(hypothesis)) return hypothesis;
     auto words = stable_;
     for (auto [word, better] : std::views::zip(words, hypothesis)) {
         if (!same(word, better)) break;
@@ -68,6 +107,13 @@ std::vector<Word> Agreement::conclude(std::vector<Word> hypothesis) const {
     }
     std::ranges::move(beyond_stable(std::move(hypothesis)), std::back_inserter(words));
     return words;
+}
+
+std::size_t Agreement::stable_to_pause(double time) const {
+    std::size_t found = 0;
+    for (std::size_t next = 1; next < stable_.size() && stable_[next].start <= time; ++next)
+        if (stable_[next].start - stable_[next - 1].end >= kPause) found = next;
+    return found;
 }
 
 Agreement Agreement::split(double time) {

@@ -16,8 +16,13 @@ namespace hotmic {
 /// which engines change as more is heard; what has become stable keeps the spelling it had then.
 class Agreement {
 public:
-    /// Takes the next hypothesis.
-    void update(std::vector<Word> hypothesis);
+    /// Takes the next hypothesis, of audio that ends at `heard_to`. A word at that end may have been cut off, and does
+    /// not become stable; nor does an improbable one near it.
+    void update(std::vector<Word> hypothesis, double heard_to);
+
+    /// The same of an engine that takes nothing back: its first `settled` words are stable at once, though the last
+    /// word of all may still get longer.
+    void settle(std::vector<Word> hypothesis, std::size_t settled);
 
     [[nodiscard]] const std::vector<Word>& stable() const noexcept { return stable_; }
     /// What follows the stable words in the last hypothesis.
@@ -31,14 +36,19 @@ public:
     /// probabilities of that hypothesis as far as it begins with them, and what follows them.
     [[nodiscard]] std::vector<Word> conclude(std::vector<Word> hypothesis) const;
 
+    /// How many of the stable words end in a pause that is over before `time`: the most. 0: there is no such pause.
+    [[nodiscard]] std::size_t stable_to_pause(double time) const;
+
     /// Parts at `time`: this keeps the words before it, and what is returned has those after.
     [[nodiscard]] Agreement split(double time);
 
 private:
+    [[nodiscard]] bool goes_on_in(const std::vector<Word>& hypothesis) const;
     [[nodiscard]] std::vector<Word> beyond_stable(std::vector<Word> hypothesis) const;
 
     std::vector<Word> stable_;
     std::vector<Word> open_;
+    bool settles_ = false;  // the last of `stable_` may be the beginning of a word
 };
 
 }  // namespace hotmic

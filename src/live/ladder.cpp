@@ -13,7 +13,7 @@ constexpr double kDown = 0.5;
 /// … once it has lasted so long.
 constexpr std::chrono::seconds kLeast{5};
 /// Seconds over which lateness is averaged.
-constexpr double kMemory = 2.0;
+constexpr double kMemory = 5.0;
 
 }  // namespace
 

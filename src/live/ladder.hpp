@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <string_view>
 
-#include "hotmic/model_manager.hpp"
+#include "hotmic/state.hpp"
 
 namespace hotmic {
 

@@ -3,10 +3,12 @@
 #include <condition_variable>
 #include <format>
 #include <map>
+#include <set>
 #include <thread>
 #include <utility>
 #include <vector>
 
+#include "asr/limits.hpp"
 #include "live/live_stream_impl.hpp"
 
 namespace hotmic {
@@ -28,9 +30,11 @@ public:
         return true;
     }
 
-    void wake(std::optional<std::chrono::duration<double>> waited) {
+    void wake(const std::optional<LiveStream::Impl::Waited>& waited) {
         const std::scoped_lock lock(mutex_);
-        if (waited) ladder_.observe(Clock::now(), *waited);
+        // Of an instance that no stream is on any more there is nothing to know.
+        const auto ladder = waited ? ladders_.find(waited->instance) : ladders_.end();
+        if (ladder != ladders_.end()) ladder->second.observe(Clock::now(), waited->seconds);
         woken_ = true;
         changed_.notify_one();
     }
@@ -46,8 +50,12 @@ public:
         {
             const std::scoped_lock lock(mutex_);
             streams = streams_;
-            status.level = to_string(ladder_.level());
-            status.lateness_seconds = ladder_.lateness();
+            auto level = DegradeLevel::normal;
+            for (const auto& [instance, ladder] : ladders_) {
+                level = std::max(level, ladder.level());
+                status.lateness_seconds = std::max(status.lateness_seconds, ladder.lateness());
+            }
+            status.level = to_string(level);
             status.dropped_seconds = dropped_before_;
         }
         for (const auto& stream : streams) {
@@ -87,11 +95,13 @@ private:
         }
     }
 
-    /// The stream whose decode is due first among those whose model has a slot for it. Otherwise when to look again.
+    /// The stream whose decode is wanted first among those whose model has a slot for it. Otherwise when to look again.
+    /// A final that finds no slot takes that of a decode of what is still being said.
     std::pair<StreamPtr, DecodeKind> choose(Clock::time_point now, Clock::time_point& look_again) {
         struct Load {
-            int decodes = 0;  // no more than slots, or they would only wait there
+            int decodes = 0;  // no more than there is room for, or they would only wait there
             int speakers = 0;
+            Clock::duration late{};  // of what waits, the longest
         };
         std::map<std::string, Load> loads;  // by instance
         for (const auto& stream : streams_) {
@@ -99,28 +109,40 @@ private:
             load.decodes += stream->decodes();
             load.speakers += stream->speaking() ? 1 : 0;
         }
+        std::erase_if(ladders_, [&](const auto& each) { return !loads.contains(each.first); });
         StreamPtr best;
         auto kind = DecodeKind::final;
-        auto best_due = Clock::time_point::max();
-        Clock::duration latest{};
+        auto best_wanted = Clock::time_point::max();
+        std::set<std::string> finals_wait;  // instances
         for (const auto& stream : streams_) {
-            const auto& load = loads[stream->instance()];
-            const auto due = stream->due(ladder_.level(), 2 * load.speakers <= stream->slots());
+            const auto instance = stream->instance();
+            auto& load = loads[instance];
+            const auto due = stream->due(ladders_[instance].level(), load.speakers);
             if (!due) continue;
             if (due->due > now) {
                 look_again = std::min(look_again, due->due);
-            } else if (load.decodes >= stream->slots()) {
-                latest = std::max(latest, now - due->due);
+                continue;
+            }
+            const auto tolerance = std::chrono::duration_cast<Clock::duration>(due->tolerance);
+            load.late = std::max(load.late, now - due->due - tolerance);
+            if (load.decodes >= stream->room()) {
                 look_again = std::min(look_again, now + kLook);
-            } else if (due->due < best_due) {
+                if (due->kind == DecodeKind::final) finals_wait.insert(instance);
+            } else if (due->due + tolerance < best_wanted) {
                 best = stream;
-                best_due = due->due;
+                best_wanted = due->due + tolerance;
                 kind = due->kind;
             }
         }
-        ladder_.observe(now, best ? now - best_due : latest);
-        // A level is left by time alone, too.
-        if (ladder_.level() != DegradeLevel::normal) look_again = std::min(look_again, now + kLook);
+        for (const auto& instance : finals_wait) {
+            for (const auto& stream : streams_)
+                if (stream->instance() == instance && stream->yield_slot()) break;
+        }
+        for (auto& [instance, ladder] : ladders_) {
+            ladder.observe(now, loads[instance].late);
+            // A level is left by time alone, too.
+            if (ladder.level() != DegradeLevel::normal) look_again = std::min(look_again, now + kLook);
+        }
         return {best, kind};
     }
 
@@ -131,8 +153,8 @@ private:
     mutable std::mutex mutex_;
     std::condition_variable_any changed_;
     std::vector<StreamPtr> streams_;
-    DegradeLadder ladder_;
-    double dropped_before_ = 0;  // by streams that have ended
+    std::map<std::string, DegradeLadder> ladders_;  // by instance: one that is late is no reason to hold up another
+    double dropped_before_ = 0;                     // by streams that have ended
     bool woken_ = false;
     std::jthread thread_;  // last: the others are there while it runs
 };
@@ -143,6 +165,7 @@ LiveHub::LiveHub(std::size_t max_streams) : impl_(std::make_shared<Impl>(max_str
 LiveHub::~LiveHub() = default;
 
 Result<std::unique_ptr<LiveStream>> LiveHub::open(LeaseSource leases, LiveOptions options, LiveSink sink) {
+    if (auto sizes = check_sizes(options.transcribe); !sizes) return std::unexpected(std::move(sizes).error());
     std::optional<SpeechFinder> finder;
     if (options.endpointing) {
         auto made = SpeechFinder::open(*options.endpointing);
@@ -151,7 +174,7 @@ Result<std::unique_ptr<LiveStream>> LiveHub::open(LeaseSource leases, LiveOption
     }
     auto stream = std::make_shared<LiveStream::Impl>(
         impl_->next_number(), std::move(leases), std::move(options), std::move(finder), std::move(sink),
-        [hub = std::weak_ptr(impl_)](std::optional<std::chrono::duration<double>> waited) {
+        [hub = std::weak_ptr(impl_)](const std::optional<LiveStream::Impl::Waited>& waited) {
             if (const auto there = hub.lock()) there->wake(waited);
         });
     if (!impl_->add(stream)) {

@@ -6,33 +6,40 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <stop_token>
 #include <vector>
 
 #include "hotmic/live_stream.hpp"
 #include "live/agreement.hpp"
 #include "live/ladder.hpp"
-#include "live/speech_finder.hpp"
+#include "speech/speech_finder.hpp"
 
 namespace hotmic {
 
 enum class DecodeKind : std::uint8_t {
-    final,    // of an utterance that is over
-    whole,    // of the open one, from its beginning: words become stable by these
-    growing,  // of the open one, by an engine that goes on where it was: cheap, and hears worse, so that it only adds
-              // to what the last whole one heard
+    final,   // of an utterance that is over; of an exact stream its last step
+    whole,   // of the open one, from its beginning or a pause between stable words: words become stable by these
+    step,    // of the open one, by an engine whose streams are exact: what it settles is stable
+    newest,  // likewise by one whose streams hear worse: it only adds to what the last whole one heard
 };
 
 /// A decode that could be begun, and when it is wanted.
 struct DueDecode {
     Clock::time_point due;
     DecodeKind kind = DecodeKind::final;
+    std::chrono::duration<double> tolerance{};  // it is not late when it begins so much after that
 };
 
 class LiveStream::Impl : public std::enable_shared_from_this<LiveStream::Impl> {
 public:
-    /// Tells the hub to look again, and how long a decode had to wait for a slot; called without locks held.
-    using Wake = std::function<void(std::optional<std::chrono::duration<double>> waited)>;
+    /// How long a decode had to wait for a slot of an instance.
+    struct Waited {
+        std::string instance;
+        std::chrono::duration<double> seconds{};
+    };
+    /// Tells the hub to look again, and what waited; called without locks held.
+    using Wake = std::function<void(const std::optional<Waited>& waited)>;
 
     /// `number`: of this stream among those of its hub. `finder`: none without endpointing.
     Impl(std::uint32_t number, LiveHub::LeaseSource leases, LiveOptions options, std::optional<SpeechFinder> finder,
@@ -49,18 +56,22 @@ public:
     // --- for the hub ---
     /// Looks for a model other than the instance `gone`; meanwhile nothing is decoded.
     void find_model(const std::string& gone);
-    /// What this stream wants next; nothing while a decode of that kind runs or it has no model. `slot_to_spare`: an
-    /// utterance may have one beside that of its whole decodes.
-    [[nodiscard]] std::optional<DueDecode> due(DegradeLevel level, bool slot_to_spare) const;
+    /// What this stream wants next; nothing while a decode of that kind runs or it has no model. `speakers`: streams of
+    /// the same model on which somebody speaks, this one included.
+    [[nodiscard]] std::optional<DueDecode> due(DegradeLevel level, int speakers) const;
     /// Begins that decode, unless there is nothing to decode after all.
     void begin_decode(DecodeKind kind);
+    /// Has its whole decode ended early, so that somebody's final gets the slot; it is due again at once. False where
+    /// none runs.
+    [[nodiscard]] bool yield_slot();
     /// How many decodes of it run.
     [[nodiscard]] int decodes() const;
     /// Whether it has an utterance without a final.
     [[nodiscard]] bool speaking() const;
     [[nodiscard]] bool ended() const;
     [[nodiscard]] std::string instance() const;
-    [[nodiscard]] int slots() const;
+    /// How many decodes of its model may run at once.
+    [[nodiscard]] int room() const;
 
 private:
     struct Utterance {
@@ -68,20 +79,36 @@ private:
         std::uint64_t start = 0;  // samples on the stream's clock, what is heard from before the speech included
         std::uint64_t end = 0;    // once it is over
         Agreement agreement{};
-        std::string language{};
-        Clock::time_point decoded_at{};  // whole; or begun at
+        std::string language{};          // heard last
+        bool sure_of_language = false;   // so that its partials are not asked for another
+        Clock::time_point begun_at{};    // its last whole decode; before the first, itself
+        std::uint64_t decoded_from = 0;  // of the one that runs
+        std::size_t words_before = 0;    // stable ones, which that one does not hear again
         std::uint64_t decoded_to = 0;
-        Clock::time_point grown_at{};  // the same of its growing decodes
-        std::uint64_t grown_to = 0;
-        std::vector<Word> grown{};      // what the last of those heard
-        Clock::time_point wanted_at{};  // its final, once it is over
-        std::vector<float> audio{};     // once it is over
-        bool replayed = false;
+        std::uint64_t decoded_before = 0;             // where the whole decode before that ended
+        std::vector<std::int32_t> draft{};            // the tokens of the last whole decode
+        std::uint64_t draft_from = 0;                 // where that began
+        Clock::time_point fed_at{};                   // its last step
+        std::uint64_t fed_from = 0;                   // of that one
+        std::uint64_t fed_to = 0;                     // what the engine's stream has been given
+        std::uint64_t next_step_at = 0;               // that hears something new
+        std::optional<Clock::time_point> step_due{};  // since when there is enough for it
+        std::string heard{};                          // by the last step of an exact stream
+        std::vector<Word> newest{};                   // what the last step heard that only adds the newest words
+        Clock::time_point wanted_at{};                // its final, once it is over
+        std::vector<float> audio{};                   // once it is over
+        int deaths = 0;                               // of models, while they decoded it
+        std::string died_last{};                      // the instance of the last of those
+        std::optional<Error> given_up{};              // it is not decoded any more
     };
     using UtterancePtr = std::shared_ptr<Utterance>;
 
+    void push_slice(AudioView samples);
+    /// What each frame says that is complete now.
+    [[nodiscard]] std::vector<SpeechFinder::Edge> find_speech(AudioView samples);
+
     // All of these with the mutex held.
-    void detect();
+    void apply(std::span<const SpeechFinder::Edge> edges);
     void open_utterance(std::uint64_t start);
     void close_utterance(std::uint64_t end);
     void cut_if_long();
@@ -91,16 +118,24 @@ private:
     void tell(LiveEvent::Kind kind, const Utterance& utterance, LiveEvent event = {});
     void tell_text(LiveEvent::Kind kind, const Utterance& utterance, std::vector<Word> words, std::size_t stable);
     void tell_partial(const Utterance& utterance);
+    [[nodiscard]] bool streams_exactly() const;
+    void feed_anew(Utterance& utterance) const;
+    void note_step_due(Utterance& utterance) const;
+    void take_step(const UtterancePtr& utterance, const Transcript& result);
+    void end_in_blank(const Utterance& utterance, const Transcript& heard);
+    void cut_at(std::uint64_t cut);
     void log_failure(const Utterance& utterance, const Error& error) const;
-    void take_grown(Utterance& utterance, Result<Transcript> result);
+    void take_newest(Utterance& utterance, Result<Transcript> result);
     void take_result(const UtterancePtr& utterance, DecodeKind kind, Result<Transcript> result);
-    [[nodiscard]] std::chrono::duration<double> interval(DegradeLevel level) const;
+    void begin_behind_pause(Utterance& utterance) const;
+    [[nodiscard]] std::chrono::duration<double> interval(DegradeLevel level, int speakers) const;
     [[nodiscard]] std::vector<float> samples(std::uint64_t from, std::uint64_t to) const;
     [[nodiscard]] std::uint64_t received() const { return base_ + audio_.size(); }
     [[nodiscard]] double backlog() const;
 
-    void decoded(const UtterancePtr& utterance, DecodeKind kind, Result<Transcript> result,
+    void decoded(const UtterancePtr& utterance, DecodeKind kind, const std::string& instance, Result<Transcript> result,
                  const RequestTimings& timings);
+    void note_death(const UtterancePtr& utterance, const std::string& instance);
     void take_lease(Result<Lease> lease, bool first);
 
     const std::uint32_t number_;
@@ -109,23 +144,28 @@ private:
     const LiveSink sink_;
     const Wake wake_;
 
+    std::mutex owner_mutex_;  // of the owner's calls, before the other; what listens takes long and holds only this one
+    std::optional<SpeechFinder> finder_;
+    std::vector<float> unheard_;  // less than a frame, at the end of the audio
+
     mutable std::mutex mutex_;
     std::shared_ptr<const Lease> lease_;  // null while it has no model; shared with the decode that runs
-    std::optional<SpeechFinder> finder_;
-    std::vector<float> audio_;  // from sample `base_` on
+    std::vector<float> audio_;            // from sample `base_` on
     std::uint64_t base_ = 0;
     std::uint64_t detected_ = 0;  // samples in which speech was looked for
     std::uint64_t last_end_ = 0;  // of the last utterance
     std::uint64_t last_number_ = 0;
+    std::string language_;  // of the last utterance that was sure of its own; before that, of the first
     UtterancePtr open_;
-    std::deque<UtterancePtr> over_;  // wait for their final, oldest first
-    bool decoding_ = false;          // whole or final
-    bool growing_ = false;
+    std::deque<UtterancePtr> over_;         // wait for their final, oldest first
+    std::optional<DecodeKind> decoding_{};  // what runs of whole, final and step
+    bool adding_ = false;                   // the newest words
     bool finished_ = false;
     bool ended_ = false;
     double cost_ = 0;  // moving mean of a whole decode, seconds
     LiveStreamStatus counts_{};
     std::stop_source stop_;
+    std::stop_source stop_whole_;  // of the whole decode that runs
 };
 
 }  // namespace hotmic

@@ -1,10 +1,9 @@
 /// What operators do: /admin/models, /admin/jobs, /admin/events, /admin/reload.
-#include <drogon/HttpAppFramework.h>
-
 #include <cctype>
 #include <charconv>
 #include <format>
 
+#include "server/admin_json.hpp"
 #include "server/context.hpp"
 #include "server/event_stream.hpp"
 #include "server/responses.hpp"
@@ -14,30 +13,6 @@
 
 namespace hotmic::server {
 namespace wire {
-
-struct AdminError {
-    std::string code;
-    std::string message;
-    std::string remedy;
-};
-
-struct AdminJob {
-    std::string id;
-    std::string kind;
-    std::string model;
-    std::string state;
-    std::string step;
-    std::optional<std::string> instance;
-    std::optional<AdminError> error;
-    std::string began;
-    double duration_ms = 0;
-};
-struct JobBody {
-    AdminJob job;
-};
-struct JobsBody {
-    std::vector<AdminJob> jobs;
-};
 
 struct Successor {
     std::string instance;
@@ -104,24 +79,6 @@ std::optional<std::string> unless_empty(std::string text) {
     return text.empty() ? std::nullopt : std::optional(std::move(text));
 }
 
-wire::AdminError describe(const Error& error) {
-    return {.code = std::string(to_string(error.code)),
-            .message = valid_utf8(error.message),
-            .remedy = valid_utf8(error.remedy)};
-}
-
-wire::AdminJob describe(const Job& job) {
-    return {.id = job.id,
-            .kind = job.kind,
-            .model = job.model,
-            .state = std::string(to_string(job.state)),
-            .step = job.step,
-            .instance = unless_empty(job.instance),
-            .error = job.error.transform([](const Error& error) { return describe(error); }),
-            .began = wire::time_of(job.began),
-            .duration_ms = job.duration_ms};
-}
-
 wire::AdminModel describe(const ModelCatalog& catalog, const EntryPtr& entry) {
     const auto health = entry->model->health();
     const auto plan = entry->model->plan();
@@ -139,7 +96,7 @@ wire::AdminModel describe(const ModelCatalog& catalog, const EntryPtr& entry) {
         .chosen_because = valid_utf8(plan.reason),
         .instance = unless_empty(health.instance),
         .reason = unless_empty(health.reason),
-        .last_error = health.last_error.transform([](const Error& error) { return describe(error); }),
+        .last_error = health.last_error.transform([](const Error& error) { return server::describe(error); }),
         .warning = unless_empty(health.shortfall.empty() ? health.slower : health.shortfall),
         .progress = health.progress.total_bytes == 0 ? 0
                                                      : static_cast<double>(health.progress.done_bytes) /
@@ -172,57 +129,6 @@ wire::AdminModel describe(const ModelCatalog& catalog, const EntryPtr& entry) {
     return model;
 }
 
-drogon::HttpResponsePtr respond_job(const Job& job, int status) {
-    auto response = respond_json(to_json(wire::JobBody{describe(job)}), status);
-    response->addHeader("Location", "/admin/jobs/" + job.id);
-    return response;
-}
-
-Result<config::Value> value_of(const glz::generic_i64& json, const std::string& key) {
-    if (const auto* text = json.get_if<std::string>()) return *text;
-    if (const auto* yes = json.get_if<bool>()) return *yes;
-    if (const auto* whole = json.get_if<std::int64_t>()) return *whole;
-    if (const auto* number = json.get_if<double>()) return *number;
-    if (json.is_array()) {
-        std::vector<std::string> texts;
-        for (const auto& each : json.get_array()) {
-            if (const auto* text = each.get_if<std::string>()) texts.push_back(*text);
-        }
-        if (texts.size() == json.get_array().size()) return texts;
-    }
-    return fail(ErrorCode::invalid_request,
-                std::format("{} is neither text, number, true, false nor a list of texts", key), "", key);
-}
-
-/// The keys of a JSON object; those of an object within are "outer.inner", as in a configuration file.
-Result<void> collect(const glz::generic_i64& json, const std::string& prefix,
-                     std::map<std::string, config::Value>& keys) {
-    for (const auto& [name, each] : json.get_object()) {
-        const auto key = prefix + std::string(name);
-        if (each.is_object()) {
-            if (auto inner = collect(each, key + ".", keys); !inner) return inner;
-            continue;
-        }
-        auto value = value_of(each, key);
-        if (!value) return std::unexpected(std::move(value).error());
-        keys[key] = *std::move(value);
-    }
-    return {};
-}
-
-Result<std::map<std::string, config::Value>> keys_of(const std::string& body) {
-    std::map<std::string, config::Value> keys;
-    if (body.empty()) return keys;
-    glz::generic_i64 json;
-    if (const auto problem = glz::read_json(json, body); problem || !json.is_object()) {
-        return fail(ErrorCode::invalid_request,
-                    "the body is no JSON object" + (problem ? ": " + glz::format_error(problem, body) : ""),
-                    R"(send keys of the model, like {"path": "ggml-small.bin"})");
-    }
-    if (auto collected = collect(json, "", keys); !collected) return std::unexpected(std::move(collected).error());
-    return keys;
-}
-
 std::uint64_t number_in(const std::string& text) {
     std::uint64_t number = 0;
     std::from_chars(text.data(), text.data() + text.size(), number);
@@ -233,73 +139,83 @@ class Admin : public std::enable_shared_from_this<Admin> {
 public:
     explicit Admin(Context& context) : context_(context) {}
 
-    using Handler = std::function<Result<drogon::HttpResponsePtr>(const drogon::HttpRequestPtr&, const std::string&)>;
+    /// `handle` is given what the names in the route's pattern stand for.
+    using Handler = std::function<Result<Response>(const http::Request&, const std::vector<std::string>& names)>;
 
-    /// A route without a body. `handle` is given what the first parenthesis of `path` matched.
-    void route(const char* path, drogon::HttpMethod method, Handler handle) {
-        drogon::app().registerHandlerViaRegex(
-            path,
-            [self = shared_from_this(), handle = std::move(handle)](const drogon::HttpRequestPtr& request,
-                                                                    Respond&& respond, const std::string& what) {
-                const auto known = authorize_admin(request, self->context_.config.server.admin_key);
-                auto response = known ? handle(request, what) : std::unexpected(known.error());
-                respond(response ? *response : self->refusal(response.error(), request));
-            },
-            {method});
+    /// `most_body`: in bytes; 0: the route takes none.
+    void route(http::Router& router, Method method, const char* pattern, Handler handle, std::size_t most_body = 0) {
+        router.add({.method = method,
+                    .pattern = pattern,
+                    .check = [self = shared_from_this()](const RequestPtr& request) { return self->check(*request); },
+                    .most_body = most_body,
+                    .handle =
+                        [self = shared_from_this(), handle = std::move(handle)](const RequestPtr& request,
+                                                                                const Respond& respond) {
+                            auto response = handle(*request, request->captures);
+                            respond(response ? *std::move(response) : self->refusal(response.error(), *request));
+                        }});
     }
 
-    void act() {
-        drogon::app().registerHandlerViaRegex(
-            "/admin/models/(.+)/(load|unload|warmup|swap)",
-            std::function<void(const drogon::HttpRequestPtr&, drogon::RequestStreamPtr&&, Respond&&, const std::string&,
-                               const std::string&)>(
-                [self = shared_from_this()](const drogon::HttpRequestPtr& request, drogon::RequestStreamPtr&& stream,
-                                            Respond&& respond, const std::string& model, const std::string& action) {
-                    self->receive(request, std::move(stream), std::move(respond), model, action);
-                }),
-            {drogon::Post});
+    /// The same for what reads files, and so must not be done on a loop.
+    void route_apart(http::Router& router, const char* pattern, Handler handle, std::size_t most_body = 0) {
+        const auto self = shared_from_this();
+        router.add({.method = Method::post,
+                    .pattern = pattern,
+                    .check = [self](const RequestPtr& request) { return self->check(*request); },
+                    .most_body = most_body,
+                    .handle =
+                        [self, handle = std::move(handle)](const RequestPtr& request, const Respond& respond) {
+                            const auto answer = [self, handle, request, respond] {
+                                auto response = handle(*request, request->captures);
+                                respond(response ? *std::move(response) : self->refusal(response.error(), *request));
+                            };
+                            if (self->context_.planning.submit(answer)) return;
+                            respond(self->refusal({ErrorCode::queue_full, "too many changes are under way already"},
+                                                  *request));
+                        }});
     }
 
-    Result<drogon::HttpResponsePtr> models() const {
+    Result<Response> models() const {
         wire::AdminModels body;
         for (const auto& entry : context_.catalog.entries()) body.models.push_back(describe(context_.catalog, entry));
         return respond_json(to_json(body));
     }
 
-    Result<drogon::HttpResponsePtr> remove(const std::string& name) const {
+    Result<Response> remove(const std::string& name) const {
         auto job = context_.catalog.remove(name);
         if (!job) return std::unexpected(std::move(job).error());
         return respond_job(*job, 202);
     }
 
-    Result<drogon::HttpResponsePtr> jobs() const {
+    Result<Response> jobs() const {
         wire::JobsBody body;
-        for (const auto& job : context_.jobs.all()) body.jobs.push_back(describe(job));
+        for (const auto& job : context_.jobs.all()) body.jobs.push_back(server::describe(job));
         return respond_json(to_json(body));
     }
 
-    Result<drogon::HttpResponsePtr> job(const std::string& id) const {
+    Result<Response> job(const std::string& id) const {
         const auto found = context_.jobs.find(id);
         if (!found) return no_job(id);
         return respond_job(*found, 200);
     }
 
-    Result<drogon::HttpResponsePtr> job_events(const std::string& id) const {
+    Result<Response> job_events(const std::string& id) const {
         if (!context_.jobs.find(id)) return no_job(id);
         return respond_events([&jobs = context_.jobs, id, seen = std::size_t{0}](bool& last) mutable {
             std::vector<ServerEvent> events;
             for (const auto& version : jobs.versions(id, seen)) {
-                events.push_back({.id = std::to_string(++seen), .event = "job", .data = to_json(describe(version))});
+                events.push_back(
+                    {.id = std::to_string(++seen), .event = "job", .data = to_json(server::describe(version))});
                 last = version.state != Job::State::running;
             }
             return events;
         });
     }
 
-    Result<drogon::HttpResponsePtr> events(const drogon::HttpRequestPtr& request) const {
-        const auto& resumed = request->getHeader("last-event-id");
-        const auto after = number_in(resumed.empty() ? request->getParameter("after") : resumed);
-        if (request->getHeader("accept").contains("application/json")) {
+    Result<Response> events(const http::Request& request) const {
+        const auto resumed = request.header("last-event-id");
+        const auto after = number_in(resumed.empty() ? request.parameter("after") : std::string(resumed));
+        if (request.header("accept").contains("application/json")) {
             wire::AdminEvents body;
             for (const auto& step : context_.journal.since(after)) body.events.push_back(wire::event_of(step));
             return respond_json(to_json(body));
@@ -316,11 +232,32 @@ public:
         });
     }
 
-    Result<drogon::HttpResponsePtr> reload() const {
+    Result<Response> begin(const std::string& name, std::string_view action) const {
+        if (context_.refusing) return fail(ErrorCode::shutting_down, "the server is shutting down");
+        const auto entry = context_.catalog.find(name);
+        if (!entry) return std::unexpected(entry.error());
+        auto& model = *(*entry)->model;
+        if (action == "load") return respond_job(model.load(), 202);
+        if (action == "unload") return respond_job(model.release(), 202);
+        return respond_job(model.warm(), 202);
+    }
+
+    Result<Response> swap(const std::string& name, const std::string& body) {
+        if (context_.refusing) return fail(ErrorCode::shutting_down, "the server is shutting down");
+        const auto entry = context_.catalog.find(name);
+        if (!entry) return std::unexpected(entry.error());
+        const auto keys = keys_of(body);
+        if (!keys) return std::unexpected(keys.error());
+        auto swap = context_.planner.plan_swap((*entry)->name, *keys);
+        if (!swap) return std::unexpected(std::move(swap).error());
+        return respond_job((*entry)->model->swap(std::move(swap->plan), swap->strategy), 202);
+    }
+
+    Result<Response> reload() const {
         auto begun = context_.planner.reload();
         if (!begun) return std::unexpected(std::move(begun).error());
         wire::JobsBody body;
-        for (const auto& job : *begun) body.jobs.push_back(describe(job));
+        for (const auto& job : *begun) body.jobs.push_back(server::describe(job));
         return respond_json(to_json(body), 202);
     }
 
@@ -329,49 +266,12 @@ private:
         return fail(ErrorCode::not_found, std::format("there is no job \"{}\"", id), "GET /admin/jobs lists them");
     }
 
-    drogon::HttpResponsePtr refusal(const Error& error, const drogon::HttpRequestPtr& request) const {
-        context_.metrics.error(to_string(error.code));
-        return respond_error(error, request);
+    [[nodiscard]] std::optional<Response> check(const http::Request& request) const {
+        return refuse_strangers(context_, request);
     }
 
-    void receive(const drogon::HttpRequestPtr& request, drogon::RequestStreamPtr stream, Respond respond,
-                 const std::string& model, const std::string& action) {
-        if (const auto known = authorize_admin(request, context_.config.server.admin_key); !known)
-            return respond(refusal(known.error(), request));
-        const auto body = std::make_shared<std::string>();
-        const auto done = [self = shared_from_this(), request, respond = std::move(respond), model, action,
-                           body](const std::exception_ptr& problem) {
-            Result<drogon::HttpResponsePtr> response;
-            if (problem) {
-                response = fail(ErrorCode::invalid_request, "the body ended early");
-            } else if (body->size() > kMostBodyBytes) {
-                response = fail(ErrorCode::body_too_large, std::format("the body is over {} bytes", kMostBodyBytes));
-            } else {
-                response = self->begin(model, action, *body);
-            }
-            respond(response ? *response : self->refusal(response.error(), request));
-        };
-        if (!stream) return done(nullptr);
-        stream->setStreamReader(drogon::RequestStreamReader::newReader(
-            [body](const char* data, std::size_t size) {
-                if (body->size() <= kMostBodyBytes) body->append(data, size);
-            },
-            done));
-    }
-
-    Result<drogon::HttpResponsePtr> begin(const std::string& name, const std::string& action, const std::string& body) {
-        if (context_.refusing) return fail(ErrorCode::shutting_down, "the server is shutting down");
-        const auto entry = context_.catalog.find(name);
-        if (!entry) return std::unexpected(entry.error());
-        auto& model = *(*entry)->model;
-        if (action == "load") return respond_job(model.load(), 202);
-        if (action == "unload") return respond_job(model.release(), 202);
-        if (action == "warmup") return respond_job(model.warm(), 202);
-        const auto keys = keys_of(body);
-        if (!keys) return std::unexpected(keys.error());
-        auto swap = context_.planner.plan_swap((*entry)->name, *keys);
-        if (!swap) return std::unexpected(std::move(swap).error());
-        return respond_job(model.swap(std::move(swap->plan), swap->strategy), 202);
+    Response refusal(const Error& error, const http::Request& request) const {
+        return server::refusal(context_, error, request);
     }
 
     Context& context_;
@@ -379,19 +279,28 @@ private:
 
 }  // namespace
 
-void register_admin(Context& context) {
-    using Request = const drogon::HttpRequestPtr&;
-    using What = const std::string&;
+void add_admin_routes(http::Router& router, Context& context) {
+    using Asked = const http::Request&;
+    using Names = const std::vector<std::string>&;
     const auto admin = std::make_shared<Admin>(context);
-    admin->route("/admin/(models)", drogon::Get, [admin](Request, What) { return admin->models(); });
-    admin->route("/admin/models/(.+)", drogon::Delete, [admin](Request, What name) { return admin->remove(name); });
-    admin->route("/admin/(jobs)", drogon::Get, [admin](Request, What) { return admin->jobs(); });
-    admin->route("/admin/jobs/([^/]+)", drogon::Get, [admin](Request, What id) { return admin->job(id); });
-    admin->route("/admin/jobs/([^/]+)/events", drogon::Get,
-                 [admin](Request, What id) { return admin->job_events(id); });
-    admin->route("/admin/(events)", drogon::Get, [admin](Request request, What) { return admin->events(request); });
-    admin->route("/admin/(reload)", drogon::Post, [admin](Request, What) { return admin->reload(); });
-    admin->act();
+    admin->route(router, Method::get, "/admin/models", [admin](Asked, Names) { return admin->models(); });
+    admin->route(router, Method::del, "/admin/models/{name...}",
+                 [admin](Asked, Names names) { return admin->remove(names[0]); });
+    for (const char* action : {"load", "unload", "warmup"}) {
+        admin->route(
+            router, Method::post, std::format("/admin/models/{{name...}}/{}", action).c_str(),
+            [admin, action](Asked, Names names) { return admin->begin(names[0], action); }, kMostBodyBytes);
+    }
+    admin->route_apart(
+        router, "/admin/models/{name...}/swap",
+        [admin](Asked request, Names names) { return admin->swap(names[0], request.body); }, kMostBodyBytes);
+    admin->route(router, Method::get, "/admin/jobs", [admin](Asked, Names) { return admin->jobs(); });
+    admin->route(router, Method::get, "/admin/jobs/{id}", [admin](Asked, Names names) { return admin->job(names[0]); });
+    admin->route(router, Method::get, "/admin/jobs/{id}/events",
+                 [admin](Asked, Names names) { return admin->job_events(names[0]); });
+    admin->route(router, Method::get, "/admin/events",
+                 [admin](Asked request, Names) { return admin->events(request); });
+    admin->route_apart(router, "/admin/reload", [admin](Asked, Names) { return admin->reload(); });
 }
 
 }  // namespace hotmic::server

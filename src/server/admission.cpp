@@ -1,28 +1,32 @@
 #include "server/admission.hpp"
 
 #include <openssl/crypto.h>
-#include <trantor/net/TcpConnection.h>
+
+#include <utility>
+
+#include "server/origin.hpp"
 
 namespace hotmic::server {
 
 namespace {
 
-std::string_view bearer(const drogon::HttpRequestPtr& request) {
+std::string_view bearer(const http::Request& request) {
     constexpr std::string_view kScheme = "Bearer ";
-    const std::string_view header = request->getHeader("authorization");
-    return header.starts_with(kScheme) ? header.substr(kScheme.size()) : std::string_view{};
+    const auto header = request.header("authorization");
+    return http::same_name(header.substr(0, kScheme.size()), kScheme) ? header.substr(kScheme.size())
+                                                                      : std::string_view{};
 }
 
 }  // namespace
 
-Result<void> authorize(const drogon::HttpRequestPtr& request, const std::vector<std::string>& keys) {
+Result<void> authorize(const http::Request& request, const std::vector<std::string>& keys) {
     return check_key(bearer(request), keys);
 }
 
-std::string_view echopanel_key(const drogon::HttpRequestPtr& request) {
-    if (const auto key = bearer(request); !key.empty()) return key;
-    if (const auto& key = request->getHeader("x-echopanel-token"); !key.empty()) return key;
-    return request->getParameter("token");
+std::string echopanel_key(const http::Request& request) {
+    if (const auto key = bearer(request); !key.empty()) return std::string(key);
+    if (const auto key = request.header("x-echopanel-token"); !key.empty()) return std::string(key);
+    return request.parameter("token");
 }
 
 Result<void> check_key(std::string_view given, const std::vector<std::string>& keys) {
@@ -36,18 +40,20 @@ Result<void> check_key(std::string_view given, const std::vector<std::string>& k
                 "send the header Authorization: Bearer KEY with a key of server.api_keys");
 }
 
-Result<void> authorize_admin(const drogon::HttpRequestPtr& request, const std::string& key) {
-    if (!key.empty()) return authorize(request, {key});
-    const auto& origin = request->getHeader("origin");
-    const bool from_elsewhere = !origin.empty() && origin != "http://" + request->getHeader("host");
-    if (request->peerAddr().isLoopbackIp() && !from_elsewhere) return {};
-    return fail(ErrorCode::unauthorized, "without server.admin_key, admin requests are taken from this machine only",
+Result<void> authorize_admin(const http::Request& request, const config::Server& server) {
+    if (!server.admin_key.empty()) return authorize(request, {server.admin_key});
+    if (request.from_this_machine && !is_forwarded(request) && is_own_host(request.host, server.hosts) &&
+        !is_address_elsewhere(request.host) && !is_from_another_origin(request, server.cors_origins))
+        return {};
+    return fail(ErrorCode::unauthorized,
+                "without server.admin_key, admin requests are taken from this machine only: not through a proxy, nor "
+                "from pages of other origins",
                 "set server.admin_key, and send it as Authorization: Bearer KEY");
 }
 
-InFlight::Ticket::Ticket(InFlight& owner, const drogon::HttpRequestPtr& request) : owner_(owner) {
+InFlight::Ticket::Ticket(InFlight& owner, http::RequestPtr request) : owner_(owner) {
     const std::scoped_lock lock(owner_.mutex_);
-    entry_ = owner_.entries_.insert(owner_.entries_.end(), Entry{request->getConnectionPtr(), {}});
+    entry_ = owner_.entries_.insert(owner_.entries_.end(), Entry{std::move(request), {}});
 }
 
 InFlight::Ticket::~Ticket() {
@@ -60,11 +66,19 @@ void InFlight::sweep() {
     {
         const std::scoped_lock lock(mutex_);
         for (auto& entry : entries_) {
-            const auto connection = entry.connection.lock();
-            if (connection == nullptr || !connection->connected()) gone.push_back(entry.stop);
+            if (entry.request->client_gone()) gone.push_back(entry.stop);
         }
     }
     for (auto& stop : gone) stop.request_stop();  // outside the lock: callbacks run here
+}
+
+void InFlight::stop_all() {
+    std::vector<std::stop_source> all;
+    {
+        const std::scoped_lock lock(mutex_);
+        for (auto& entry : entries_) all.push_back(entry.stop);
+    }
+    for (auto& stop : all) stop.request_stop();
 }
 
 std::size_t InFlight::size() const {

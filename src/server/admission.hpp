@@ -1,8 +1,6 @@
 /// Who may come in, how much, and what ends when a client goes away.
 #pragma once
 
-#include <drogon/HttpRequest.h>
-
 #include <atomic>
 #include <list>
 #include <mutex>
@@ -11,23 +9,26 @@
 #include <string_view>
 #include <vector>
 
+#include "config/config.hpp"
 #include "hotmic/error.hpp"
+#include "server/http/message.hpp"
 
 namespace hotmic::server {
 
 /// Checks "Authorization: Bearer KEY" against the configured keys, in time that does not depend on how much of a key is
 /// right. No keys: everybody may. Errors: unauthorized.
-[[nodiscard]] Result<void> authorize(const drogon::HttpRequestPtr& request, const std::vector<std::string>& keys);
+[[nodiscard]] Result<void> authorize(const http::Request& request, const std::vector<std::string>& keys);
 
 /// The same for a key that came another way.
 [[nodiscard]] Result<void> check_key(std::string_view key, const std::vector<std::string>& keys);
 
 /// The key of an EchoPanel client: Authorization: Bearer KEY, else X-EchoPanel-Token, else ?token=. Empty without one.
-[[nodiscard]] std::string_view echopanel_key(const drogon::HttpRequestPtr& request);
+[[nodiscard]] std::string echopanel_key(const http::Request& request);
 
-/// Whoever has the admin key; where there is none, whoever is on this machine, but no page of another origin in a
-/// browser there. Errors: unauthorized.
-[[nodiscard]] Result<void> authorize_admin(const drogon::HttpRequestPtr& request, const std::string& key);
+/// Whoever has the admin key. Where there is none, whoever is on this machine, but neither a page of another origin in
+/// a browser there, nor one that made the browser take it for ours by a name of its own, nor whoever comes through a
+/// proxy there. Errors: unauthorized.
+[[nodiscard]] Result<void> authorize_admin(const http::Request& request, const config::Server& server);
 
 /// Requests being recognized, each with its connection. `sweep` asks those to stop whose client has gone.
 class InFlight {
@@ -35,7 +36,7 @@ public:
     /// One request; leaves the list when destroyed.
     class Ticket {
     public:
-        Ticket(InFlight& owner, const drogon::HttpRequestPtr& request);
+        Ticket(InFlight& owner, http::RequestPtr request);
         ~Ticket();
         Ticket(const Ticket&) = delete;
         Ticket& operator=(const Ticket&) = delete;
@@ -44,7 +45,7 @@ public:
     private:
         friend class InFlight;
         struct Entry {
-            std::weak_ptr<trantor::TcpConnection> connection;
+            http::RequestPtr request;
             std::stop_source stop;
         };
         InFlight& owner_;
@@ -52,6 +53,8 @@ public:
     };
 
     void sweep();
+    /// Asks all of them to stop: the server ends.
+    void stop_all();
     [[nodiscard]] std::size_t size() const;
 
 private:

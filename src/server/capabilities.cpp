@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "lifecycle/memory_info.hpp"
+#include "system/sandbox.hpp"
 #include "text/json.hpp"
 
 namespace hotmic::server {
@@ -52,8 +53,17 @@ struct Recommendation {
     std::optional<int> n_threads;
 };
 
+/// What this machine gives for confining workers and decoders, and whether it is used.
+struct SandboxBody {
+    std::string mode;  // require, try, off
+    bool seccomp = false;
+    int landlock_abi = 0;  // 0: no Landlock
+    std::string lacks;     // in words; empty: nothing
+};
+
 struct CapabilitiesBody {
     Machine profile;
+    SandboxBody sandbox;
     std::vector<ProviderBody> providers;
     Recommendation recommendation;
     std::map<std::string, std::string> env_vars;  // EchoPanel's settings; this server has none of those
@@ -77,6 +87,11 @@ std::string capabilities_json(const Context& context) {
     std::array<double, 1> load{};
     if (getloadavg(load.data(), 1) == 1)
         body.profile.cpu_percent = std::min(100.0, 100 * load[0] / body.profile.cpu_cores);
+    const auto support = system::SandboxSupport::of_kernel();
+    body.sandbox = {.mode = context.config.sandbox,
+                    .seccomp = support.seccomp,
+                    .landlock_abi = support.landlock_abi,
+                    .lacks = support.lacks()};
     for (const auto& provider : context.providers.all()) {
         const auto availability = provider->availability();
         for (const auto& device : availability.devices) {
@@ -92,7 +107,9 @@ std::string capabilities_json(const Context& context) {
                                   .capabilities = provider->capabilities()});
     }
     body.profile.has_cuda = body.profile.cuda_devices > 0;
-    const auto& model = *context.catalog.entries().front()->model;
+    const auto entry = context.catalog.find("");
+    if (!entry) return to_json(body);  // too early to recommend one
+    const auto& model = *(*entry)->model;
     const auto plan = model.plan();
     body.recommendation = {.provider = plan.spec.provider,
                            .model = describe_model(plan.spec),

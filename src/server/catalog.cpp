@@ -15,12 +15,19 @@ bool answers_to(const EntryPtr& entry, std::string_view name) {
 
 }  // namespace
 
-ModelCatalog::ModelCatalog(std::vector<CatalogEntry> entries, JobBook& jobs) : jobs_(jobs) {
-    for (auto& entry : entries) entries_.push_back(std::make_shared<const CatalogEntry>(std::move(entry)));
+ModelCatalog::ModelCatalog(JobBook& jobs) : jobs_(jobs) {}
+ModelCatalog::ModelCatalog(std::vector<CatalogEntry> entries, JobBook& jobs) : ModelCatalog(jobs) {
+    fill(std::move(entries));
 }
 
 ModelCatalog::~ModelCatalog() {
     for (auto& removal : removals_) (void)removal.entry->model->shutdown(Clock::now(), std::chrono::milliseconds(0));
+}
+
+void ModelCatalog::fill(std::vector<CatalogEntry> entries) {
+    const std::scoped_lock lock(mutex_);
+    for (auto& entry : entries) entries_.push_back(std::make_shared<const CatalogEntry>(std::move(entry)));
+    filled_ = true;
 }
 
 std::vector<EntryPtr> ModelCatalog::entries() const {
@@ -35,6 +42,8 @@ EntryPtr ModelCatalog::lookup(std::string_view name) const {
 
 Result<EntryPtr> ModelCatalog::find(std::string_view name) const {
     const std::scoped_lock lock(mutex_);
+    if (!filled_)
+        return fail(ErrorCode::model_not_loaded, "the server is finding out which models it has", "try again soon");
     if (name.empty() && !entries_.empty()) return entries_.front();
     if (auto entry = lookup(name)) return entry;
     std::string known;
@@ -79,13 +88,17 @@ Result<Job> ModelCatalog::remove(std::string_view name) {
     auto found = find(name);
     if (!found) return std::unexpected(std::move(found).error());
     const auto entry = *std::move(found);
+    std::size_t place = 0;
     {
+        // Looked at and taken out in one step: of two that delete the last two models, one must be refused.
         const std::scoped_lock lock(mutex_);
+        const auto at = std::ranges::find(entries_, entry);
+        if (at == entries_.end()) return fail(ErrorCode::model_not_found, "it is being deleted already");
         if (entries_.size() == 1) {
             return fail(ErrorCode::invalid_request, "this is the only model of the server", "unload it, or swap it");
         }
-        if (!std::ranges::contains(entries_, entry))
-            return fail(ErrorCode::model_not_found, "it is being deleted already");
+        place = static_cast<std::size_t>(at - entries_.begin());
+        entries_.erase(at);
         // One that nobody uses any more; destroyed here, for a request's last reference may be on the model's own
         // thread.
         std::erase_if(removals_, [](const Removal& each) { return *each.done && each.entry.use_count() == 1; });
@@ -105,9 +118,11 @@ Result<Job> ModelCatalog::remove(std::string_view name) {
         entry.reset();
         *done = true;
     });
-    if (!thread) return std::unexpected(std::move(thread).error());
     const std::scoped_lock lock(mutex_);
-    std::erase(entries_, entry);
+    if (!thread) {
+        entries_.insert(entries_.begin() + static_cast<std::ptrdiff_t>(std::min(place, entries_.size())), entry);
+        return std::unexpected(std::move(thread).error());
+    }
     removals_.push_back({entry, std::move(done), *std::move(thread)});
     return job;
 }

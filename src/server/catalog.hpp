@@ -29,12 +29,17 @@ class ModelCatalog {
 public:
     /// `jobs` must outlive this. The first entry serves requests that name no model.
     ModelCatalog(std::vector<CatalogEntry> entries, JobBook& jobs);
+    /// Which models there are is not known yet: nothing is found until `fill`.
+    explicit ModelCatalog(JobBook& jobs);
     ~ModelCatalog();
     ModelCatalog(const ModelCatalog&) = delete;
     ModelCatalog& operator=(const ModelCatalog&) = delete;
 
+    /// Once.
+    void fill(std::vector<CatalogEntry> entries);
     [[nodiscard]] std::vector<EntryPtr> entries() const;
-    /// By name or alias; an empty name is the first entry. Errors: model_not_found, naming those that exist.
+    /// By name or alias; an empty name is the first entry. Errors: model_not_found, naming those that exist;
+    /// model_not_loaded before `fill`.
     [[nodiscard]] Result<EntryPtr> find(std::string_view name) const;
     /// Who serves requests for `entry` now: itself, or while it cannot, its first fallback that is READY.
     [[nodiscard]] EntryPtr serving(const EntryPtr& entry) const;
@@ -57,6 +62,7 @@ private:
 
     JobBook& jobs_;
     mutable std::mutex mutex_;
+    bool filled_ = false;
     std::vector<EntryPtr> entries_;
     std::vector<Removal> removals_;
 };

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <functional>
 
 #include "config/config.hpp"
 #include "hotmic/live_stream.hpp"
@@ -9,11 +10,23 @@
 #include "server/catalog.hpp"
 #include "server/clients.hpp"
 #include "server/executor.hpp"
+#include "server/http/door.hpp"
+#include "server/http/router.hpp"
 #include "server/planner.hpp"
-#include "server/socket.hpp"
+#include "server/pulls.hpp"
+#include "server/upload.hpp"
 #include "telemetry/metrics.hpp"
 
 namespace hotmic::server {
+
+using http::Close;
+using http::Method;
+using http::RequestPtr;
+using http::Respond;
+using http::Response;
+using http::Socket;
+using http::SocketSession;
+using http::SocketSessions;
 
 struct Context {
     const config::Config& config;
@@ -29,6 +42,15 @@ struct Context {
     LiveHub& live;
     std::shared_ptr<const VadModel> vad_model;  ///< null: the detector that needs none
     SocketSessions& sockets;
+    const http::Budget& budget;
+    const http::Door& door;
+    Executor& hearing;   ///< large pieces of live audio
+    Executor& planning;  ///< of models: it reads files
+    std::shared_ptr<Spool> spool;
+    Pulls& pulls;
+    const store::Downloads& downloads;
+    MediaDecoder& decoder;
+    const std::function<telemetry::Metrics::DecoderGauges()>& decoder_gauges;
     std::atomic<bool> not_ready{false};  ///< shutting down: readiness is withdrawn
     std::atomic<bool> refusing{false};   ///< shutting down: new requests are refused
     std::atomic<bool> started{false};    ///< every required model has been READY once
@@ -40,13 +62,15 @@ struct Context {
     }
 };
 
-/// Each registers its routes with the HTTP library. `context` must outlive the server's run.
-void register_openai(Context& context);
-void register_probes(Context& context);
-void register_health(Context& context);
-void register_admin(Context& context);
-void register_realtime(Context& context);
-void register_echopanel(Context& context);
-void register_oip(Context& context);
+/// Each adds its routes. `context` must outlive the server's run.
+void add_openai_routes(http::Router& router, Context& context);
+void add_probes_routes(http::Router& router, Context& context);
+void add_health_routes(http::Router& router, Context& context);
+void add_admin_routes(http::Router& router, Context& context);
+void add_pull_routes(http::Router& router, Context& context);
+void add_suggestion_routes(http::Router& router, Context& context);
+void add_realtime_routes(http::Router& router, Context& context);
+void add_echopanel_routes(http::Router& router, Context& context);
+void add_oip_routes(http::Router& router, Context& context);
 
 }  // namespace hotmic::server

@@ -1,12 +1,12 @@
 /// Server-sent events: https://html.spec.whatwg.org/multipage/server-sent-events.html
 #pragma once
 
-#include <drogon/HttpResponse.h>
-
 #include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "server/http/message.hpp"
 
 namespace hotmic::server {
 
@@ -24,6 +24,6 @@ using NextEvents = std::function<std::vector<ServerEvent>(bool& last)>;
 
 /// A response that stays open and sends what `next` gives, until it gives the last or the client goes away. A comment
 /// now and then keeps proxies from closing a silent stream.
-[[nodiscard]] drogon::HttpResponsePtr respond_events(NextEvents next);
+[[nodiscard]] http::Response respond_events(NextEvents next);
 
 }  // namespace hotmic::server

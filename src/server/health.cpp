@@ -1,7 +1,5 @@
 /// What people and desktop clients ask: /health, /model-status, /capabilities (EchoPanel's, and more), /metrics, and at
 /// / the live page or an index.
-#include <drogon/HttpAppFramework.h>
-
 #include <algorithm>
 #include <array>
 #include <format>
@@ -69,7 +67,7 @@ struct ModelHealth {
     std::optional<std::string> last_error;
     std::optional<std::string> last_error_code;
     double process_rss_mb = 0;
-    bool download_in_progress = false;  // EchoPanel's server downloads models; this one never does
+    bool download_in_progress = false;
     std::string instance;
     int attempt = 0;
     int warmup_level = 0;
@@ -132,12 +130,23 @@ double mb(std::uint64_t bytes) {
 }
 
 /// The model that `?model=` names; without, the one that requests without a name get.
-Result<EntryPtr> asked_for(const Context& context, const drogon::HttpRequestPtr& request) {
-    return context.catalog.find(request->getParameter("model"));
+Result<EntryPtr> asked_for(const Context& context, const http::Request& request) {
+    return context.catalog.find(request.parameter("model"));
 }
 
 bool serves(const wire::HealthBody& body) {
     return body.status == "ok" || body.status == "degraded" || body.status == "resting";
+}
+
+/// While it is not known yet which models there are.
+wire::HealthBody body_before_models(const Context& context, const Error& why) {
+    const auto server = mb(resident_memory());
+    return {.status = context.not_ready ? "stopping" : "loading",
+            .model_state = std::string(to_string(ModelState::uninitialized)),
+            .process_rss_mb = server,
+            .server_rss_mb = server,
+            .uptime_s = std::chrono::duration<double>(Clock::now() - context.began).count(),
+            .reason = why.message};
 }
 
 wire::HealthBody health_body(const Context& context, const EntryPtr& entry) {
@@ -161,7 +170,9 @@ wire::HealthBody health_body(const Context& context, const EntryPtr& entry) {
                   : health.resting                    ? "resting"
                   : health.state == ModelState::error ? "error"
                                                       : "loading";
-    const auto& worry = health.shortfall.empty() ? health.slower : health.shortfall;
+    const auto& worry = !health.shortfall.empty()     ? health.shortfall
+                        : !health.passed_over.empty() ? health.passed_over
+                                                      : health.slower;
     if (!worry.empty()) body.warning = worry;
     if (stand_in != entry) body.served_by = stand_in->name;
     body.live = context.live.status();
@@ -197,6 +208,7 @@ wire::ModelStatus model_status(const Context& context, const EntryPtr& entry) {
                      .load_time_ms = health.load_time_ms,
                      .warmup_time_ms = health.warmup_time_ms,
                      .process_rss_mb = mb(resident_memory() + health.resident_bytes),
+                     .download_in_progress = health.state == ModelState::loading && health.progress.downloading,
                      .instance = health.instance,
                      .attempt = health.attempt,
                      .warmup_level = health.warmup_level,
@@ -238,6 +250,7 @@ wire::ModelStatus model_status(const Context& context, const EntryPtr& entry) {
 }
 
 std::string metrics_text(const Context& context) {
+    std::vector<telemetry::Metrics::ModelGauges> models;
     for (const auto& entry : context.catalog.entries()) {
         const auto health = entry->model->health();
         telemetry::Metrics::ModelGauges gauges{.model = entry->name,
@@ -252,8 +265,9 @@ std::string metrics_text(const Context& context) {
                                                .first_request_ratio = health.first_request_ratio.value_or(0),
                                                .transitions = context.journal.last_sequence()};
         for (const auto state : kStates) gauges.all_states.push_back(to_string(state));
-        context.metrics.model(gauges);
+        models.push_back(std::move(gauges));
     }
+    context.metrics.models(models);
     const auto live = context.live.status();
     std::vector<std::pair<std::string_view, double>> thresholds;
     thresholds.reserve(live.levels.size());
@@ -264,55 +278,85 @@ std::string metrics_text(const Context& context) {
                           .lateness_seconds = live.lateness_seconds,
                           .backlog_seconds = live.backlog_seconds,
                           .dropped_seconds = live.dropped_seconds});
+    if (context.decoder_gauges) context.metrics.decoders(context.decoder_gauges());
+    context.metrics.connections({.open = static_cast<double>(context.door.open()),
+                                 .refused = static_cast<double>(context.door.refused()),
+                                 .evicted = static_cast<double>(context.door.evicted()),
+                                 .buffered_bytes = static_cast<double>(context.budget.held()),
+                                 .max_buffered_bytes = static_cast<double>(context.budget.most()),
+                                 .buffer_refusals = static_cast<double>(context.budget.refusals()),
+                                 .spooled_bytes = static_cast<double>(context.spool->budget().held()),
+                                 .max_spooled_bytes = static_cast<double>(context.spool->budget().most()),
+                                 .spool_refusals = static_cast<double>(context.spool->budget().refusals())});
+    const auto counts = context.downloads.counts();
+    telemetry::Metrics::DownloadFigures downloads{.received_bytes = static_cast<double>(counts.bytes),
+                                                  .results = counts.results};
+    for (const auto& each : context.downloads.under_way()) {
+        ++downloads.under_way;
+        downloads.done_bytes += static_cast<double>(each.progress.done_bytes);
+        downloads.total_bytes += static_cast<double>(each.progress.total_bytes);
+        downloads.bytes_per_second += each.bytes_per_second;
+    }
+    context.metrics.downloads(downloads);
     return context.metrics.text();
 }
 
 }  // namespace
 
-void register_health(Context& context) {
-    auto& app = drogon::app();
+void add_health_routes(http::Router& router, Context& context) {
+    using Make = std::function<Result<Response>(const http::Request&)>;
     // Open to all, but whoever gives a key learns when it is wrong.
-    const auto get = [&](const char* path, auto make) {
-        app.registerHandler(path,
-                            [make, &context](const drogon::HttpRequestPtr& request, Respond&& respond) {
-                                const auto refuse = [&](const Error& error) {
-                                    context.metrics.error(to_string(error.code));
-                                    return respond_error(error, request);
-                                };
-                                const auto key = echopanel_key(request);
-                                if (!key.empty()) {
-                                    if (const auto known = check_key(key, context.config.server.api_keys); !known) {
-                                        auto response = refuse(known.error());
-                                        response->setBody(to_json(wire::WrongKey{}));
-                                        return respond(response);
-                                    }
-                                }
-                                auto response = make(request);
-                                respond(response ? *response : refuse(response.error()));
-                            },
-                            {drogon::Get, drogon::Head});
+    const auto get = [&](const char* path, Make make) {
+        const auto refuse = [&context](const Error& error, const http::Request& request) {
+            context.metrics.error(to_string(error.code));
+            return respond_error(error, &request);
+        };
+        router.add_check({.pattern = path,
+                          .check = [refuse, &context](const RequestPtr& request) -> std::optional<Response> {
+                              const auto key = echopanel_key(*request);
+                              if (key.empty()) return std::nullopt;
+                              const auto known = check_key(key, context.config.server.api_keys);
+                              if (known) return std::nullopt;
+                              auto response = refuse(known.error(), *request);
+                              response.body = to_json(wire::WrongKey{});
+                              return response;
+                          },
+                          .handle =
+                              [make = std::move(make), refuse](const RequestPtr& request, const Respond& respond) {
+                                  auto response = make(*request);
+                                  respond(response ? *std::move(response) : refuse(response.error(), *request));
+                              },
+                          .is_probe = true});
     };
-    const auto get_of_model = [&](const char* path, auto make) {
-        get(path, [make, &context](const drogon::HttpRequestPtr& request) {
+    const auto get_of_model = [&](const char* path, std::function<Response(const EntryPtr&)> make) {
+        get(path, [make = std::move(make), &context](const http::Request& request) {
             return asked_for(context, request).transform(make);
         });
     };
-    get_of_model("/health", [&context](const EntryPtr& entry) {
+    get("/health", [&context](const http::Request& request) -> Result<Response> {
+        const auto asked = asked_for(context, request);
+        if (!asked && asked.error().code == ErrorCode::model_not_loaded) {
+            auto response = respond_json(to_json(body_before_models(context, asked.error())), 503);
+            response.headers.set("Retry-After", "1");
+            return response;
+        }
+        if (!asked) return std::unexpected(asked.error());
+        const auto& entry = *asked;
         const auto body = health_body(context, entry);
         auto response = respond_json(to_json(body), serves(body) ? 200 : 503);
-        if (!serves(body)) response->addHeader("Retry-After", std::to_string(retry_after(entry->model->health())));
+        if (!serves(body)) response.headers.set("Retry-After", std::to_string(retry_after(entry->model->health())));
         return response;
     });
     get_of_model("/model-status",
                  [&context](const EntryPtr& entry) { return respond_json(to_json(model_status(context, entry))); });
-    get("/capabilities", [&context](const drogon::HttpRequestPtr&) -> Result<drogon::HttpResponsePtr> {
-        return respond_json(capabilities_json(context));
-    });
-    app.registerHandler("/metrics",
-                        [&context](const drogon::HttpRequestPtr&, Respond&& respond) {
-                            respond(respond_text(metrics_text(context), "text/plain; version=0.0.4; charset=utf-8"));
-                        },
-                        {drogon::Get, drogon::Head});
+    get("/capabilities",
+        [&context](const http::Request&) -> Result<Response> { return respond_json(capabilities_json(context)); });
+    router.add({.pattern = "/metrics",
+                .handle =
+                    [&context](const RequestPtr&, const Respond& respond) {
+                        respond(respond_text(metrics_text(context), "text/plain; version=0.0.4; charset=utf-8"));
+                    },
+                .is_probe = true});
     const auto index = [] {
         return respond_json(to_json(wire::Index{.endpoints = {"POST /v1/audio/transcriptions",
                                                               "POST /v1/audio/translations",
@@ -335,6 +379,7 @@ void register_health(Context& context) {
                                                               "GET /health",
                                                               "GET /model-status",
                                                               "GET /capabilities",
+                                                              "GET /suggestion",
                                                               "GET /metrics",
                                                               "GET /admin/models",
                                                               "POST /admin/models/{name}/load",
@@ -342,20 +387,21 @@ void register_health(Context& context) {
                                                               "POST /admin/models/{name}/warmup",
                                                               "POST /admin/models/{name}/swap",
                                                               "DELETE /admin/models/{name}",
+                                                              "GET /admin/models/pull",
+                                                              "POST /admin/models/pull",
+                                                              "DELETE /admin/models/pull/{name}",
                                                               "GET /admin/jobs",
                                                               "GET /admin/jobs/{id}",
                                                               "GET /admin/jobs/{id}/events",
                                                               "GET /admin/events",
                                                               "POST /admin/reload"}}));
     };
-    register_page_parts();
-    app.registerHandler("/",
-                        [index](const drogon::HttpRequestPtr& request, Respond&& respond) {
-                            auto response = wants_page(request) ? respond_page(request) : index();
-                            response->addHeader("Vary", "Accept");
-                            respond(response);
-                        },
-                        {drogon::Get, drogon::Head});
+    add_page_routes(router);
+    router.add({.pattern = "/", .handle = [index](const RequestPtr& request, const Respond& respond) {
+                    auto response = wants_page(*request) ? respond_page(*request) : index();
+                    response.headers.merge("Vary", "Accept");
+                    respond(std::move(response));
+                }});
 }
 
 }  // namespace hotmic::server

@@ -1,6 +1,6 @@
 #include "server/live_input.hpp"
 
-#include <drogon/utils/Utilities.h>
+#include <openssl/evp.h>
 
 #include <utility>
 
@@ -17,7 +17,11 @@ Result<std::unique_ptr<LiveInput>> LiveInput::open(Context& context, const std::
     auto share = context.clients.admit(client, Clients::What::stream);
     if (!share) return std::unexpected(std::move(share).error());
 
-    if (options.endpointing) options.endpointing->vad_model = context.vad_model;
+    if (options.endpointing) {
+        options.endpointing->vad_model = context.vad_model;
+        options.endpointing->blank_after_words = context.config.server.blank_after_words;
+        options.endpointing->blank_without_words = context.config.server.blank_without_words;
+    }
     auto leases = [&context, asked = *asked](std::string lost, std::function<void(Result<Lease>)> then) {
         auto& serving = *context.catalog.serving(asked)->model;
         serving.when_ready(in(serving.options().queue_timeout), std::move(then), std::move(lost));
@@ -39,17 +43,38 @@ Result<void> LiveInput::push(std::span<const std::byte> bytes) {
     if (auto decoded = decoder_.decode(bytes, samples_); !decoded) return decoded;
     seconds_ += seconds_of(samples_.size());
     stream_->push(samples_);
+    if (samples_.capacity() > kMostOnLoop) samples_ = {};
     return {};
 }
 
 Result<std::vector<std::byte>> decode_base64(std::string_view text, const std::string& field) {
-    if (!text.empty() && !drogon::utils::isBase64(text)) {
+    const auto refuse = [&] {
         return fail(ErrorCode::invalid_request, field + " is not base64", "encode the raw audio bytes as base64",
                     field);
+    };
+    if (text.starts_with("data:")) {
+        const auto comma = text.find(',');
+        if (comma == text.npos || !text.substr(0, comma).ends_with(";base64")) return refuse();
+        text.remove_prefix(comma + 1);
     }
-    const auto decoded = drogon::utils::base64DecodeToVector(text);
-    const auto bytes = std::as_bytes(std::span(decoded));
-    return std::vector(bytes.begin(), bytes.end());
+    // Line breaks as MIME has them, the alphabet of URLs, and no padding: what encoders do.
+    std::string plain;
+    plain.reserve(text.size() + 3);
+    for (const char c : text) {
+        if (c == '\r' || c == '\n' || c == ' ' || c == '\t') continue;
+        plain += c == '-' ? '+' : c == '_' ? '/' : c;
+    }
+    while (plain.ends_with('=')) plain.pop_back();
+    const auto padding = (4 - plain.size() % 4) % 4;
+    if (padding == 3 || plain.contains('=')) return refuse();
+    plain.append(padding, '=');
+    std::vector<std::byte> bytes(plain.size() / 4 * 3);
+    const int size =
+        EVP_DecodeBlock(reinterpret_cast<unsigned char*>(bytes.data()),
+                        reinterpret_cast<const unsigned char*>(plain.data()), static_cast<int>(plain.size()));
+    if (size < 0) return refuse();
+    bytes.resize(static_cast<std::size_t>(size) - padding);
+    return bytes;
 }
 
 }  // namespace hotmic::server

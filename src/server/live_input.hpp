@@ -1,6 +1,7 @@
 /// One live source of a connection: bytes in, what is heard out, all on the connection's loop.
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <span>
 #include <string>
@@ -11,7 +12,28 @@
 
 namespace hotmic::server {
 
-/// Use on the connection's loop only; `on_event` runs there, too.
+/// Most bytes of a message that are looked at on the connection's loop: a second of audio. What is larger is taken
+/// `apart`, so that nobody else's connection waits for it.
+inline constexpr std::size_t kMostOnLoop = 64 << 10;
+
+/// Does `work` on a thread for what takes long, and then gives what it made to `then` on the connection's loop, unless
+/// the connection is gone or `owner`. Until then nothing more is read from the connection, a Socket or a Stream, and
+/// the message that is being told stays where it is. False where too much is waiting already.
+template <class Connection, class Work, class Then>
+[[nodiscard]] bool apart(Context& context, Connection& connection, std::weak_ptr<void> owner, Work work, Then then) {
+    return context.hearing.submit([work = std::move(work), then = std::move(then), owner = std::move(owner),
+                                   post = connection.poster(), hold = connection.hold()]() mutable {
+        auto made = std::make_shared<decltype(work())>(work());
+        post([made, then = std::move(then), owner, hold = std::move(hold)]() mutable {
+            if (const auto alive = owner.lock()) then(std::move(*made));
+        });
+    });
+}
+[[nodiscard]] inline Error too_much_to_hear() {
+    return {ErrorCode::server_busy, "too much audio is waiting to be looked at", "try again later"};
+}
+
+/// Use on the connection's loop only, `push` excepted; `on_event` runs there, too.
 class LiveInput {
 public:
     using OnEvent = std::function<void(const LiveEvent&)>;
@@ -26,7 +48,7 @@ public:
                                                                  Post post, std::weak_ptr<void> owner,
                                                                  OnEvent on_event);
 
-    /// Errors: internal.
+    /// Any thread, one at a time. Errors: internal.
     [[nodiscard]] Result<void> push(std::span<const std::byte> bytes);
     [[nodiscard]] LiveStream& stream() noexcept { return *stream_; }
     /// Who was asked, and serves unless it cannot.
@@ -46,7 +68,7 @@ private:
     EntryPtr model_;
     std::unique_ptr<LiveStream> stream_;
     std::vector<float> samples_;
-    double seconds_ = 0;
+    std::atomic<double> seconds_ = 0;
 };
 
 /// Text of a base64 field as bytes. Errors: invalid_request.

@@ -3,12 +3,11 @@
 ///
 /// A model takes one BYTES tensor "audio" (an encoded recording: base64 in JSON, or raw with the binary tensor data
 /// extension) and answers BYTES tensors "text" and "language".
-#include <drogon/HttpAppFramework.h>
-
 #include <charconv>
 #include <cstring>
 #include <utility>
 
+#include "asr/languages.hpp"
 #include "server/live_input.hpp"
 #include "server/recognition.hpp"
 #include "server/responses.hpp"
@@ -94,12 +93,12 @@ namespace {
 
 constexpr const char* kHeaderLength = "inference-header-content-length";
 
-drogon::HttpResponsePtr refusal(Context& context, const Error& error, std::optional<int> retry_after = {}) {
+Response refusal(Context& context, const Error& error, std::optional<int> retry_after = {}) {
     context.metrics.error(to_string(error.code));
     auto response =
         respond_json(to_json(wire::OipError{valid_utf8(error.describe())}), spec_of(error.code).http_status);
-    response->addHeader("x-hotmic-error", std::string(to_string(error.code)));
-    if (retry_after) response->addHeader("Retry-After", std::to_string(*retry_after));
+    response.headers.set("x-hotmic-error", std::string(to_string(error.code)));
+    if (retry_after) response.headers.set("Retry-After", std::to_string(*retry_after));
     return response;
 }
 
@@ -151,15 +150,15 @@ Result<OipOrder> parse(std::string_view body, const std::string& header_length) 
     if (!media) return std::unexpected(std::move(media).error());
 
     OipOrder order{.id = request.id, .order = {}};
-    order.order.media = std::make_shared<std::vector<std::byte>>(*std::move(media));
-    if (order.order.media->empty()) return fail(ErrorCode::audio_empty, "the audio has 0 bytes", "", "inputs");
+    if (media->empty()) return fail(ErrorCode::audio_empty, "the audio has 0 bytes", "", "inputs");
+    order.order.media = media_in_memory(*std::move(media));
     if (const auto& parameters = request.parameters) {
         if (parameters->task != "transcribe" && parameters->task != "translate")
             return fail(ErrorCode::invalid_request, "task is neither transcribe nor translate", "", "parameters.task");
         if (!(parameters->temperature >= 0 && parameters->temperature <= 1))
             return fail(ErrorCode::invalid_request, "temperature is not from 0 to 1", "", "parameters.temperature");
         order.order.options = {.task = parameters->task == "translate" ? Task::translate : Task::transcribe,
-                               .language = parameters->language,
+                               .language = asked_language(parameters->language),
                                .prompt = parameters->prompt,
                                .temperature = parameters->temperature};
     }
@@ -167,38 +166,38 @@ Result<OipOrder> parse(std::string_view body, const std::string& header_length) 
 }
 
 /// A body on its way in, then an inference.
-class Inference : public std::enable_shared_from_this<Inference> {
+class Inference final : public http::BodyReader, public std::enable_shared_from_this<Inference> {
 public:
-    Inference(Context& context, drogon::HttpRequestPtr request, Respond respond, std::string model)
-        : context_(context), request_(std::move(request)), respond_(std::move(respond)), model_(std::move(model)) {}
+    Inference(Context& context, RequestPtr request, Respond respond)
+        : context_(context),
+          request_(std::move(request)),
+          respond_(std::move(respond)),
+          model_(request_->captures.at(0)) {}
 
-    void receive(const drogon::RequestStreamPtr& stream) {
-        if (auto known = authorize(request_, context_.config.server.api_keys); !known) return refuse(known.error());
-        if (context_.refusing)
-            return refuse({ErrorCode::shutting_down, "the server is shutting down", "send it to another instance"}, 5);
-        if (!stream) return refuse(malformed("the request has no body").error());
-        stream->setStreamReader(drogon::RequestStreamReader::newReader(
-            [self = shared_from_this()](const char* data, std::size_t size) { self->take({data, size}); },
-            [self = shared_from_this()](const std::exception_ptr& problem) {
-                if (problem) return self->refuse(malformed("the body ended early").error());
-                self->infer();
-            }));
+    bool take(std::string_view data) override {
+        const auto most = context_.config.server.max_body_bytes;
+        if (body_.size() + data.size() > most) {
+            refuse({ErrorCode::body_too_large, std::format("the body is over {} bytes", most),
+                    "send a compressed format or parts, or raise server.max_body_bytes"});
+        } else if (!request_->share.grow(data.size())) {
+            refuse({ErrorCode::server_busy, "the server holds too many bytes for clients", "try again later"}, 1);
+        } else {
+            body_ += data;
+        }
+        return !refused_;
+    }
+    void fail(const Error& error) override { refuse(error); }
+    /// Megabytes of base64 are not for a loop.
+    void finish() override {
+        if (refused_) return;
+        if (body_.size() <= kMostOnLoop) return infer();
+        if (!context_.decoders.submit([self = shared_from_this()] { self->infer(); }))
+            refuse({ErrorCode::queue_full, "too many uploads wait to be decoded", "try again later"}, 1);
     }
 
 private:
-    void take(std::string_view data) {
-        if (refused_) return;
-        body_ += data;
-        if (body_.size() > context_.config.server.max_body_bytes) {
-            refuse({ErrorCode::body_too_large,
-                    std::format("the body is over {} bytes", context_.config.server.max_body_bytes),
-                    "send a compressed format or parts, or raise server.max_body_bytes"});
-        }
-    }
-
     void infer() {
-        if (refused_) return;
-        auto parsed = parse(body_, request_->getHeader(kHeaderLength));
+        auto parsed = parse(body_, std::string(request_->header(kHeaderLength)));
         body_ = {};
         if (!parsed) return refuse(parsed.error());
         parsed->order.model = model_;
@@ -214,7 +213,7 @@ private:
         answer.outputs.push_back({.name = "text", .data = {valid_utf8(outcome.transcript->text)}});
         answer.outputs.push_back({.name = "language", .data = {outcome.transcript->language}});
         auto response = respond_json(to_json(answer));
-        response->addHeader("x-hotmic-model", outcome.served_by);
+        response.headers.set("x-hotmic-model", outcome.served_by);
         respond_(response);
     }
 
@@ -224,7 +223,7 @@ private:
     }
 
     Context& context_;
-    const drogon::HttpRequestPtr request_;
+    const RequestPtr request_;
     const Respond respond_;
     const std::string model_;
     std::string body_;
@@ -235,99 +234,96 @@ class Oip : public std::enable_shared_from_this<Oip> {
 public:
     explicit Oip(Context& context) : context_(context) {}
 
-    void add_routes() {
-        auto& app = drogon::app();
+    void add_routes(http::Router& router) {
         const auto self = shared_from_this();
-        get("/v2", [] { return respond_json(to_json(wire::OipServer{})); });
-        get("/v2/health/live", [] { return respond_json(to_json(wire::OipLive{})); });
-        get("/v2/health/ready", [self] {
+        const auto get = [&](const std::string& path, std::function<Response(const http::Request&)> make) {
+            router.add_check({.pattern = path,
+                              .handle = [make = std::move(make)](const RequestPtr& request, const Respond& respond) {
+                                  respond(make(*request));
+                              }});
+        };
+        get("/v2", [](const auto&) { return respond_json(to_json(wire::OipServer{})); });
+        get("/v2/health/live", [](const auto&) { return respond_json(to_json(wire::OipLive{})); });
+        get("/v2/health/ready", [self](const auto&) {
             const bool ready = self->context_.catalog.ready() && !self->context_.not_ready;
             return respond_json(to_json(wire::OipReady{ready}), ready ? 200 : 503);
         });
-        get_of_model("/v2/models/([^/]+)(?:/versions/[^/]+)?",
-                     [self](const std::string& model) { return self->describe(model); });
-        get_of_model("/v2/models/([^/]+)(?:/versions/[^/]+)?/ready",
-                     [self](const std::string& model) { return self->ready(model); });
-        app.registerHandlerViaRegex(
-            "/v2/models/([^/]+)(?:/versions/[^/]+)?/infer",
-            std::function<void(const drogon::HttpRequestPtr&, drogon::RequestStreamPtr&&, Respond&&,
-                               const std::string&)>([self](const drogon::HttpRequestPtr& request,
-                                                           drogon::RequestStreamPtr&& stream, Respond&& respond,
-                                                           const std::string& model) {
-                std::make_shared<Inference>(self->context_, request, std::move(respond), model)->receive(stream);
-            }),
-            {drogon::Post});
-        app.registerHandlerViaRegex("/v2/repository/(index|models/.+/(?:load|unload))",
-                                    std::function<void(const drogon::HttpRequestPtr&, drogon::RequestStreamPtr&&,
-                                                       Respond&&, const std::string&)>(
-                                        [self](const drogon::HttpRequestPtr& request, drogon::RequestStreamPtr&& stream,
-                                               Respond&& respond, const std::string& what) {
-                                            if (stream)
-                                                stream->setStreamReader(drogon::RequestStreamReader::newNullReader());
-                                            respond(self->repository(request, what));
-                                        }),
-                                    {drogon::Post});
+        for (const std::string model : {"/v2/models/{name}", "/v2/models/{name}/versions/{version}"}) {
+            get(model, [self](const auto& request) { return self->describe(request.captures[0]); });
+            get(model + "/ready", [self](const auto& request) { return self->ready(request.captures[0]); });
+            router.add({.method = Method::post,
+                        .pattern = model + "/infer",
+                        .check = [self](const RequestPtr& request) { return self->may_infer(*request); },
+                        .receive =
+                            [self](const RequestPtr& request, Respond respond) {
+                                return std::make_shared<Inference>(self->context_, request, std::move(respond));
+                            }});
+        }
+        const auto repository = [&](const char* path, std::function<Response(const http::Request&)> make) {
+            constexpr std::size_t kMostBody = 64 << 10;  // nothing in it matters here
+            router.add({.method = Method::post,
+                        .pattern = path,
+                        .check = [self](const RequestPtr& request) -> std::optional<Response> {
+                            const auto known = authorize_admin(*request, self->context_.config.server);
+                            if (known) return std::nullopt;
+                            return refusal(self->context_, known.error());
+                        },
+                        .most_body = kMostBody,
+                        .handle = [make = std::move(make)](const RequestPtr& request,
+                                                           const Respond& respond) { respond(make(*request)); }});
+        };
+        repository("/v2/repository/index", [self](const auto&) { return self->index(); });
+        repository("/v2/repository/models/{name...}/load",
+                   [self](const auto& request) { return self->begin(request.captures[0], true); });
+        repository("/v2/repository/models/{name...}/unload",
+                   [self](const auto& request) { return self->begin(request.captures[0], false); });
     }
 
 private:
-    template <class Make>
-    void get(const char* path, Make make) {
-        drogon::app().registerHandler(
-            path, [make = std::move(make)](const drogon::HttpRequestPtr&, Respond&& respond) { respond(make()); },
-            {drogon::Get, drogon::Head});
-    }
-    /// `make` is given the name that the first parenthesis of `path` matched.
-    template <class Make>
-    void get_of_model(const char* path, Make make) {
-        drogon::app().registerHandlerViaRegex(
-            path,
-            [make = std::move(make)](const drogon::HttpRequestPtr&, Respond&& respond, const std::string& model) {
-                respond(make(model));
-            },
-            {drogon::Get, drogon::Head});
+    [[nodiscard]] std::optional<Response> may_infer(const http::Request& request) const {
+        if (auto known = authorize(request, context_.config.server.api_keys); !known)
+            return refusal(context_, known.error());
+        if (context_.refusing)
+            return refusal(context_,
+                           {ErrorCode::shutting_down, "the server is shutting down", "send it to another instance"}, 5);
+        return std::nullopt;
     }
 
-    [[nodiscard]] drogon::HttpResponsePtr describe(const std::string& model) const {
+    [[nodiscard]] Response describe(const std::string& model) const {
         const auto entry = context_.catalog.find(model);
         if (!entry) return refusal(context_, entry.error());
         return respond_json(to_json(
             wire::OipModel{.name = (*entry)->name, .platform = "hotmic_" + (*entry)->model->health().provider}));
     }
 
-    [[nodiscard]] drogon::HttpResponsePtr ready(const std::string& model) const {
+    [[nodiscard]] Response ready(const std::string& model) const {
         const auto entry = context_.catalog.find(model);
         if (!entry) return refusal(context_, entry.error());
         const bool ready = context_.catalog.serving(*entry)->model->health().ready && !context_.not_ready;
         return respond_json(to_json(wire::OipModelReady{(*entry)->name, ready}), ready ? 200 : 503);
     }
 
-    [[nodiscard]] drogon::HttpResponsePtr repository(const drogon::HttpRequestPtr& request,
-                                                     const std::string& what) const {
-        if (auto known = authorize_admin(request, context_.config.server.admin_key); !known)
-            return refusal(context_, known.error());
-        if (what == "index") {
-            std::vector<wire::OipIndexEntry> index;
-            for (const auto& entry : context_.catalog.entries()) {
-                const auto health = entry->model->health();
-                index.push_back(
-                    {.name = entry->name,
-                     .state = health.ready                            ? "READY"
-                              : health.state == ModelState::unloading ? "UNLOADING"
-                              : health.state == ModelState::loading || health.state == ModelState::warming_up
-                                  ? "LOADING"
-                                  : "UNAVAILABLE",
-                     .reason = health.reason});
-            }
-            return respond_json(to_json(index));
+    [[nodiscard]] Response index() const {
+        std::vector<wire::OipIndexEntry> index;
+        for (const auto& entry : context_.catalog.entries()) {
+            const auto health = entry->model->health();
+            const bool loads = health.state == ModelState::loading || health.state == ModelState::warming_up;
+            index.push_back({.name = entry->name,
+                             .state = health.ready                            ? "READY"
+                                      : health.state == ModelState::unloading ? "UNLOADING"
+                                      : loads                                 ? "LOADING"
+                                                                              : "UNAVAILABLE",
+                             .reason = health.reason});
         }
-        const auto slash = what.rfind('/');
-        const auto name = what.substr(std::string_view("models/").size(), slash - std::string_view("models/").size());
+        return respond_json(to_json(index));
+    }
+
+    [[nodiscard]] Response begin(const std::string& name, bool load) const {
         const auto entry = context_.catalog.find(name);
         if (!entry) return refusal(context_, entry.error());
-        const bool load = what.substr(slash + 1) == "load";
         const auto job = load ? (*entry)->model->load() : (*entry)->model->release();
         auto response = respond_json("{}");
-        response->addHeader("Location", "/admin/jobs/" + job.id);
+        response.headers.set("Location", "/admin/jobs/" + job.id);
         return response;
     }
 
@@ -336,8 +332,8 @@ private:
 
 }  // namespace
 
-void register_oip(Context& context) {
-    std::make_shared<Oip>(context)->add_routes();
+void add_oip_routes(http::Router& router, Context& context) {
+    std::make_shared<Oip>(context)->add_routes(router);
 }
 
 }  // namespace hotmic::server

@@ -1,17 +1,19 @@
 /// OpenAI's audio API: /v1/audio/transcriptions, /v1/audio/translations, /v1/models.
 /// https://platform.openai.com/docs/api-reference/audio
-#include <drogon/HttpAppFramework.h>
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <atomic>
 #include <charconv>
 #include <utility>
 
 #include "server/context.hpp"
 #include "server/form.hpp"
+#include "server/http/multipart.hpp"
 #include "server/recognition.hpp"
 #include "server/responses.hpp"
 #include "server/text_stream.hpp"
+#include "server/upload.hpp"
 #include "text/json.hpp"
 
 namespace hotmic::server {
@@ -38,44 +40,109 @@ struct Models {
 
 namespace {
 
-/// One upload on its way to an answer.
-class Transcription : public std::enable_shared_from_this<Transcription> {
-public:
-    Transcription(Context& context, drogon::HttpRequestPtr request, Respond respond, Task task)
-        : context_(context), request_(std::move(request)), respond_(std::move(respond)), task_(task) {}
+/// Of one field that is no file: more than any has use for.
+constexpr std::size_t kMostField = 64 << 10;
+/// Of waiting, without a word to who asked for a stream.
+constexpr std::chrono::seconds kSilence{15};
+/// What a form has around its file.
+constexpr std::uint64_t kFormLines = 1 << 20;
 
-    void begin_part(const drogon::MultipartHeader& header) {
-        in_file_ = header.name == "file";
-        if (in_file_) {
-            form_.file = std::make_shared<std::vector<std::byte>>();
-            form_.file_name = header.filename;
-        } else {
-            form_.fields.emplace_back(header.name, std::string{});
-        }
+/// One upload on its way to an answer.
+class Transcription final : public http::BodyReader,
+                            public http::MultipartParser::Handler,
+                            public std::enable_shared_from_this<Transcription> {
+public:
+    Transcription(Context& context, RequestPtr request, Respond respond, Task task, const std::string& boundary)
+        : context_(context),
+          request_(std::move(request)),
+          respond_(std::move(respond)),
+          task_(task),
+          parser_(boundary, *this) {
+        form_.query = request_->query;
     }
 
-    void take(std::string_view data) {
+    bool take(std::string_view bytes) override {
+        if (auto taken = parser_.feed(bytes); !taken) refuse(taken.error());
+        return !refused_;
+    }
+
+    void fail(const Error& error) override { refuse(error); }
+
+    void finish() override {
         if (refused_) return;
+        if (auto whole = parser_.finish(); !whole) return refuse(whole.error());
+        transcribe();
+    }
+
+    Result<void> begin_part(http::MultipartParser::Part part) override {
+        into_ = Into::nothing;
+        if (part.name == "file") {
+            if (form_.file) {
+                return hotmic::fail(ErrorCode::invalid_request, "the form has two parts named \"file\"",
+                                    "send one recording a request", "file");
+            }
+            form_.file = 0;
+            upload_.emplace(context_.spool, request_->share);
+            form_.file_name = part.file_name.value_or("");
+            into_ = Into::file;
+        } else if (part.file_name) {
+            form_.other_files.push_back(std::move(part.name));
+        } else {
+            if (!request_->share.grow(part.name.size())) return no_room();
+            form_.fields.emplace_back(std::move(part.name), std::string{});
+            into_ = Into::field;
+        }
+        return {};
+    }
+
+    Result<void> part_data(std::string_view data) override {
         received_ += data.size();
         // A chunked body does not say its size beforehand.
-        if (received_ > context_.config.server.max_body_bytes) return refuse_size();
-        if (in_file_ && form_.file) {
-            const auto bytes = std::as_bytes(std::span(data));
-            form_.file->insert(form_.file->end(), bytes.begin(), bytes.end());
-        } else if (!form_.fields.empty()) {
-            form_.fields.back().second += data;
+        if (received_ > context_.config.server.max_body_bytes) return std::unexpected(too_large(context_));
+        if (into_ == Into::nothing) return {};
+        if (into_ == Into::field) {
+            auto& [name, value] = form_.fields.back();
+            if (value.size() + data.size() > kMostField) {
+                return hotmic::fail(ErrorCode::invalid_request,
+                                    std::format("the field \"{}\" is over {} bytes", name, kMostField), "", name);
+            }
+            if (!request_->share.grow(data.size())) return no_room();
+            value += data;
+            return {};
         }
+        *form_.file += data.size();
+        return upload_->add(data);
     }
 
-    void finish() {
-        if (refused_) return;
+    static Error too_large(const Context& context) {
+        return {ErrorCode::body_too_large,
+                std::format("the body is over {} bytes", context.config.server.max_body_bytes),
+                "send a compressed format or parts, or raise server.max_body_bytes"};
+    }
+
+private:
+    enum class Into : std::uint8_t { nothing, field, file };
+
+    static std::unexpected<Error> no_room() {
+        return hotmic::fail(ErrorCode::server_busy, "the server holds too many bytes for clients", "try again later");
+    }
+
+    void transcribe() {
         auto parsed = parse_form(form_, task_);
         if (!parsed) return refuse(parsed.error());
         wanted_ = *std::move(parsed);
+        const auto& standard = context_.config.server;
+        wanted_.render.cues = {.max_line_width = wanted_.max_line_width.value_or(standard.max_line_width),
+                               .max_line_count = wanted_.max_line_count.value_or(standard.max_line_count)};
+        if (needs_words(wanted_.format, wanted_.render)) wanted_.options.word_timestamps = true;
+        for (const auto& warning : wanted_.warnings)
+            spdlog::warn("field ignored request={} warning={:?}", request_->id, warning);
         Recognition::Order order{.model = wanted_.model,
                                  .options = wanted_.options,
                                  .chunking = wanted_.chunking,
-                                 .media = std::exchange(form_.file, nullptr)};
+                                 .channels = channels_of(wanted_, standard),
+                                 .media = std::move(*upload_).finish()};
+        upload_.reset();
         if (wanted_.stream) {
             text_stream_ = std::make_shared<TextStream>(wanted_.render);
             order.on_segment = [self = shared_from_this()](const Segment& segment, const std::string& served_by) {
@@ -83,10 +150,23 @@ public:
                 self->served_by_ = served_by;
                 self->begin_stream();
             };
+            // Who waits for the first word is told that it is waited for.
+            if (const auto client = request_->client.lock()) {
+                client->after(kSilence, [weak = weak_from_this()] {
+                    if (const auto self = weak.lock()) self->begin_stream(false);
+                });
+            }
             order.may_replay = [text = text_stream_] { return !text->begun(); };
         }
         Recognition::begin(context_, request_, std::move(order),
                            [self = shared_from_this()](const Recognition::Outcome& outcome) { self->answer(outcome); });
+    }
+
+    /// Text is told in order of time while it is recognized: so streamed text is of all channels at once.
+    static Channels channels_of(const TranscriptionRequest& wanted, const config::Server& standard) {
+        if (wanted.stream) return Channels::mix;
+        return wanted.channels.value_or(standard.channels == name_of(Channels::separate) ? Channels::separate
+                                                                                         : Channels::mix);
     }
 
     /// Answers with an error, once: what still comes of the body is dropped.
@@ -94,96 +174,99 @@ public:
         if (refused_) return;
         refused_ = true;
         form_ = {};
+        upload_.reset();
+        if (error.code == ErrorCode::server_busy && !retry) retry = 1;
         context_.metrics.error(to_string(error.code));
-        respond_(respond_error(error, request_, retry));
+        respond_(respond_error(error, request_.get(), retry));
     }
 
-    void refuse_size() {
-        refuse({ErrorCode::body_too_large,
-                std::format("the body is over {} bytes", context_.config.server.max_body_bytes),
-                "send a compressed format or parts, or raise server.max_body_bytes"});
-    }
-
-private:
     void answer(const Recognition::Outcome& outcome) {
         served_by_ = outcome.served_by;
+        audio_track_ = outcome.audio_track;
         if (text_stream_ && outcome.transcript) {
             text_stream_->done(*outcome.transcript);
-            if (!text_stream_->begun()) begin_stream();
+            begin_stream();
         } else if (outcome.transcript) {
             send(respond_text(render(*outcome.transcript, wanted_.format, wanted_.render),
-                              content_type_of(wanted_.format)));
-        } else if (text_stream_ && text_stream_->begun()) {
+                              content_type_of(wanted_.format)),
+                 served_by_);
+        } else if (text_stream_ && streams_.exchange(true)) {
             const auto& error = outcome.transcript.error();
             context_.metrics.error(to_string(error.code));
-            spdlog::warn("request failed while its text was streamed request={} code={} message={:?}",
-                         request_id(request_), to_string(error.code), error.message);
+            spdlog::warn("request failed while its text was streamed request={} code={} message={:?}", request_->id,
+                         to_string(error.code), error.message);
             text_stream_->fail(error_json(error));
         } else {
             refuse(outcome.transcript.error(), outcome.retry_after);
         }
     }
 
-    /// Once there is text: until then a failure is answered as one, and a model that dies is replaced.
-    void begin_stream() {
-        send(respond_events([text = text_stream_](bool& last) { return text->take(last); }));
+    /// Once there is text, or nobody was told anything for a while: until then a failure is answered as one, and a
+    /// model that dies is replaced.
+    void begin_stream(bool is_served = true) {
+        if (streams_.exchange(true)) return;
+        send(respond_events([text = text_stream_](bool& last) { return text->take(last); }),
+             is_served ? served_by_ : std::string{});
     }
 
-    void send(const drogon::HttpResponsePtr& response) {
-        if (!served_by_.empty()) response->addHeader("x-hotmic-model", served_by_);
-        respond_(response);
+    void send(Response response, const std::string& served_by) {
+        if (!served_by.empty()) response.headers.set("x-hotmic-model", served_by);
+        if (!audio_track_.empty()) response.headers.set("x-hotmic-audio-track", audio_track_);
+        for (const auto& warning : wanted_.warnings)
+            response.headers.add("Warning", std::format("299 hotmic \"{}\"", warning));
+        respond_(std::move(response));
     }
 
     Context& context_;
-    const drogon::HttpRequestPtr request_;
+    const RequestPtr request_;
     const Respond respond_;
     const Task task_;
+    http::MultipartParser parser_;
     Form form_;
-    bool in_file_ = false;
+    std::optional<Upload> upload_;  // the part "file", until it is whole
+    Into into_ = Into::nothing;
     bool refused_ = false;
+    std::atomic<bool> streams_{false};  // the answer has begun
     std::size_t received_ = 0;
     TranscriptionRequest wanted_;
     std::shared_ptr<TextStream> text_stream_;  // null where the answer comes at once
     std::string served_by_;
+    std::string audio_track_;
 };
 
 /// Content-Length; 0 where there is none, as in a chunked body.
-std::uint64_t announced_size(const drogon::HttpRequestPtr& request) {
-    const auto& header = request->getHeader("content-length");
+std::uint64_t announced_size(const http::Request& request) {
+    const auto header = request.header("content-length");
     std::uint64_t size = 0;
     std::from_chars(header.data(), header.data() + header.size(), size);
     return size;
 }
 
-void handle_audio(Context& context, const drogon::HttpRequestPtr& request, drogon::RequestStreamPtr stream,
-                  Respond respond, Task task) {
-    auto transcription = std::make_shared<Transcription>(context, request, std::move(respond), task);
-    if (context.refusing) {
-        return transcription->refuse(
-            {ErrorCode::shutting_down, "the server is shutting down", "send the request to another instance"}, 5);
-    }
-    if (auto known = authorize(request, context.config.server.api_keys); !known)
-        return transcription->refuse(known.error());
-    if (!request->getHeader("content-type").starts_with("multipart/form-data") || !stream) {
-        return transcription->refuse({ErrorCode::invalid_request, "the body is not multipart/form-data",
-                                      "send the audio as multipart field file, e.g. curl -F file=@speech.wav"});
-    }
-    // The library's reader would wait for ever for the end of a form whose boundary it does not know.
-    if (!request->getHeader("content-type").contains("boundary=")) {
-        return transcription->refuse({ErrorCode::invalid_request, "the Content-Type names no boundary",
-                                      "let the HTTP library set Content-Type: it adds the boundary it uses"});
-    }
-    constexpr std::uint64_t kFormLines = 1 << 20;  // what a form has around its file
-    if (announced_size(request) > context.config.server.max_body_bytes + kFormLines)
-        return transcription->refuse_size();
-    stream->setStreamReader(drogon::RequestStreamReader::newMultipartReader(
-        request, [transcription](const drogon::MultipartHeader& header) { transcription->begin_part(header); },
-        [transcription](const char* data, std::size_t size) { transcription->take({data, size}); },
-        [transcription](const std::exception_ptr& problem) {
-            if (!problem) return transcription->finish();
-            transcription->refuse({ErrorCode::invalid_request, "the multipart body is malformed or ended early",
-                                   "let an HTTP library build it, e.g. curl -F file=@speech.wav"});
-        }));
+/// Whether it makes sense to take the body at all.
+Result<std::string> check_upload(const Context& context, const http::Request& request) {
+    if (context.refusing)
+        return fail(ErrorCode::shutting_down, "the server is shutting down", "send the request to another instance");
+    if (auto known = authorize(request, context.config.server.api_keys); !known) return std::unexpected(known.error());
+    auto boundary = http::MultipartParser::boundary_of(request.header("content-type"));
+    if (boundary && announced_size(request) > context.config.server.max_body_bytes + kFormLines)
+        return std::unexpected(Transcription::too_large(context));
+    return boundary;
+}
+
+void add_upload(http::Router& router, Context& context, const char* path, Task task) {
+    router.add(
+        {.method = Method::post,
+         .pattern = path,
+         .receive = [&context, task](const RequestPtr& request, Respond respond) -> std::shared_ptr<http::BodyReader> {
+             const auto boundary = check_upload(context, *request);
+             if (boundary)
+                 return std::make_shared<Transcription>(context, request, std::move(respond), task, *boundary);
+             const auto& error = boundary.error();
+             context.metrics.error(to_string(error.code));
+             respond(respond_error(error, request.get(),
+                                   error.code == ErrorCode::shutting_down ? std::optional(5) : std::nullopt));
+             return nullptr;
+         }});
 }
 
 wire::Model describe(const CatalogEntry& entry, std::int64_t created) {
@@ -198,47 +281,32 @@ wire::Model describe(const CatalogEntry& entry, std::int64_t created) {
 
 }  // namespace
 
-void register_openai(Context& context) {
-    auto& app = drogon::app();
-    const auto audio = [&](const char* path, Task task) {
-        app.registerHandler(path,
-                            std::function<void(const drogon::HttpRequestPtr&, drogon::RequestStreamPtr&&, Respond&&)>(
-                                [&context, task](const drogon::HttpRequestPtr& request,
-                                                 drogon::RequestStreamPtr&& stream, Respond&& respond) {
-                                    handle_audio(context, request, std::move(stream), std::move(respond), task);
-                                }),
-                            {drogon::Post});
-    };
-    audio("/v1/audio/transcriptions", Task::transcribe);
-    audio("/v1/audio/translations", Task::translate);
+void add_openai_routes(http::Router& router, Context& context) {
+    add_upload(router, context, "/v1/audio/transcriptions", Task::transcribe);
+    add_upload(router, context, "/v1/audio/translations", Task::translate);
 
     const auto created =
         std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch()).count();
-    app.registerHandler("/v1/models",
-                        [&context, created](const drogon::HttpRequestPtr& request, Respond&& respond) {
-                            if (auto known = authorize(request, context.config.server.api_keys); !known) {
-                                context.metrics.error(to_string(known.error().code));
-                                return respond(respond_error(known.error(), request));
-                            }
-                            wire::Models models;
-                            for (const auto& entry : context.catalog.entries())
-                                models.data.push_back(describe(*entry, created));
-                            respond(respond_json(to_json(models)));
-                        },
-                        {drogon::Get});
-    // An id may hold slashes, which a path parameter may not.
-    app.registerHandlerViaRegex(
-        "/v1/models/(.+)",
-        [&context, created](const drogon::HttpRequestPtr& request, Respond&& respond, const std::string& id) {
-            auto known = authorize(request, context.config.server.api_keys);
-            const auto entry = known ? context.catalog.find(id) : std::unexpected(known.error());
-            if (!entry) {
-                context.metrics.error(to_string(entry.error().code));
-                return respond(respond_error(entry.error(), request));
-            }
-            respond(respond_json(to_json(describe(**entry, created))));
-        },
-        {drogon::Get});
+    const auto get = [&](const char* path, std::function<Result<std::string>(const http::Request&)> make) {
+        router.add({.pattern = path,
+                    .handle = [&context, make = std::move(make)](const RequestPtr& request, const Respond& respond) {
+                        const auto known = authorize(*request, context.config.server.api_keys);
+                        auto json = known ? make(*request) : std::unexpected(known.error());
+                        if (json) return respond(respond_json(*std::move(json)));
+                        context.metrics.error(to_string(json.error().code));
+                        respond(respond_error(json.error(), request.get()));
+                    }});
+    };
+    get("/v1/models", [&context, created](const http::Request&) {
+        wire::Models models;
+        for (const auto& entry : context.catalog.entries()) models.data.push_back(describe(*entry, created));
+        return to_json(models);
+    });
+    get("/v1/models/{id...}", [&context, created](const http::Request& request) {  // an id may hold slashes
+        return context.catalog.find(request.captures[0]).transform([&](const EntryPtr& entry) {
+            return to_json(describe(*entry, created));
+        });
+    });
 }
 
 }  // namespace hotmic::server

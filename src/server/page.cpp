@@ -1,7 +1,5 @@
 #include "server/page.hpp"
 
-#include <drogon/HttpAppFramework.h>
-
 #include <array>
 #include <span>
 #include <string>
@@ -50,34 +48,33 @@ constexpr const char* kPolicy =
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; "
     "form-action 'none'; frame-ancestors 'none'";
 
-drogon::HttpResponsePtr respond_part(const Part& part, const drogon::HttpRequestPtr& request) {
-    const bool known = request->getHeader("if-none-match").contains(part.etag);
+http::Response respond_part(const Part& part, const http::Request& request) {
+    const bool known = request.header("if-none-match").contains(part.etag);
     auto response = respond_text(known ? std::string{} : std::string(part.body.begin(), part.body.end()),
                                  part.content_type, known ? 304 : 200);
-    response->addHeader("ETag", std::string(part.etag));
-    response->addHeader("Cache-Control", "no-cache");  // kept, and asked for each time: another version may be running
-    response->addHeader("Content-Security-Policy", kPolicy);
-    response->addHeader("X-Content-Type-Options", "nosniff");
-    response->addHeader("Referrer-Policy", "no-referrer");
+    response.headers.set("ETag", std::string(part.etag));
+    response.headers.set("Cache-Control", "no-cache");  // kept, and asked for each time: another version may be running
+    response.headers.set("Content-Security-Policy", kPolicy);
+    response.headers.set("X-Content-Type-Options", "nosniff");
+    response.headers.set("Referrer-Policy", "no-referrer");
     return response;
 }
 
 }  // namespace
 
-bool wants_page(const drogon::HttpRequestPtr& request) {
-    return request->getHeader("accept").contains("text/html");
+bool wants_page(const http::Request& request) {
+    return request.header("accept").contains("text/html");
 }
 
-drogon::HttpResponsePtr respond_page(const drogon::HttpRequestPtr& request) {
+http::Response respond_page(const http::Request& request) {
     return respond_part(kPage, request);
 }
 
-void register_page_parts() {
+void add_page_routes(http::Router& router) {
     for (const auto& part : kParts) {
-        drogon::app().registerHandler(
-            part.path,
-            [&part](const drogon::HttpRequestPtr& request, Respond&& respond) { respond(respond_part(part, request)); },
-            {drogon::Get, drogon::Head});
+        router.add({.pattern = part.path, .handle = [&part](const RequestPtr& request, const Respond& respond) {
+                        respond(respond_part(part, *request));
+                    }});
     }
 }
 

@@ -1,8 +1,6 @@
 /// Kubernetes' probes: /livez (the process answers), /readyz (requests are served), /startupz (they were served once).
 /// Text, or JSON where the client accepts it. None of them waits for anything.
 /// https://kubernetes.io/docs/reference/using-api/health-checks/
-#include <drogon/HttpAppFramework.h>
-
 #include <format>
 
 #include "server/context.hpp"
@@ -35,20 +33,22 @@ namespace {
 wire::ProbeModel describe(const ModelCatalog& catalog, const EntryPtr& entry) {
     const auto health = entry->model->health();
     const auto server = catalog.serving(entry);
-    const auto& [done, total, beats] = health.progress;
+    const auto& progress = health.progress;
     return {.model = entry->name,
             .state = std::string(to_string(health.state)),
             .ready = health.ready,
             .served_by = server == entry ? std::nullopt : std::optional(server->name),
             .reason = health.reason,
-            .progress = total == 0 ? 0 : static_cast<double>(done) / static_cast<double>(total),
+            .progress = progress.total_bytes == 0
+                            ? 0
+                            : static_cast<double>(progress.done_bytes) / static_cast<double>(progress.total_bytes),
             .eta_seconds = health.eta_seconds};
 }
 
-drogon::HttpResponsePtr answer(const drogon::HttpRequestPtr& request, bool good, const wire::Probe& probe) {
+Response answer(const http::Request& request, bool good, const wire::Probe& probe) {
     const int status = good ? 200 : 503;
-    drogon::HttpResponsePtr response;
-    if (request->getHeader("accept").contains("application/json")) {
+    Response response;
+    if (request.header("accept").contains("application/json")) {
         response = respond_json(to_json(probe), status);
     } else {
         std::string text = probe.status + "\n";
@@ -62,7 +62,7 @@ drogon::HttpResponsePtr answer(const drogon::HttpRequestPtr& request, bool good,
         }
         response = respond_text(std::move(text), "text/plain; charset=utf-8", status);
     }
-    response->addHeader("Cache-Control", "no-store");
+    response.headers.set("Cache-Control", "no-store");
     return response;
 }
 
@@ -74,36 +74,34 @@ wire::Probe probe_of(const Context& context, bool good, std::string reason) {
 
 }  // namespace
 
-void register_probes(Context& context) {
-    auto& app = drogon::app();
-    app.registerHandler("/livez",
-                        [](const drogon::HttpRequestPtr& request, Respond&& respond) {
-                            respond(answer(request, true, {.status = "ok", .reason = {}, .models = {}}));
-                        },
-                        {drogon::Get, drogon::Head});
-    app.registerHandler("/readyz",
-                        [&context](const drogon::HttpRequestPtr& request, Respond&& respond) {
-                            const bool stopping = context.not_ready;
-                            const bool good = !stopping && context.catalog.ready();
-                            auto response = answer(
-                                request, good, probe_of(context, good, stopping ? "the server is shutting down" : ""));
-                            if (!good) {
-                                int wait = 1;
-                                for (const auto& entry : context.catalog.entries()) {
-                                    if (entry->required) wait = std::max(wait, retry_after(entry->model->health()));
-                                }
-                                response->addHeader("Retry-After", std::to_string(wait));
-                            }
-                            respond(response);
-                        },
-                        {drogon::Get, drogon::Head});
-    app.registerHandler("/startupz",
-                        [&context](const drogon::HttpRequestPtr& request, Respond&& respond) {
-                            context.note_ready();
-                            const bool good = context.started;
-                            respond(answer(request, good, probe_of(context, good, "")));
-                        },
-                        {drogon::Get, drogon::Head});
+void add_probes_routes(http::Router& router, Context& context) {
+    const auto probe = [&](const char* path, std::function<Response(const http::Request&)> make) {
+        router.add_check({.pattern = path,
+                          .handle = [make = std::move(make)](const RequestPtr& request,
+                                                             const Respond& respond) { respond(make(*request)); },
+                          .is_probe = true});
+    };
+    probe("/livez", [](const http::Request& request) {
+        return answer(request, true, {.status = "ok", .reason = {}, .models = {}});
+    });
+    probe("/readyz", [&context](const http::Request& request) {
+        const bool stopping = context.not_ready;
+        const bool good = !stopping && context.catalog.ready();
+        auto response = answer(request, good, probe_of(context, good, stopping ? "the server is shutting down" : ""));
+        if (!good) {
+            int wait = 1;
+            for (const auto& entry : context.catalog.entries()) {
+                if (entry->required) wait = std::max(wait, retry_after(entry->model->health()));
+            }
+            response.headers.set("Retry-After", std::to_string(wait));
+        }
+        return response;
+    });
+    probe("/startupz", [&context](const http::Request& request) {
+        context.note_ready();
+        const bool good = context.started;
+        return answer(request, good, probe_of(context, good, ""));
+    });
 }
 
 }  // namespace hotmic::server

@@ -5,6 +5,9 @@
 #include <string_view>
 #include <utility>
 
+#include "asr/languages.hpp"
+#include "asr/limits.hpp"
+
 namespace hotmic::server {
 namespace {
 
@@ -31,6 +34,10 @@ Result<void> take_text(const Json& object, std::string_view name, const std::str
     const auto* value = member(object, name);
     if (value == nullptr) return {};
     if (!value->is_string()) return invalid(field, "text");
+    if (auto sized = check_size(name, value->get_string()); !sized) {
+        sized.error().param = field;
+        return sized;
+    }
     to = value->get_string();
     return {};
 }
@@ -83,10 +90,26 @@ Result<void> take_format(const Json& value, const std::string& field, audio::Pcm
     return {};
 }
 
+Result<void> take_languages(const Json& object, const std::string& field, std::vector<std::string>& to) {
+    if (is_null(object, "languages")) to.clear();
+    const auto* value = member(object, "languages");
+    if (value == nullptr) return {};
+    if (!value->is_array()) return invalid(field, R"(a list such as ["de", "en"])");
+    to.clear();
+    for (const auto& each : value->get_array()) {
+        if (!each.is_string() || each.get_string().empty()) return invalid(field, R"(a list such as ["de", "en"])");
+        to.push_back(asked_language(each.get_string()));
+    }
+    return {};
+}
+
 Result<void> take_transcription(const Json& value, const std::string& field, RealtimeConfig& to) {
     if (!value.is_object()) return invalid(field, "an object");
     if (auto taken = take_text(value, "model", field + ".model", to.model); !taken) return taken;
     if (auto taken = take_text(value, "language", field + ".language", to.language); !taken) return taken;
+    to.language = asked_language(to.language);
+    if (auto taken = take_languages(value, field + ".languages", to.languages); !taken) return taken;
+    if (auto fits = check_language_choice(to.language, to.languages, field + ".language"); !fits) return fits;
     return take_text(value, "prompt", field + ".prompt", to.prompt);
 }
 
@@ -174,7 +197,8 @@ Result<void> RealtimeConfig::update(const glz::generic& session) {
 }
 
 LiveOptions RealtimeConfig::live_options(const std::string& id) const {
-    LiveOptions options{.transcribe = {.language = language, .prompt = prompt}, .endpointing = {}, .id = id};
+    LiveOptions options{
+        .transcribe = {.language = language, .languages = languages, .prompt = prompt}, .endpointing = {}, .id = id};
     if (turn_detection)
         options.endpointing =
             Endpointing{turn_detection->threshold, turn_detection->prefix_padding, turn_detection->silence};

@@ -6,6 +6,7 @@
 #include <glaze/json/generic.hpp>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "audio/pcm.hpp"
 #include "hotmic/error.hpp"
@@ -26,6 +27,7 @@ struct RealtimeConfig {
     audio::PcmFormat format{.encoding = audio::PcmFormat::Encoding::s16, .rate = 24'000};
     std::string model{};  ///< empty: the default one
     std::string language{};
+    std::vector<std::string> languages{};  ///< that detection chooses among; empty: the model's
     std::string prompt{};
     std::optional<TurnDetection> turn_detection = TurnDetection{};  ///< none: the client commits
     bool logprobs = false;

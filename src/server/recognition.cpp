@@ -3,16 +3,36 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <format>
+#include <functional>
+#include <span>
 #include <utility>
 
-#include "live/voice_cutter.hpp"
 #include "server/responses.hpp"
+#include "speech/speech_cutter.hpp"
 
 namespace hotmic::server {
 namespace {
 
 double seconds(std::chrono::nanoseconds duration) {
     return std::chrono::duration<double>(duration).count();
+}
+
+/// What a request is about: the same bytes and options again are the same request. Never 0.
+std::uint64_t fingerprint_of(const MediaBytes& media, const TranscribeOptions& options, std::optional<int> channel) {
+    std::string phrases;
+    for (const auto& [phrase, boost] : options.hotwords) phrases += std::format("{}:{},", phrase, boost);
+    const auto asked = std::format(
+        "{} {} {} {} {} {} {} {} {} {} {} {} {}", static_cast<int>(options.task), options.language, options.languages,
+        options.prompt, options.temperature, options.temperature_fallback, options.beam_size, options.best_of,
+        options.word_timestamps, options.tag_audio_events, phrases, channel.value_or(-1), media.size());
+    std::uint64_t hash = std::hash<std::string>{}(asked);
+    std::vector<std::byte> part(64 << 10);
+    for (std::uint64_t at = 0; at < media.size(); at += part.size()) {
+        const auto got = static_cast<std::size_t>(std::max<std::int64_t>(0, media.read(at, part)));
+        hash = hash * 31 + std::hash<std::string_view>{}({reinterpret_cast<const char*>(part.data()), got});
+    }
+    return hash | 1;
 }
 
 /// Seconds until the queue has moved by about one place.
@@ -24,28 +44,31 @@ int busy_retry(const QueueStatus& queue) {
 
 }  // namespace
 
-void Recognition::begin(Context& context, const drogon::HttpRequestPtr& request, Order order, Done done) {
+void Recognition::begin(Context& context, const RequestPtr& request, Order order, Done done) {
     std::shared_ptr<Recognition>(new Recognition(context, request, std::move(order), std::move(done)))->find_model();
 }
 
 void Recognition::find_model() {
     auto asked = context_.catalog.find(order_.model);
-    if (!asked) return done_({std::unexpected(std::move(asked).error())});
+    if (!asked) {
+        const auto retry = asked.error().code == ErrorCode::model_not_loaded ? std::optional(1) : std::nullopt;
+        return done_({std::unexpected(std::move(asked).error()), {}, retry});
+    }
     asked_ = *std::move(asked);
     server_ = context_.catalog.serving(asked_);
     auto lease = model().acquire();
-    const bool wakes = !lease && model().health().resting;
-    if (!lease && !wakes) {
+    const bool awaited = !lease && model().health().awaited;
+    if (!lease && !awaited) {
         const auto retry = retry_after(model().health());
         return done_({std::unexpected(std::move(lease).error()), server_->name, retry});
     }
-    auto share = context_.clients.admit(request_->peerAddr().toIp(), Clients::What::request);
+    auto share = context_.clients.admit(request_->peer, Clients::What::request);
     if (!share)
         return done_({std::unexpected(std::move(share).error()), server_->name, busy_retry(model().health().queue)});
     share_ = *std::move(share);
     ticket_.emplace(context_.in_flight, request_);
     context_.metrics.in_flight(+1);
-    if (wakes) return await_model();
+    if (awaited) return await_model();
     lease_ = *std::move(lease);
     enqueue();
 }
@@ -78,17 +101,32 @@ void Recognition::enqueue() {
 }
 
 void Recognition::decode() {
-    auto source = open_media(order_.media, {.max_seconds = context_.config.server.max_audio_seconds});
+    const auto& limits = context_.config.server;
+    std::optional<int> channel;
+    if (order_.channels == Channels::separate) channel = static_cast<int>(heard_.size());
+    auto source = context_.decoder.open(
+        order_.media,
+        {.max_seconds = limits.max_audio_seconds, .cpu_seconds = limits.decode_cpu_seconds, .stop = ticket_->stop()},
+        {.language = order_.options.language.empty() ? model().options().language : order_.options.language,
+         .channel = channel});
     if (!source) return answer(std::unexpected(std::move(source).error()), {});
-    Request request{
-        .audio = *std::move(source), .options = order_.options, .stop = ticket_->stop(), .id = request_id(request_)};
-    if (order_.chunking) {
-        auto endpointing = *order_.chunking;
-        endpointing.vad_model = context_.vad_model;
-        auto cutter = make_voice_cutter(endpointing);
-        if (!cutter) return answer(std::unexpected(std::move(cutter).error()), {});
-        request.cutter = *std::move(cutter);
+    if (const auto track = (*source)->track(); track && channel) {
+        channels_ = track->channels;
+        if (auto few = check_separate(channels_); !few) return answer(std::unexpected(std::move(few).error()), {});
     }
+    if (const auto track = (*source)->track(); track && track->of > 1)
+        audio_track_ =
+            std::format("{} of {}{}{}", track->number, track->of, track->language.empty() ? "" : ", ", track->language);
+    Request request{.audio = *std::move(source),
+                    .options = order_.options,
+                    .stop = ticket_->stop(),
+                    .id = request_->id,
+                    .fingerprint = fingerprint_of(*order_.media, order_.options, channel)};
+    auto endpointing = order_.chunking.value_or(Endpointing{});
+    endpointing.vad_model = context_.vad_model;
+    auto cutter = order_.chunking ? make_speech_cutter(endpointing) : make_file_cutter(context_.vad_model);
+    if (!cutter) return answer(std::unexpected(std::move(cutter).error()), {});
+    request.cutter = *std::move(cutter);
     if (order_.on_segment) {
         request.on_segment = [self = shared_from_this()](const Segment& segment) {
             self->order_.on_segment(segment, self->server_->name);
@@ -96,23 +134,49 @@ void Recognition::decode() {
     }
     lease_.submit(std::move(request),
                   [self = shared_from_this()](Result<Transcript> result, const RequestTimings& timings) {
-                      if (!self->replay(result)) self->answer(std::move(result), timings);
+                      if (self->replay(result, timings) || self->go_on(result, timings)) return;
+                      self->answer(std::move(result), self->timings_);
                   });
 }
 
 /// A model that dies takes its requests with it, but not what they were about: each is tried once more, by a fallback
 /// that is READY or the recovered model. Nothing of the first try has been told, so the client notices only the wait.
-bool Recognition::replay(const Result<Transcript>& result) {
+/// One that two models died under is not given to a third; one that only waited is no matter of that.
+bool Recognition::replay(Result<Transcript>& result, const RequestTimings& timings) {
+    constexpr int kMostLosses = 5;
     if (result || result.error().code != ErrorCode::model_lost) return false;
-    if ((order_.may_replay && !order_.may_replay()) || std::exchange(replayed_, true)) return false;
-    spdlog::warn("replaying request={} instance={} cause=\"{}\"", request_id(request_), lease_.instance_id(),
+    if (timings.died_under_it && ++deaths_ >= Request::kMostDeaths) {
+        spdlog::warn("poison request={} instance={} cause={:?}", request_->id, lease_.instance_id(),
+                     result.error().message);
+        result = std::unexpected(poison());
+        return false;
+    }
+    if ((order_.may_replay && !order_.may_replay()) || ++losses_ > kMostLosses) return false;
+    spdlog::warn("replaying request={} instance={} cause=\"{}\"", request_->id, lease_.instance_id(),
                  result.error().message);
     context_.metrics.replayed(server_->name);
     std::string lost = lease_.instance_id();
     lease_ = Lease();
+    patience_ends_ = {};
     server_ = context_.catalog.serving(asked_);
     await_model(std::move(lost));
     return true;
+}
+
+/// True when another channel is to be heard. After the last one `result` is of them all.
+bool Recognition::go_on(Result<Transcript>& result, const RequestTimings& timings) {
+    timings_.queued += timings.queued;
+    timings_.inference += timings.inference;
+    timings_.audio_seconds += timings.audio_seconds;
+    timings_.slot = timings.slot;
+    if (!result || order_.channels == Channels::mix) return false;
+    heard_.push_back(*std::move(result));
+    if (std::ssize(heard_) < channels_) {
+        enqueue();
+        return true;
+    }
+    result = joined(std::move(heard_));
+    return false;
 }
 
 void Recognition::answer(Result<Transcript> result, const RequestTimings& timings) {
@@ -121,14 +185,22 @@ void Recognition::answer(Result<Transcript> result, const RequestTimings& timing
     if (result) {
         context_.metrics.recognition(server_->name, seconds(timings.queued), seconds(timings.inference),
                                      timings.audio_seconds);
-        spdlog::info("recognized request={} instance={} slot={} audio_s={:.2f} queued_ms={:.1f} inference_ms={:.1f}",
-                     request_id(request_), lease_.instance_id(), timings.slot, timings.audio_seconds,
-                     seconds(timings.queued) * 1000, seconds(timings.inference) * 1000);
+        context_.metrics.decoding(server_->name, result->counters, result->uncovered_seconds);
+        spdlog::info(
+            "recognized request={} instance={} slot={} audio_s={:.2f} queued_ms={:.1f} inference_ms={:.1f} language={} "
+            "language_probability={:.2f}",
+            request_->id, lease_.instance_id(), timings.slot, timings.audio_seconds, seconds(timings.queued) * 1000,
+            seconds(timings.inference) * 1000, result->language, result->language_probability);
+        for (const auto& [language, probability] : result->detections) {
+            context_.metrics.detection(server_->name, probability);
+            spdlog::debug("language detected request={} language={} probability={:.2f}", request_->id, language,
+                          probability);
+        }
     }
     const auto retry = result ? std::nullopt : retry_after_seconds(result.error());
     lease_ = Lease();
     share_ = {};  // before the answer: whoever has it may ask again
-    done_({std::move(result), server_->name, retry});
+    done_({std::move(result), server_->name, retry, audio_track_});
     ticket_.reset();
 }
 

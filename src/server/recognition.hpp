@@ -2,14 +2,15 @@
 /// more where the model dies on the way.
 #pragma once
 
-#include <drogon/HttpRequest.h>
-
 #include <functional>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "asr/channels.hpp"
+#include "hotmic/media_bytes.hpp"
+#include "lifecycle/quarantine.hpp"
 #include "server/context.hpp"
 
 namespace hotmic::server {
@@ -21,7 +22,9 @@ public:
         std::string model;  ///< name or alias; empty: the default
         TranscribeOptions options{};
         std::optional<Endpointing> chunking{};  ///< recognize only where somebody speaks, each utterance by itself
-        std::shared_ptr<const std::vector<std::byte>> media;
+        /// separate: one after the other, each a request of its own to the model; `on_segment` must be empty.
+        Channels channels = Channels::mix;
+        std::shared_ptr<const MediaBytes> media;
         /// Text as it becomes final, and the model that heard it; on the slot's thread, in order. May be empty.
         std::function<void(const Segment&, const std::string& served_by)> on_segment{};
         /// Whether a model that dies may be replaced unnoticed; no longer once something has been told.
@@ -31,15 +34,16 @@ public:
         Result<Transcript> transcript;
         std::string served_by{};           ///< name of the model; empty where none was found
         std::optional<int> retry_after{};  ///< seconds, where trying again may help
+        std::string audio_track{};         ///< which of several was heard, e.g. "2 of 3, deu"; empty where there is one
     };
     using Done = std::function<void(Outcome)>;
 
     /// `done` is called exactly once, possibly before `begin` returns, and must not block. A client that goes away ends
     /// it. `context` must outlive it.
-    static void begin(Context& context, const drogon::HttpRequestPtr& request, Order order, Done done);
+    static void begin(Context& context, const RequestPtr& request, Order order, Done done);
 
 private:
-    Recognition(Context& context, drogon::HttpRequestPtr request, Order order, Done done)
+    Recognition(Context& context, RequestPtr request, Order order, Done done)
         : context_(context), request_(std::move(request)), order_(std::move(order)), done_(std::move(done)) {}
 
     void find_model();
@@ -47,19 +51,25 @@ private:
     bool turn_to_fallback();
     void enqueue();
     void decode();
-    bool replay(const Result<Transcript>& result);
+    bool replay(Result<Transcript>& result, const RequestTimings& timings);
+    [[nodiscard]] bool go_on(Result<Transcript>& result, const RequestTimings& timings);
     void answer(Result<Transcript> result, const RequestTimings& timings);
     [[nodiscard]] ServedModel& model() const { return *server_->model; }
     [[nodiscard]] std::optional<int> retry_after_seconds(const Error& error) const;
 
     Context& context_;
-    const drogon::HttpRequestPtr request_;
+    const RequestPtr request_;
     Order order_;
     const Done done_;
-    bool replayed_ = false;
+    int losses_ = 0;            ///< models lost so far, working on this or not
+    int deaths_ = 0;            ///< of those, working on it
     Deadline patience_ends_{};  // of waiting for a model; once it is waited for
-    EntryPtr asked_;            // whom the client named
-    EntryPtr server_;           // who serves that now
+    std::string audio_track_;
+    int channels_ = 1;               // that are heard separately; known once the first is
+    std::vector<Transcript> heard_;  // of those, in order; the next is the one to be heard
+    RequestTimings timings_;         // of those, together
+    EntryPtr asked_;                 // whom the client named
+    EntryPtr server_;                // who serves that now
     Lease lease_;
     std::optional<InFlight::Ticket> ticket_;
     Clients::Ticket share_;

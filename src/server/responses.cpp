@@ -28,9 +28,7 @@ struct ErrorResponse {
 
 namespace {
 
-constexpr const char* kIdAttribute = "request_id";
-
-bool is_sane_id(const std::string& id) {
+bool is_sane_id(std::string_view id) {
     return !id.empty() && id.size() <= 128 && std::ranges::all_of(id, [](unsigned char c) {
         return std::isalnum(c) != 0 || c == '.' || c == '_' || c == '-';
     });
@@ -43,15 +41,13 @@ std::string new_id() {
 
 }  // namespace
 
-drogon::HttpResponsePtr respond_text(std::string body, std::string_view content_type, int status) {
-    auto response = drogon::HttpResponse::newHttpResponse();
-    response->setStatusCode(static_cast<drogon::HttpStatusCode>(status));
-    response->setContentTypeString(content_type);
-    response->setBody(std::move(body));
+Response respond_text(std::string body, std::string_view content_type, int status) {
+    Response response{.status = status, .body = std::move(body)};
+    response.headers.set("Content-Type", std::string(content_type));
     return response;
 }
 
-drogon::HttpResponsePtr respond_json(std::string body, int status) {
+Response respond_json(std::string body, int status) {
     return respond_text(std::move(body), "application/json", status);
 }
 
@@ -65,14 +61,13 @@ std::string error_json(const Error& error) {
     return to_json<JsonOptions{{.skip_null_members = false}}>(body);
 }
 
-drogon::HttpResponsePtr respond_error(const Error& error, const drogon::HttpRequestPtr& request,
-                                      std::optional<int> retry_after) {
+Response respond_error(const Error& error, const http::Request* request, std::optional<int> retry_after) {
     const auto& spec = spec_of(error.code);
     auto response = respond_json(error_json(error), spec.http_status);
-    if (retry_after) response->addHeader("Retry-After", std::to_string(*retry_after));
-    response->addHeader("x-hotmic-error", std::string(spec.name));
+    if (retry_after) response.headers.set("Retry-After", std::to_string(*retry_after));
+    response.headers.set("x-hotmic-error", std::string(spec.name));
     spdlog::log(spec.http_status >= 500 ? spdlog::level::warn : spdlog::level::info,
-                "request failed request={} code={} status={} message={:?}", request ? request_id(request) : "-",
+                "request failed request={} code={} status={} message={:?}", request != nullptr ? request->id : "-",
                 spec.name, spec.http_status, error.message);
     return response;
 }
@@ -82,13 +77,8 @@ int retry_after(const Health& health) {
     return static_cast<int>(std::clamp(std::ceil(seconds), 1.0, 600.0));
 }
 
-std::string request_id(const drogon::HttpRequestPtr& request) {
-    const auto& attributes = request->attributes();
-    if (!attributes->find(kIdAttribute)) {
-        const auto& sent = request->getHeader("x-request-id");
-        attributes->insert(kIdAttribute, is_sane_id(sent) ? sent : new_id());
-    }
-    return attributes->get<std::string>(kIdAttribute);
+std::string make_request_id(std::string_view sent) {
+    return is_sane_id(sent) ? std::string(sent) : new_id();
 }
 
 }  // namespace hotmic::server

@@ -1,26 +1,27 @@
 /// Responses in the shapes clients expect: JSON, text, and OpenAI's error object.
 #pragma once
 
-#include <drogon/HttpRequest.h>
-#include <drogon/HttpResponse.h>
-
 #include <optional>
 #include <string>
 
 #include "hotmic/error.hpp"
-#include "hotmic/model_manager.hpp"
+#include "hotmic/health.hpp"
+#include "hotmic/lease.hpp"
+#include "server/http/message.hpp"
 
 namespace hotmic::server {
 
-using Respond = std::function<void(const drogon::HttpResponsePtr&)>;
+using http::RequestPtr;
+using http::Respond;
+using http::Response;
 
-[[nodiscard]] drogon::HttpResponsePtr respond_json(std::string body, int status = 200);
-[[nodiscard]] drogon::HttpResponsePtr respond_text(std::string body, std::string_view content_type, int status = 200);
+[[nodiscard]] Response respond_json(std::string body, int status = 200);
+[[nodiscard]] Response respond_text(std::string body, std::string_view content_type, int status = 200);
 
 /// {"error":{"message","type","param","code"}} with the status of the error table; logged with the request's id.
-/// `retry_after`: whole seconds for the Retry-After header.
-[[nodiscard]] drogon::HttpResponsePtr respond_error(const Error& error, const drogon::HttpRequestPtr& request,
-                                                    std::optional<int> retry_after = {});
+/// `request`: null where none could be read. `retry_after`: whole seconds for the Retry-After header.
+[[nodiscard]] Response respond_error(const Error& error, const http::Request* request,
+                                     std::optional<int> retry_after = {});
 
 /// The body of that, for where it is not a response of its own. Not logged.
 [[nodiscard]] std::string error_json(const Error& error);
@@ -28,8 +29,7 @@ using Respond = std::function<void(const drogon::HttpResponsePtr&)>;
 /// Seconds a client of a model that is not ready should wait: what is known of its progress, at least 1.
 [[nodiscard]] int retry_after(const Health& health);
 
-/// The id of a request: the client's X-Request-Id where it is sane (1 to 128 of letters, digits, ._-), else one of
-/// ours. Always the same for the same request.
-[[nodiscard]] std::string request_id(const drogon::HttpRequestPtr& request);
+/// The client's X-Request-Id where it is sane (1 to 128 of letters, digits, ._-), else a new one of ours.
+[[nodiscard]] std::string make_request_id(std::string_view sent);
 
 }  // namespace hotmic::server

@@ -1,20 +1,19 @@
 #include "server/server.hpp"
 
-#include <drogon/HttpAppFramework.h>
-#include <netdb.h>
 #include <spdlog/spdlog.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <csignal>
-#include <filesystem>
 #include <format>
-#include <limits>
 #include <thread>
 
 #include "lifecycle/start_thread.hpp"
 #include "server/context.hpp"
-#include "server/event_stream.hpp"
+#include "server/ending.hpp"
+#include "server/http/listener.hpp"
+#include "server/http/stream.hpp"
+#include "server/origin.hpp"
 #include "server/responses.hpp"
 #include "server/wyoming.hpp"
 
@@ -24,63 +23,16 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr std::size_t kDecodeQueue = 256;
-constexpr double kSweepSeconds = 0.1;
+constexpr std::size_t kPlanQueue = 64;
+constexpr int kHearers = 2;
+constexpr std::size_t kHearQueue = 1024;
+constexpr milliseconds kSweep{100};
 /// Between the last answer and closing the sockets: time for it to leave them.
-constexpr double kFlushSeconds = 0.1;
-
-sigset_t signals_taken() {
-    sigset_t signals;
-    sigemptyset(&signals);
-    sigaddset(&signals, SIGTERM);
-    sigaddset(&signals, SIGINT);
-    sigaddset(&signals, SIGHUP);
-    return signals;
-}
-
-/// Waits up to `patience` for a signal; 0 when none came.
-int await_signal(milliseconds patience) {
-    const auto signals = signals_taken();
-    const timespec wait{patience.count() / 1000, patience.count() % 1000 * 1'000'000};
-    const int signal = sigtimedwait(&signals, nullptr, &wait);
-    return signal > 0 ? signal : 0;
-}
-
-struct AddrInfoDeleter {
-    void operator()(addrinfo* info) const { freeaddrinfo(info); }
-};
-
-/// The HTTP library ends the process when it cannot bind, so that is tried here first. `key`: of the port. Returns the
-/// numeric address.
-Result<std::string> check_address(const std::string& host, std::uint16_t port, const std::string& key) {
-    addrinfo hints{};
-    hints.ai_socktype = SOCK_STREAM;
-    hints.ai_flags = AI_PASSIVE;
-    addrinfo* found = nullptr;
-    if (const int code = getaddrinfo(host.c_str(), std::to_string(port).c_str(), &hints, &found); code != 0) {
-        return fail(ErrorCode::config_invalid,
-                    std::format("server.host \"{}\" is no address: {}", host, gai_strerror(code)),
-                    "use 127.0.0.1 for this machine only, 0.0.0.0 for everybody", "server.host");
-    }
-    const std::unique_ptr<addrinfo, AddrInfoDeleter> info(found);
-    std::array<char, NI_MAXHOST> numeric{};
-    getnameinfo(info->ai_addr, info->ai_addrlen, numeric.data(), numeric.size(), nullptr, 0, NI_NUMERICHOST);
-    const int fd = socket(info->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    const int on = 1;
-    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    // Listening too: another server on the port is then seen even where address reuse would let us bind.
-    const bool free = bind(fd, info->ai_addr, info->ai_addrlen) == 0 && listen(fd, 1) == 0;
-    const int why = errno;
-    close(fd);
-    if (free) return numeric.data();
-    if (why == EADDRINUSE) {
-        return fail(ErrorCode::address_in_use, std::format("{}:{} is in use by another process", host, port),
-                    key == "server.port" ? "stop it, or choose another port with --port (0 takes any free one)"
-                                         : "stop it, or choose another " + key,
-                    key);
-    }
-    return fail(ErrorCode::io_error, std::format("{}:{} cannot be listened on: {}", host, port, std::strerror(why)),
-                "choose another server.host or " + key, key);
-}
+constexpr milliseconds kFlush{100};
+/// So long before it expires a certificate is worth a warning.
+constexpr std::chrono::days kCertificateSoon{14};
+/// What is not over so long after the end of the shutdown's time is ended with the process.
+constexpr milliseconds kLastResort{500};
 
 std::vector<std::string_view> all_error_names() {
     std::vector<std::string_view> names;
@@ -88,17 +40,12 @@ std::vector<std::string_view> all_error_names() {
     return names;
 }
 
-ErrorCode code_of_status(drogon::HttpStatusCode status) {
-    switch (static_cast<int>(status)) {
-        case 404:
-            return ErrorCode::not_found;
-        case 405:
-            return ErrorCode::method_not_allowed;
-        case 413:
-            return ErrorCode::body_too_large;
-        default:
-            return static_cast<int>(status) < 500 ? ErrorCode::invalid_request : ErrorCode::internal;
-    }
+http::Limits limits_of(const config::Server& server) {
+    return {.max_connections = server.max_connections,
+            .max_connections_per_client = server.max_connections_per_client,
+            .header_timeout = server.header_timeout,
+            .body_timeout = server.body_timeout,
+            .idle_timeout = server.idle_timeout};
 }
 
 }  // namespace
@@ -112,135 +59,218 @@ struct Server::Impl {
           clients(options.config.server.max_requests_per_client, options.config.server.max_streams_per_client),
           decoders(options.config.server.decode_threads, kDecodeQueue),
           live(options.config.server.max_streams),
-          context{options.config,    catalog, book, plans, record, engines, metrics, decoders, in_flight, clients, live,
-                  options.vad_model, sockets},
-          wyoming(context),
-          uploads(std::filesystem::temp_directory_path() / std::format("hotmic-{}", getpid())) {}
+          pulls(options.config, book, *options.downloads),
+          budget(options.config.server.max_buffered_bytes),
+          door(limits_of(options.config.server)),
+          context{options.config,
+                  catalog,
+                  book,
+                  plans,
+                  record,
+                  engines,
+                  metrics,
+                  decoders,
+                  in_flight,
+                  clients,
+                  live,
+                  options.vad_model,
+                  sockets,
+                  budget,
+                  door,
+                  hearing,
+                  planning,
+                  options.spool,
+                  pulls,
+                  *options.downloads,
+                  *options.decoder,
+                  options.decoder_gauges},
+          service{.limits = limits_of(options.config.server), .budget = budget, .door = door},
+          admin_service{.limits = limits_of(options.config.server), .budget = budget, .door = door},
+          loops(options.config.server.io_threads) {}
 
     void configure() {
+        configure(service, options.config.server.admin_listen.empty());
+        add_openai_routes(service.router, context);
+        add_suggestion_routes(service.router, context);
+        add_realtime_routes(service.router, context);
+        add_echopanel_routes(service.router, context);
+        add_oip_routes(service.router, context);
+        configure(admin_service, true);
+    }
+
+    /// What every port has.
+    void configure(http::Service& to, bool with_admin) {
+        to.hooks = {
+            .failure =
+                [this](const Error& error, const http::Request* request) {
+                    metrics.error(to_string(error.code));
+                    return respond_error(error, request,
+                                         error.code == ErrorCode::server_busy ? std::optional(1) : std::nullopt);
+                },
+            .admit = [this](const RequestPtr& request,
+                            const http::Router::Match& match) { return admit(*request, match); },
+            .complete = [this](const http::Request& request, Response& response) { complete(request, response); }};
+        add_probes_routes(to.router, context);
+        add_health_routes(to.router, context);
+        if (!with_admin) return;
+        add_pull_routes(to.router, context);  // before the admin's, whose names may hold slashes
+        add_admin_routes(to.router, context);
+    }
+
+    /// Errors: config_invalid.
+    Result<void> take_certificate() {
         const auto& server = options.config.server;
-        auto& app = drogon::app();
-        app.disableSigtermHandling()
-            .setLogLevel(trantor::Logger::kError)
-            .setThreadNum(static_cast<std::size_t>(server.io_threads))
-            // Bodies are streamed and measured by their handlers; this library would answer with a bare status line.
-            .setClientMaxBodySize(std::numeric_limits<std::size_t>::max())
-            .setClientMaxWebSocketMessageSize(kMaxMessageBytes)
-            .setMaxConnectionNum(server.max_connections)
-            .setIdleConnectionTimeout(
-                static_cast<std::size_t>(std::max<std::int64_t>(1, server.idle_timeout.count() / 1000)))
-            .setUploadPath(uploads.string())
-            .enableServerHeader(false)
-            .enableGzip(false)
-            .enableRequestStream(true)
-            .addListener(address, server.port);
-        app.setCustomErrorHandler([this](drogon::HttpStatusCode status, const drogon::HttpRequestPtr& request) {
-            return framework_error(status, request);
-        });
-        app.registerPreRoutingAdvice([](const drogon::HttpRequestPtr& request) { (void)request_id(request); });
-        app.registerPreSendingAdvice(
-            [this](const drogon::HttpRequestPtr& request, const drogon::HttpResponsePtr& response) {
-                response->addHeader("x-request-id", request_id(request));
-                // The library would close a stream with its first bytes where a client wants no further request.
-                if (response->contentTypeString() == kEventStreamType) response->setCloseConnection(false);
-                const double seconds = static_cast<double>(trantor::Date::now().microSecondsSinceEpoch() -
-                                                           request->creationDate().microSecondsSinceEpoch()) /
-                                       1e6;
-                const std::string_view matched = request->matchedPathPattern();
-                const std::string_view route = matched.empty() ? "unmatched" : matched;
-                metrics.request(route, response->statusCode(), seconds);
-                spdlog::debug("answered request={} method={} path={:?} status={} ms={:.1f}", request_id(request),
-                              request->methodString(), request->path(), static_cast<int>(response->statusCode()),
-                              seconds * 1000);
-            });
-        register_openai(context);
-        register_probes(context);
-        register_health(context);
-        register_admin(context);
-        register_realtime(context);
-        register_echopanel(context);
-        register_oip(context);
-        app.getLoop()->runEvery(kSweepSeconds, [this] {
+        if (server.tls_certificate.empty()) return {};
+        auto loaded = http::Tls::load({server.tls_certificate, server.tls_key, server.tls_client_ca});
+        if (!loaded) return std::unexpected(std::move(loaded).error());
+        tls = *std::move(loaded);
+        service.tls = tls;
+        tell_certificate();
+        return {};
+    }
+
+    void tell_certificate() {
+        const auto left = std::chrono::floor<std::chrono::days>(tls->expires() - http::Tls::Clock::now());
+        metrics.certificate(static_cast<double>(http::Tls::Clock::to_time_t(tls->expires())));
+        if (left < kCertificateSoon)
+            spdlog::warn("the certificate expires in {} days: {}", left.count(),
+                         options.config.server.tls_certificate.string());
+        else
+            spdlog::info("tls certificate={:?} expires_in_days={}", options.config.server.tls_certificate.string(),
+                         left.count());
+    }
+
+    void reload_certificate() {
+        if (!tls) return;
+        if (auto fresh = tls->reload(); !fresh) {
+            metrics.error(to_string(fresh.error().code));
+            return spdlog::error("the certificate stays as it was code={} message={:?}", to_string(fresh.error().code),
+                                 fresh.error().describe());
+        }
+        tell_certificate();
+    }
+
+    /// A proxy on this machine that adds no header cannot be told from a program here, unless it keeps the name that
+    /// somebody elsewhere asked for. Told once: the next such request says nothing new.
+    void warn_of_proxy(const http::Request& request) {
+        const auto& server = options.config.server;
+        if (!server.admin_key.empty() || !request.from_this_machine || is_forwarded(request)) return;
+        if (is_own_host(request.host, {}) && !is_address_elsewhere(request.host)) return;
+        if (told_of_proxy.exchange(true)) return;
+        spdlog::warn(
+            "a request from this machine is for {:?}: if a proxy here passes on what others send, and adds no "
+            "X-Forwarded-For, then all of them may administer; set server.admin_key",
+            request.host);
+    }
+
+    std::optional<Response> admit(http::Request& request, const http::Router::Match& match) {
+        const auto& server = options.config.server;
+        request.id = make_request_id(request.header("x-request-id"));
+        warn_of_proxy(request);
+        if (!server.hosts.empty() && !is_own_host(request.host, server.hosts) &&
+            (match.route == nullptr || !match.route->is_probe)) {
+            return service.hooks.failure(
+                {ErrorCode::host_not_allowed, std::format("requests for \"{}\" are not answered", request.host),
+                 "name it in server.hosts"},
+                &request);
+        }
+        // A browser lets any page open a WebSocket to anywhere; only we can tell.
+        if (match.route != nullptr && match.route->open && is_from_another_origin(request, server.cors_origins)) {
+            return service.hooks.failure(
+                {ErrorCode::origin_not_allowed,
+                 std::format("pages of \"{}\" may not open this socket", request.header("origin")),
+                 "name the origin in server.cors_origins"},
+                &request);
+        }
+        return std::nullopt;
+    }
+
+    void complete(const http::Request& request, Response& response) {
+        const auto& origins = options.config.server.cors_origins;
+        if (!request.id.empty()) response.headers.set("x-request-id", request.id);
+        allow_origin(request, origins, response);
+        if (request.method == Method::options) answer_preflight(request, origins, response);
+        const double seconds = std::chrono::duration<double>(http::Clock::now() - request.began).count();
+        metrics.request(request.route, response.status, seconds);
+        spdlog::debug("answered request={} method={} path={:?} status={} ms={:.1f}", request.id, request.method_name,
+                      request.path, response.status, seconds * 1000);
+    }
+
+    /// Binds, then serves until the supervisor ends it.
+    Result<void> serve() {
+        if (auto secure = take_certificate(); !secure) return secure;
+        auto opened = open_ports(loops, options.config.server, options.sockets);
+        if (!opened) return std::unexpected(std::move(opened).error());
+        ports = *std::move(opened);
+        const auto sweeper = loops.main().every(kSweep, [this] {
             in_flight.sweep();
             context.note_ready();
         });
-        // The advice comes just before the I/O loops are told to listen, what it queues just after.
-        app.registerBeginningAdvice([this] { drogon::app().getLoop()->queueInLoop([this] { announce(); }); });
-    }
-
-    /// Tells that requests are answered, once they are: each I/O loop has been told to listen before this queues behind
-    /// that.
-    void announce() {
-        auto& app = drogon::app();
-        const auto waiting_for = std::make_shared<std::atomic<std::size_t>>(app.getThreadNum());
-        for (std::size_t i = 0; i < app.getThreadNum(); ++i) {
-            app.getIOLoop(i)->queueInLoop([this, waiting_for] {
-                if (waiting_for->fetch_sub(1) == 1) drogon::app().getLoop()->queueInLoop([this] { tell_address(); });
-            });
+        for (auto& port : ports.http) {
+            http::serve(port, service);
+            if (&port != &ports.http.front())
+                spdlog::info("also listens on {}", http::authority_of(port.address(), port.number()));
         }
-    }
-
-    void tell_address() {
-        if (const auto port = options.config.server.wyoming_port; port != 0) wyoming.start(address, port);
-        const auto listeners = drogon::app().getListeners();
-        if (options.on_listening && !listeners.empty()) {
-            options.on_listening(std::format("http://{}:{}", options.config.server.host, listeners.front().toPort()));
+        if (auto& port = ports.admin) {
+            http::serve(*port, admin_service);
+            spdlog::info("admin listens on {}", options.config.server.admin_listen);
         }
-    }
-
-    /// Errors of the HTTP library itself (no such path, wrong method, body too large …) in our shape.
-    drogon::HttpResponsePtr framework_error(drogon::HttpStatusCode status, const drogon::HttpRequestPtr& request) {
-        const auto code = code_of_status(status);
-        Error error{code, std::string(spec_of(code).meaning)};
-        if (request) error.message += std::format(": {} {}", request->methodString(), request->path());
-        if (code == ErrorCode::body_too_large) {
-            error = {code, std::format("the body is over {} bytes", options.config.server.max_body_bytes),
-                     "send a compressed format or parts, or raise server.max_body_bytes"};
+        for (auto& port : ports.wyoming) {
+            http::serve_streams(port, service, wyoming(context));
+            spdlog::info("wyoming listens on {}", http::authority_of(port.address(), port.number()));
         }
-        if (code == ErrorCode::not_found) error.remedy = "GET / lists what there is";
-        metrics.error(to_string(code));
-        return respond_error(error, request);
+        loops.main().post([this] {
+            if (options.on_listening) options.on_listening((tls ? "https://" : "http://") + ports.authority);
+        });
+        if (options.service_manager.tell) {
+            reporter.emplace(options.service_manager, catalog, context.journal, loops);
+            reporter->start();
+        }
+        std::jthread supervisor([this] { supervise(); });
+        loops.run();
+        return {};
     }
 
-    /// Runs beside the HTTP library; ends it.
+    /// Runs beside the loops; ends them.
     void supervise() {
-        int signal = 0;
-        while (signal == 0) {
-            signal = await_signal(milliseconds(1000));
-            if (signal == SIGHUP) reload();
-            if (signal == SIGHUP) signal = 0;
+        {
+            Executor reloads(1, 2);  // apart: reading may take a while, and a signal to end must not wait for it
+            int signal = 0;
+            while (signal == 0) {
+                signal = await_signal(milliseconds(1000));
+                if (signal != SIGHUP) continue;
+                (void)reloads.submit([this] { reload(); });  // refused: the one that waits reads what is there by then
+                signal = 0;
+            }
+            const auto& server = options.config.server;
+            spdlog::info("shutting down signal={} drain_delay_ms={}", signal, server.drain_delay.count());
+            ends_by = in(server.shutdown_timeout + server.drain_delay);
+            end_by(ends_by + kLastResort);
+            if (reporter) reporter->stopping(server.shutdown_timeout + server.drain_delay + kLastResort);
+            if (options.on_ending) options.on_ending();
+            pulls.stop();
+            context.not_ready = true;
         }
-        spdlog::info("shutting down signal={} drain_delay_ms={}", signal, options.config.server.drain_delay.count());
-        const auto deadline = in(options.config.server.shutdown_timeout + options.config.server.drain_delay);
-        context.not_ready = true;
-        end_at_once_if(await_signal(options.config.server.drain_delay));
+        std::this_thread::sleep_for(options.config.server.drain_delay);
         context.refusing = true;
         sockets.shut_down();
-
-        std::atomic<bool> done = false;
-        std::jthread draining([&] {
-            exit_code = drain(deadline) ? 0 : 1;
-            done = true;
-        });
-        while (!done) end_at_once_if(await_signal(milliseconds(20)));
-        draining.join();
-        drogon::app().getLoop()->runAfter(kFlushSeconds, [this] {
-            wyoming.stop();
-            drogon::app().quit();
-        });
+        exit_code = drain(ends_by) ? 0 : 1;
+        in_flight.stop_all();  // media that is still being decoded
+        loops.main().after(kFlush, [this] { loops.stop(); });
     }
 
-    void reload() const {
+    void reload() {
+        if (reporter) reporter->reloading();
+        reload_certificate();
         const auto begun = context.planner.reload();
-        if (begun) return spdlog::info("configuration read again jobs={}", begun->size());
-        spdlog::error("configuration not taken over code={} message={:?}", to_string(begun.error().code),
-                      begun.error().describe());
-    }
-
-    static void end_at_once_if(int signal) {
-        if (signal == 0 || signal == SIGHUP) return;
-        spdlog::warn("a second signal: ending at once signal={}", signal);
-        std::_Exit(128 + signal);  // workers end by themselves when their channel closes
+        if (begun) {
+            spdlog::info("configuration read again jobs={}", begun->size());
+        } else {
+            spdlog::error("configuration not taken over code={} message={:?}", to_string(begun.error().code),
+                          begun.error().describe());
+        }
+        if (reporter)
+            reporter->reloaded(begun ? "" : "the configuration was not taken over: " + begun.error().describe());
     }
 
     /// Unloads every model; false when that takes longer than there is time.
@@ -275,12 +305,23 @@ struct Server::Impl {
     Clients clients;
     Executor decoders;
     LiveHub live;
+    Pulls pulls;
     SocketSessions sockets;
+    http::Budget budget;
+    http::Door door;
     Context context;
-    Wyoming wyoming;
-    const std::filesystem::path uploads;
-    std::string address;
+    http::Service service;
+    http::Service admin_service;  ///< of `admin_listen`
+    std::shared_ptr<http::Tls> tls{};
+    Deadline ends_by{};  // of the shutdown; the supervisor's
     std::atomic<int> exit_code{0};
+    std::atomic<bool> told_of_proxy{false};
+    http::Loops loops;  // after what connections use, and so gone before it
+    Ports ports;
+    // Last, so that they have ended before what they use.
+    Executor hearing{kHearers, kHearQueue};
+    Executor planning{1, kPlanQueue};
+    std::optional<ServiceReporter> reporter;
 };
 
 Server::Server(Options options, ModelCatalog& catalog, const Journal& journal, JobBook& jobs, Planner& planner,
@@ -290,23 +331,11 @@ Server::Server(Options options, ModelCatalog& catalog, const Journal& journal, J
     impl_ = std::make_unique<Impl>(std::move(options), catalog, journal, jobs, planner, providers);
 }
 
-Server::~Server() {
-    std::error_code ignored;
-    std::filesystem::remove_all(impl_->uploads, ignored);
-}
+Server::~Server() = default;
 
 Result<int> Server::run() {
-    const auto address =
-        check_address(impl_->options.config.server.host, impl_->options.config.server.port, "server.port");
-    if (!address) return std::unexpected(address.error());
-    impl_->address = *address;
-    if (const auto port = impl_->options.config.server.wyoming_port; port != 0) {
-        if (const auto free = check_address(impl_->options.config.server.host, port, "server.wyoming_port"); !free)
-            return std::unexpected(free.error());
-    }
     impl_->configure();
-    std::jthread supervisor([this] { impl_->supervise(); });
-    drogon::app().run();
+    if (auto served = impl_->serve(); !served) return std::unexpected(std::move(served).error());
     return impl_->exit_code.load();
 }
 

@@ -6,21 +6,36 @@
 #include <string>
 
 #include "config/config.hpp"
+#include "hotmic/media_bytes.hpp"
 #include "hotmic/provider.hpp"
 #include "hotmic/voice.hpp"
 #include "server/catalog.hpp"
 #include "server/planner.hpp"
+#include "server/ports.hpp"
+#include "server/service_reporter.hpp"
+#include "server/upload.hpp"
+#include "store/downloads.hpp"
+#include "telemetry/metrics.hpp"
 
 namespace hotmic::server {
 
-/// One per process: the HTTP library underneath keeps its application in a global.
 class Server {
 public:
     struct Options {
         config::Config config;
-        std::shared_ptr<const VadModel> vad_model{};  ///< null: the detector that needs none
-        /// Called once when requests are being answered, with "http://HOST:PORT". The place to start loading models.
+        std::shared_ptr<const VadModel> vad_model{};    ///< null: the detector that needs none
+        std::shared_ptr<Spool> spool{};                 ///< of large uploads; never null
+        std::shared_ptr<store::Downloads> downloads{};  ///< those of the process; never null
+        std::vector<PassedSocket> sockets{};            ///< that a service manager listens on for us
+        ServiceManager service_manager{};
+        std::shared_ptr<MediaDecoder> decoder{};  ///< of what clients send; never null
+        /// Of `decoder`, for the metrics; empty: there are none.
+        std::function<telemetry::Metrics::DecoderGauges()> decoder_gauges{};
+        /// Called once when requests are being answered, with "http://HOST:PORT", on the loop that
+        /// accepts connections. The place to begin to look for models and load them.
         std::function<void(const std::string& url)> on_listening{};
+        /// Called once when a signal to end has come, before anything waits for models. Must not block.
+        std::function<void()> on_ending{};
     };
 
     /// Everything must outlive the server. Blocks SIGTERM, SIGINT and SIGHUP in this thread, so that every thread made

@@ -14,22 +14,22 @@ bool TextStream::add(const Segment& segment) {
     const std::scoped_lock lock(mutex_);
     auto data = events_.delta(segment);
     if (data.empty()) return false;
-    waiting_.push_back({.data = std::move(data)});
+    waiting_.push_back({.event = "transcript.text.delta", .data = std::move(data)});
     return !std::exchange(begun_, true);
 }
 
 void TextStream::done(const Transcript& transcript) {
     const std::scoped_lock lock(mutex_);
-    end(events_.done(transcript));
+    end("transcript.text.done", events_.done(transcript));
 }
 
 void TextStream::fail(const std::string& error_json) {
     const std::scoped_lock lock(mutex_);
-    end(error_json);
+    end("error", error_json);
 }
 
-void TextStream::end(std::string data) {
-    waiting_.push_back({.data = std::move(data)});
+void TextStream::end(std::string event, std::string data) {
+    waiting_.push_back({.event = std::move(event), .data = std::move(data)});
     waiting_.push_back({.data = kEnd});
     ended_ = true;
 }

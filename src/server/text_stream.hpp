@@ -27,7 +27,7 @@ public:
     [[nodiscard]] std::vector<ServerEvent> take(bool& last);
 
 private:
-    void end(std::string data);  // with the mutex held
+    void end(std::string event, std::string data);  // with the mutex held
 
     mutable std::mutex mutex_;
     TranscriptEvents events_;

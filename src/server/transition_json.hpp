@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "hotmic/model_manager.hpp"
+#include "hotmic/journal.hpp"
 
 namespace hotmic::server::wire {
 

@@ -1,12 +1,12 @@
 #include "server/wyoming.hpp"
 
-#include <drogon/HttpAppFramework.h>
 #include <spdlog/spdlog.h>
-#include <trantor/net/TcpServer.h>
 
 #include <algorithm>
+#include <deque>
 #include <utility>
 
+#include "asr/limits.hpp"
 #include "server/live_input.hpp"
 #include "server/wyoming_parser.hpp"
 #include "text/json.hpp"
@@ -64,36 +64,98 @@ struct WyomingError {
 
 namespace {
 
-/// As for WebSockets: a client that leaves so much unread never reads.
-constexpr std::size_t kMostUnread = 1 << 20;
-
 /// One connection; everything happens on its loop.
-class WyomingSession : public std::enable_shared_from_this<WyomingSession> {
+class WyomingSession final : public http::StreamHandler, public std::enable_shared_from_this<WyomingSession> {
 public:
-    WyomingSession(Context& context, const trantor::TcpConnectionPtr& connection)
+    WyomingSession(Context& context, const std::shared_ptr<http::Stream>& stream)
         : context_(context),
-          connection_(connection),
-          client_(connection->peerAddr().toIp()),
-          loop_(connection->getLoop()) {}
+          stream_(stream),
+          client_(stream->peer()),
+          name_("wyoming/" + stream->name()),
+          post_(stream->poster()) {}
 
-    void take(std::string_view bytes) {
+    void on_bytes(std::string_view bytes) override {
         auto events = parser_.feed(bytes);
         if (!events) {
             complain(events.error());
             return close();
         }
-        for (const auto& event : *events) {
-            if (auto done = handle(event); !done) complain(done.error());
+        for (auto& event : *events) {
+            waiting_bytes_ += event.payload.size();
+            waiting_.push_back(std::move(event));
+            ++events_;
         }
+        go_on();
+    }
+    [[nodiscard]] std::size_t held() const noexcept override { return parser_.held() + waiting_bytes_; }
+    [[nodiscard]] bool busy() const noexcept override { return input_ != nullptr; }
+    /// Whoever speaks and then says nothing more, not even that it is over, is owed no transcript.
+    [[nodiscard]] bool owes() const noexcept override { return pushing_ || (input_ && heard_out_); }
+    [[nodiscard]] Progress progress() const noexcept override { return {events_, parser_.begun()}; }
+    void on_refused(const Error& why) override {
+        if (input_) return refuse(why, false);
+        complain(why);
+    }
+
+    /// The server ends: what was begun is told, and nothing new is.
+    void on_shutdown() {
+        ending_ = true;
+        if (!input_) return close();
+        hear_out();
     }
 
 private:
-    Result<void> handle(const WyomingEvent& event) {
+    /// Told once, and ended at once: who waits for a transcript gets one, though empty. The audio that still comes for
+    /// it is dropped: to the next audio-start, and where the wish itself was refused, to its audio-stop.
+    void refuse(const Error& error, bool wish) {
+        complain(error);
+        refused_ = true;
+        wish_refused_ = wish;
+        ++series_;  // what the stream still says is nobody's
+        finish();
+    }
+
+    /// One event after the other; none while audio is looked at elsewhere.
+    void go_on() {
+        while (!waiting_.empty() && !pushing_) {
+            auto event = std::move(waiting_.front());
+            waiting_.pop_front();
+            waiting_bytes_ -= event.payload.size();
+            const bool wish = event.type == "transcribe";
+            if (auto done = handle(std::move(event)); !done) refuse(done.error(), wish);
+        }
+    }
+
+    Result<void> push(std::string audio) {
+        if (audio.size() <= kMostOnLoop) return input_->push(std::as_bytes(std::span(audio)));
+        const auto stream = stream_.lock();
+        if (!stream) return {};
+        pushing_ = apart(
+            context_, *stream, weak_from_this(),
+            [input = input_, audio = std::move(audio)] { return input->push(std::as_bytes(std::span(audio))); },
+            [this](const Result<void>& pushed) {
+                pushing_ = false;
+                if (!pushed) refuse(pushed.error(), false);
+                go_on();
+            });
+        return pushing_ ? Result<void>{} : std::unexpected(too_much_to_hear());
+    }
+
+    Result<void> handle(WyomingEvent event) {
+        if (event.type == "transcribe") refused_ = wish_refused_ = false;
+        if (event.type == "audio-start" && !wish_refused_) refused_ = false;
+        if (refused_ && event.type.starts_with("audio-")) {
+            if (event.type == "audio-stop") wish_refused_ = false;
+            return {};
+        }
         if (event.type == "describe") {
             send("info", info());
         } else if (event.type == "ping") {
             send("pong", wire::WyomingText{event.text("text")});
         } else if (event.type == "transcribe") {
+            for (const auto* field : {"name", "language"}) {
+                if (auto sized = check_size(field, event.text(field)); !sized) return sized;
+            }
             model_ = event.text("name");
             language_ = event.text("language");
             if (!model_.empty()) {
@@ -105,14 +167,22 @@ private:
             if (!input_) {
                 if (auto started = start(event); !started) return started;
             }
-            return input_->push(std::as_bytes(std::span(event.payload)));
+            return push(std::move(event.payload));
         } else if (event.type == "audio-stop") {
-            if (input_) input_->stream().finish();
+            hear_out();
         }
         return {};  // events of other services are none of ours
     }
 
+    void hear_out() {
+        if (!input_) return;
+        heard_out_ = true;
+        input_->stream().finish();
+    }
+
     Result<void> start(const WyomingEvent& event) {
+        if (ending_ || context_.refusing)
+            return fail(ErrorCode::shutting_down, "the server is shutting down", "ask another instance");
         const audio::PcmFormat format{.rate = static_cast<int>(event.number("rate", 16'000)),
                                       .channels = static_cast<int>(event.number("channels", 1))};
         if (event.number("width", 2) != 2)
@@ -122,14 +192,14 @@ private:
         told_.clear();
         language_heard_.clear();
         const auto series = ++series_;
-        auto input = LiveInput::open(
-            context_, client_, model_, format, {.transcribe = {.language = language_}, .id = connection_name()},
-            [loop = loop_](std::function<void()> task) { loop->queueInLoop(std::move(task)); }, weak_from_this(),
-            [this, series](const LiveEvent& heard) {
-                if (series == series_) take_event(heard);
-            });
+        auto input =
+            LiveInput::open(context_, client_, model_, format, {.transcribe = {.language = language_}, .id = name_},
+                            post_, weak_from_this(), [this, series](const LiveEvent& heard) {
+                                if (series == series_) take_event(heard);
+                            });
         if (!input) return std::unexpected(std::move(input).error());
         input_ = *std::move(input);
+        heard_out_ = false;
         send("transcript-start", wire::WyomingLanguage{language_.empty() ? std::nullopt : std::optional(language_)});
         return {};
     }
@@ -182,6 +252,7 @@ private:
                                      language_heard_.empty() ? std::nullopt : std::optional(language_heard_)});
         connection_send(wyoming_event("transcript-stop", "{}"));
         input_.reset();
+        if (ending_) close();
     }
 
     [[nodiscard]] wire::WyomingInfo info() const {
@@ -202,75 +273,53 @@ private:
 
     void complain(const Error& error) const {
         context_.metrics.error(to_string(error.code));
-        spdlog::info("wyoming error connection={} code={} message={:?}", connection_name(), to_string(error.code),
-                     error.message);
+        spdlog::info("wyoming error connection={} code={} message={:?}", name_, to_string(error.code), error.message);
         send("error", wire::WyomingError{valid_utf8(error.describe()), std::string(to_string(error.code))});
     }
 
     void send(std::string_view type, const auto& data) const { connection_send(wyoming_event(type, to_json(data))); }
-    void connection_send(const std::string& bytes) const {
-        if (const auto there = connection_.lock()) there->send(bytes);
+    void connection_send(std::string bytes) const {
+        if (const auto there = stream_.lock()) there->send(std::move(bytes));
     }
     void close() const {
-        if (const auto there = connection_.lock()) there->shutdown();
-    }
-    [[nodiscard]] std::string connection_name() const {
-        const auto there = connection_.lock();
-        return there ? "wyoming/" + there->peerAddr().toIpPort() : "wyoming";
+        if (const auto there = stream_.lock()) there->close();
     }
 
     Context& context_;
-    const std::weak_ptr<trantor::TcpConnection> connection_;
+    const std::weak_ptr<http::Stream> stream_;
     const std::string client_;
-    trantor::EventLoop* const loop_;
+    const std::string name_;
+    const std::function<void(std::function<void()>)> post_;
     WyomingParser parser_;
-    std::unique_ptr<LiveInput> input_;
+    std::deque<WyomingEvent> waiting_;
+    std::size_t waiting_bytes_ = 0;
+    bool pushing_ = false;  // audio, on another thread
+    std::shared_ptr<LiveInput> input_;
     std::string model_;
     std::string language_;
     std::string language_heard_;
     std::string text_;  // of the utterances that are over
     std::string told_;
     int series_ = 0;
+    std::uint64_t events_ = 0;
+    bool heard_out_ = false;  // no more audio comes for `input_`
+    bool ending_ = false;
+    bool refused_ = false;
+    bool wish_refused_ = false;
 };
 
 }  // namespace
 
-struct Wyoming::Impl {
-    explicit Impl(Context& shared) : context(shared) {}
-    Context& context;
-    std::unique_ptr<trantor::TcpServer> server;
-};
-
-Wyoming::Wyoming(Context& context) : impl_(std::make_unique<Impl>(context)) {}
-Wyoming::~Wyoming() = default;
-
-void Wyoming::start(const std::string& address, std::uint16_t port) {
-    auto& app = drogon::app();
-    const bool is_v6 = address.contains(':');
-    impl_->server = std::make_unique<trantor::TcpServer>(app.getLoop(), trantor::InetAddress(address, port, is_v6),
-                                                         "wyoming", true, false);
-    std::vector<trantor::EventLoop*> loops;
-    loops.reserve(app.getThreadNum());
-    for (std::size_t i = 0; i < app.getThreadNum(); ++i) loops.push_back(app.getIOLoop(i));
-    impl_->server->setIoLoops(loops);
-    impl_->server->setConnectionCallback([&context = impl_->context](const trantor::TcpConnectionPtr& connection) {
-        if (connection->disconnected()) return connection->clearContext();
-        connection->setHighWaterMarkCallback(
-            [](const trantor::TcpConnectionPtr& slow, std::size_t) { slow->forceClose(); }, kMostUnread);
-        connection->setContext(std::make_shared<WyomingSession>(context, connection));
-    });
-    impl_->server->setRecvMessageCallback([](const trantor::TcpConnectionPtr& connection, trantor::MsgBuffer* buffer) {
-        const auto session = connection->getContext<WyomingSession>();
-        if (session) session->take({buffer->peek(), buffer->readableBytes()});
-        buffer->retrieveAll();
-    });
-    impl_->server->start();
-    spdlog::info("wyoming listens on {}:{}", address, port);
-}
-
-void Wyoming::stop() {
-    if (impl_->server) impl_->server->stop();
-    impl_->server.reset();
+http::OpenStream wyoming(Context& context) {
+    return [&context](const std::shared_ptr<http::Stream>& stream) {
+        auto session = std::make_shared<WyomingSession>(context, stream);
+        context.sockets.add({session, [post = stream->poster(), weak = std::weak_ptr(session)] {
+                                 post([weak] {
+                                     if (const auto there = weak.lock()) there->on_shutdown();
+                                 });
+                             }});
+        return session;
+    };
 }
 
 }  // namespace hotmic::server

@@ -7,30 +7,12 @@
 /// A port of its own, without keys: the protocol knows none.
 #pragma once
 
-#include <memory>
-#include <string>
-
 #include "server/context.hpp"
+#include "server/http/stream.hpp"
 
 namespace hotmic::server {
 
-class Wyoming {
-public:
-    /// `context` must outlive this.
-    explicit Wyoming(Context& context);
-    /// On the loop that `start` was called on.
-    ~Wyoming();
-    Wyoming(const Wyoming&) = delete;
-    Wyoming& operator=(const Wyoming&) = delete;
-
-    /// Call once the HTTP library's loops run, on its main loop. `address`: numeric.
-    void start(const std::string& address, std::uint16_t port);
-    /// Ends the connections. Call on the main loop.
-    void stop();
-
-private:
-    struct Impl;
-    std::unique_ptr<Impl> impl_;
-};
+/// What makes sessions of connections. `context` must outlive them.
+[[nodiscard]] http::OpenStream wyoming(Context& context);
 
 }  // namespace hotmic::server

@@ -38,6 +38,7 @@ Result<std::vector<WyomingEvent>> WyomingParser::feed(std::string_view bytes) {
         events.push_back(std::move(event));
     }
     held_.erase(0, std::exchange(used_, 0));
+    if (held_.empty() && held_.capacity() > kMostLine) held_.shrink_to_fit();
     return events;
 }
 

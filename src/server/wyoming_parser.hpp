@@ -31,6 +31,9 @@ public:
     /// The events that are complete with these bytes. Errors: invalid_request, body_too_large; there is no way on after
     /// one.
     [[nodiscard]] Result<std::vector<WyomingEvent>> feed(std::string_view bytes);
+    /// Bytes kept of an event that is not complete.
+    [[nodiscard]] std::size_t held() const noexcept { return held_.capacity(); }
+    [[nodiscard]] bool begun() const noexcept { return in_body_ || !held_.empty(); }
 
 private:
     struct Header {

@@ -6,12 +6,17 @@
 #include <prometheus/registry.h>
 #include <prometheus/text_serializer.h>
 
+#include <map>
+#include <mutex>
+#include <utility>
+
 namespace hotmic::telemetry {
 namespace {
 
 using Buckets = prometheus::Histogram::BucketBoundaries;
 
 const Buckets kSeconds{0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300};
+const Buckets kProbabilities{0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99};
 const Buckets kFactors{0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1, 1.5, 2, 5};
 
 auto& counter(prometheus::Registry& registry, const char* name, const char* help) {
@@ -46,6 +51,14 @@ struct Metrics::Impl {
         histogram(registry, "hotmic_real_time_factor", "Inference time over audio time");
     prometheus::Family<prometheus::Counter>& audio =
         counter(registry, "hotmic_audio_seconds_total", "Seconds of audio recognized");
+    prometheus::Family<prometheus::Counter>& decoding =
+        counter(registry, "hotmic_decoding_events_total",
+                "What the engine did on the way: windows by length, decodings again by reason, fallbacks");
+    prometheus::Family<prometheus::Counter>& uncovered =
+        counter(registry, "hotmic_uncovered_speech_seconds_total",
+                "Seconds of speech for which the model gave no text, though it heard them twice");
+    prometheus::Family<prometheus::Histogram>& detections =
+        histogram(registry, "hotmic_language_probability", "Probability of a language that was detected in a file");
     prometheus::Family<prometheus::Gauge>& state =
         gauge(registry, "hotmic_model_state", "1 for the state the model is in");
     prometheus::Family<prometheus::Gauge>& load =
@@ -74,13 +87,68 @@ struct Metrics::Impl {
     prometheus::Gauge& live_dropped =
         gauge(registry, "hotmic_live_dropped_seconds", "Audio of live streams that was dropped since the start")
             .Add({});
+    prometheus::Gauge& connections = gauge(registry, "hotmic_connections", "Connections open now").Add({});
+    prometheus::Family<prometheus::Gauge>& turned_away =
+        gauge(registry, "hotmic_connections_turned_away",
+              "Connections closed to keep within the limits since the start, by whether they were new or idle");
+    prometheus::Gauge& buffered = gauge(registry, "hotmic_buffered_bytes", "Bytes held for clients now").Add({});
+    prometheus::Gauge& most_buffered =
+        gauge(registry, "hotmic_buffered_bytes_limit", "Most bytes that are held for clients").Add({});
+    prometheus::Gauge& buffer_refusals =
+        gauge(registry, "hotmic_buffered_bytes_refusals", "Times that there was no room for bytes since the start")
+            .Add({});
+    prometheus::Gauge& spooled =
+        gauge(registry, "hotmic_spooled_bytes", "Bytes of uploads that are on disk now").Add({});
+    prometheus::Gauge& most_spooled =
+        gauge(registry, "hotmic_spooled_bytes_limit", "Most bytes of uploads that are on disk").Add({});
+    prometheus::Gauge& spool_refusals =
+        gauge(registry, "hotmic_spooled_bytes_refusals", "Times that there was no room for uploads since the start")
+            .Add({});
+    prometheus::Gauge& certificate =
+        gauge(registry, "hotmic_certificate_expires_timestamp_seconds",
+              "When the server's certificate expires, in seconds since 1970; 0 without TLS")
+            .Add({});
     prometheus::Family<prometheus::Gauge>& transitions =
         gauge(registry, "hotmic_model_transitions", "Sequence number of the last lifecycle transition");
+
+    prometheus::Gauge& decoders =
+        gauge(registry, "hotmic_decoders", "Processes that decode media now, one for each file").Add({});
+    prometheus::Gauge& decoders_begun =
+        gauge(registry, "hotmic_decoders_begun", "Processes begun to decode media since the start").Add({});
+    prometheus::Family<prometheus::Gauge>& decoders_lost =
+        gauge(registry, "hotmic_decoders_lost",
+              "Decoders that did not reach the end of their file since the start, by cause: crashed, limited, hung");
+    prometheus::Gauge& decoders_replaced =
+        gauge(registry, "hotmic_decoders_replaced",
+              "Decoders that were lost and replaced by another that went on since the start")
+            .Add({});
+
+    prometheus::Gauge& downloads = gauge(registry, "hotmic_downloads", "Models being downloaded now").Add({});
+    prometheus::Gauge& download_done =
+        gauge(registry, "hotmic_download_done_bytes", "Bytes that are here of models being downloaded").Add({});
+    prometheus::Gauge& download_size =
+        gauge(registry, "hotmic_download_size_bytes", "Bytes that models being downloaded have, as far as it is known")
+            .Add({});
+    prometheus::Gauge& download_rate =
+        gauge(registry, "hotmic_download_bytes_per_second", "How fast models being downloaded come").Add({});
+    prometheus::Counter& downloaded =
+        counter(registry, "hotmic_download_bytes_total", "Bytes of models that came over the network").Add({});
+    prometheus::Family<prometheus::Counter>& download_results =
+        counter(registry, "hotmic_downloads_total", "Downloads that ended, by result: ok, or an error's code");
+    std::mutex downloads_mutex;
+
+    /// What is told of each model.
+    using Told = std::vector<std::pair<prometheus::Family<prometheus::Gauge>*, prometheus::Gauge*>>;
+    std::mutex models_mutex;
+    std::map<std::string, Told> of_models;
+
+    void set_model(const ModelGauges& gauges);
 };
 
 Metrics::Metrics(const std::vector<std::string_view>& error_codes, std::string_view version)
     : impl_(std::make_unique<Impl>()) {
     for (const auto code : error_codes) impl_->errors.Add({{"code", std::string(code)}});
+    impl_->download_results.Add({{"result", "ok"}});
     gauge(impl_->registry, "hotmic_build_info", "Always 1").Add({{"version", std::string(version)}}).Set(1);
 }
 Metrics::~Metrics() = default;
@@ -103,6 +171,16 @@ void Metrics::recognition(std::string_view model, double queued_seconds, double 
     impl_->audio.Add(labels).Increment(audio_seconds);
 }
 
+void Metrics::decoding(std::string_view model, const std::map<std::string, int>& events, double uncovered_seconds) {
+    for (const auto& [event, count] : events)
+        impl_->decoding.Add({{"model", std::string(model)}, {"event", event}}).Increment(count);
+    impl_->uncovered.Add({{"model", std::string(model)}}).Increment(uncovered_seconds);
+}
+
+void Metrics::detection(std::string_view model, double probability) {
+    impl_->detections.Add({{"model", std::string(model)}}, kProbabilities).Observe(probability);
+}
+
 void Metrics::replayed(std::string_view model) {
     impl_->replays.Add({{"model", std::string(model)}}).Increment();
 }
@@ -111,20 +189,37 @@ void Metrics::in_flight(int change) {
     impl_->in_flight.Increment(change);
 }
 
-void Metrics::model(const ModelGauges& gauges) {
-    const prometheus::Labels labels{{"model", gauges.model}};
-    for (const auto state : gauges.all_states) {
-        impl_->state.Add({{"model", gauges.model}, {"state", std::string(state)}}).Set(state == gauges.state ? 1 : 0);
+void Metrics::models(const std::vector<ModelGauges>& all) {
+    const std::scoped_lock lock(impl_->models_mutex);
+    auto gone = std::exchange(impl_->of_models, {});
+    for (const auto& each : all) {
+        impl_->set_model(each);
+        gone.erase(each.model);
     }
-    impl_->replays.Add(labels);  // from the start, so that its first increase shows
-    impl_->load.Add(labels).Set(gauges.load_seconds);
-    impl_->warmup.Add(labels).Set(gauges.warmup_seconds);
-    impl_->resident.Add(labels).Set(gauges.resident_bytes);
-    impl_->slots.Add({{"model", gauges.model}, {"use", "busy"}}).Set(gauges.slots_busy);
-    impl_->slots.Add({{"model", gauges.model}, {"use", "free"}}).Set(gauges.slots - gauges.slots_busy);
-    impl_->waiting.Add(labels).Set(gauges.waiting);
-    impl_->first.Add(labels).Set(gauges.first_request_ratio);
-    impl_->transitions.Add(labels).Set(static_cast<double>(gauges.transitions));
+    for (const auto& [model, told] : gone) {
+        for (const auto& [family, gauge] : told) family->Remove(gauge);
+    }
+}
+
+void Metrics::Impl::set_model(const ModelGauges& gauges) {
+    const prometheus::Labels labels{{"model", gauges.model}};
+    auto& told = of_models[gauges.model];
+    const auto set = [&](auto& family, const prometheus::Labels& which, double value) {
+        auto& gauge = family.Add(which);
+        gauge.Set(value);
+        told.emplace_back(&family, &gauge);
+    };
+    for (const auto each : gauges.all_states)
+        set(state, {{"model", gauges.model}, {"state", std::string(each)}}, each == gauges.state ? 1 : 0);
+    replays.Add(labels);  // from the start, so that its first increase shows
+    set(load, labels, gauges.load_seconds);
+    set(warmup, labels, gauges.warmup_seconds);
+    set(resident, labels, gauges.resident_bytes);
+    set(slots, {{"model", gauges.model}, {"use", "busy"}}, gauges.slots_busy);
+    set(slots, {{"model", gauges.model}, {"use", "free"}}, gauges.slots - gauges.slots_busy);
+    set(waiting, labels, gauges.waiting);
+    set(first, labels, gauges.first_request_ratio);
+    set(transitions, labels, static_cast<double>(gauges.transitions));
 }
 
 void Metrics::live(const LiveGauges& gauges) {
@@ -137,6 +232,41 @@ void Metrics::live(const LiveGauges& gauges) {
     impl_->live_lateness.Set(gauges.lateness_seconds);
     impl_->live_backlog.Set(gauges.backlog_seconds);
     impl_->live_dropped.Set(gauges.dropped_seconds);
+}
+
+void Metrics::certificate(double expires) {
+    impl_->certificate.Set(expires);
+}
+
+void Metrics::decoders(const DecoderGauges& gauges) {
+    impl_->decoders.Set(gauges.running);
+    impl_->decoders_begun.Set(gauges.begun);
+    for (const auto& [cause, count] : gauges.lost) impl_->decoders_lost.Add({{"cause", cause}}).Set(count);
+    impl_->decoders_replaced.Set(gauges.replaced);
+}
+
+void Metrics::connections(const ConnectionGauges& gauges) {
+    impl_->connections.Set(gauges.open);
+    impl_->turned_away.Add({{"kind", "new"}}).Set(gauges.refused);
+    impl_->turned_away.Add({{"kind", "idle"}}).Set(gauges.evicted);
+    impl_->buffered.Set(gauges.buffered_bytes);
+    impl_->most_buffered.Set(gauges.max_buffered_bytes);
+    impl_->buffer_refusals.Set(gauges.buffer_refusals);
+    impl_->spooled.Set(gauges.spooled_bytes);
+    impl_->most_spooled.Set(gauges.max_spooled_bytes);
+    impl_->spool_refusals.Set(gauges.spool_refusals);
+}
+
+void Metrics::downloads(const DownloadFigures& figures) {
+    impl_->downloads.Set(figures.under_way);
+    impl_->download_done.Set(figures.done_bytes);
+    impl_->download_size.Set(figures.total_bytes);
+    impl_->download_rate.Set(figures.bytes_per_second);
+    const std::scoped_lock lock(impl_->downloads_mutex);  // two that ask at once would count the same twice
+    const auto raise = [](prometheus::Counter& counter, double to) { counter.Increment(to - counter.Value()); };
+    raise(impl_->downloaded, figures.received_bytes);
+    for (const auto& [result, count] : figures.results)
+        raise(impl_->download_results.Add({{"result", result}}), static_cast<double>(count));
 }
 
 std::string Metrics::text() const {

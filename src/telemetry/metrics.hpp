@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -24,11 +25,15 @@ public:
     void error(std::string_view code);
     /// A recognition ended well.
     void recognition(std::string_view model, double queued_seconds, double inference_seconds, double audio_seconds);
+    /// What the engine did on the way (Transcript::counters), and speech that it gave no text for.
+    void decoding(std::string_view model, const std::map<std::string, int>& events, double uncovered_seconds);
+    /// An engine was asked for the language of a stretch of speech.
+    void detection(std::string_view model, double probability);
     void in_flight(int change);
     /// A request lost with its model is tried once more.
     void replayed(std::string_view model);
 
-    /// State of one model, as of now; written just before the metrics are read.
+    /// State of a model, as of now; written just before the metrics are read.
     struct ModelGauges {
         std::string model;
         std::string_view state;
@@ -42,7 +47,8 @@ public:
         double first_request_ratio = 0;
         std::uint64_t transitions = 0;
     };
-    void model(const ModelGauges& gauges);
+    /// Of every model there is. What was told of others before is told no more.
+    void models(const std::vector<ModelGauges>& all);
 
     /// State of all live streams, as of now; likewise.
     struct LiveGauges {
@@ -54,6 +60,43 @@ public:
         double dropped_seconds = 0;
     };
     void live(const LiveGauges& gauges);
+
+    /// What is held for clients, as of now, and how often there was no room since the start; likewise.
+    struct ConnectionGauges {
+        double open = 0;
+        double refused = 0;
+        double evicted = 0;
+        double buffered_bytes = 0;
+        double max_buffered_bytes = 0;
+        double buffer_refusals = 0;
+        double spooled_bytes = 0;
+        double max_spooled_bytes = 0;
+        double spool_refusals = 0;
+    };
+    void connections(const ConnectionGauges& gauges);
+    /// When the server's certificate expires, in seconds since 1970.
+    void certificate(double expires);
+
+    /// Processes that decode media, as of now, and how they ended since the start; likewise.
+    struct DecoderGauges {
+        double running = 0;
+        double begun = 0;
+        std::map<std::string, double> lost{};  ///< by cause: "crashed", "limited", "hung"
+        double replaced = 0;
+    };
+    void decoders(const DecoderGauges& gauges);
+
+    /// Downloads of models, as of now and since the start; likewise.
+    struct DownloadFigures {
+        double under_way = 0;
+        // Of all that are under way.
+        double done_bytes = 0;
+        double total_bytes = 0;
+        double bytes_per_second = 0;
+        double received_bytes = 0;                       ///< in all
+        std::map<std::string, std::uint64_t> results{};  ///< how many ended so: "ok", or an error's code
+    };
+    void downloads(const DownloadFigures& figures);
 
     /// The exposition text.
     [[nodiscard]] std::string text() const;

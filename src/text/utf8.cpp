@@ -1,6 +1,7 @@
 #include "text/utf8.hpp"
 
 #include <array>
+#include <format>
 #include <locale>
 
 namespace hotmic {
@@ -14,6 +15,13 @@ std::string valid_utf8(std::string_view text) {
     CharacterJoiner joiner;
     auto whole = joiner.take(text);
     return whole += joiner.finish();
+}
+
+std::string cut(std::string_view text, std::size_t most) {
+    if (text.size() <= most) return std::string(text);
+    auto end = most;
+    while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) --end;
+    return std::format("{}… ({} bytes)", text.substr(0, end), text.size());
 }
 
 std::string CharacterJoiner::take(std::string_view piece) {

@@ -10,6 +10,9 @@ namespace hotmic {
 /// `text` with U+FFFD in place of every byte that is no part of a character (RFC 3629).
 [[nodiscard]] std::string valid_utf8(std::string_view text);
 
+/// `text`, or its beginning of at most `most` bytes with whole characters and "… (N bytes)" behind it.
+[[nodiscard]] std::string cut(std::string_view text, std::size_t most);
+
 /// Joins pieces of a byte stream and hands out whole characters only, so that every piece handed out is valid UTF-8.
 class CharacterJoiner {
 public:

@@ -7,6 +7,8 @@
 #include <cerrno>
 #include <cstring>
 
+#include "text/utf8.hpp"
+
 namespace hotmic::worker {
 namespace {
 
@@ -46,6 +48,11 @@ iovec part(const void* data, std::size_t size) {
 }
 
 }  // namespace
+
+Error bounded(Error error) {
+    for (auto* words : {&error.message, &error.remedy, &error.param}) *words = cut(*words, kMostWords);
+    return error;
+}
 
 bool write_frame(int fd, Kind kind, std::span<const std::byte> body) {
     if (body.size() > kMaxFrame) return false;

@@ -66,6 +66,11 @@ template <class T>
 [[nodiscard]] inline bool is_sound(const Error& error) {
     return std::to_underlying(error.code) < error_table().size();
 }
+[[nodiscard]] inline bool is_sound(const Examined& examined) {
+    return examined.info.has_value() != examined.why_not.has_value() &&
+           examined.estimate.has_value() != examined.why_no_estimate.has_value() &&
+           is_sound(examined.why_not.value_or(Error{})) && is_sound(examined.why_no_estimate.value_or(Error{}));
+}
 [[nodiscard]] inline bool is_sound(const ModelInfo& info) {
     return info.slots >= 1 && info.slots <= kMaxSlots;
 }
@@ -92,6 +97,9 @@ template <class T>
         return std::nullopt;
     }
 }
+
+/// An error whose words are cut to what a person reads: an engine may put anything into them.
+[[nodiscard]] Error bounded(Error error);
 
 [[nodiscard]] inline std::span<const std::byte> bytes_of(std::string_view text) {
     return std::as_bytes(std::span(text));

@@ -20,11 +20,11 @@ public:
     static Result<std::shared_ptr<Connection>> open(const IsolationOptions& options, LoadProgress& progress) {
         auto connection = std::make_shared<Connection>();
         connection->progress_ = &progress;
-        auto process =
-            WorkerProcess::spawn(options.executable, progress.instance(),
-                                 {[raw = connection.get()](const Frame& frame) { return raw->on_message(frame); },
-                                  [raw = connection.get()](bool expected) { raw->on_end(expected); }},
-                                 options.heartbeat_timeout);
+        auto process = WorkerProcess::spawn(
+            options.executable, progress.instance(),
+            {[raw = connection.get()](const Frame& frame) { return raw->on_message(frame); },
+             [raw = connection.get()](bool expected) { raw->on_end(expected); }},
+            options.heartbeat_timeout, {.environment = engine_environment(options.confinement.variables)});
         if (!process) return std::unexpected(std::move(process).error());
         connection->process_ = *std::move(process);
         return connection;
@@ -172,6 +172,8 @@ public:
     Result<Transcript> transcribe(AudioView audio, const TranscribeOptions& options, const SegmentSink& sink,
                                   std::stop_token stop) override {
         if (audio.size_bytes() > kMaxFrame) return std::unexpected(too_long());
+        const auto cancelled = [] { return fail(ErrorCode::cancelled, "the request was cancelled"); };
+        if (stop.stop_requested()) return cancelled();
         const auto request = ++requests_;
         const std::stop_callback cancel(stop, [this, request] { channel_.cancel(request); });
         if (!channel_.write(Kind::transcribe, Transcribe{request, options, sink != nullptr}) ||
@@ -188,6 +190,7 @@ public:
             } else {
                 auto transcript = decode<Transcript>(*frame);
                 if (frame->kind != Kind::transcript || !transcript) return std::unexpected(channel_.broken());
+                if (stop.stop_requested()) return cancelled();  // the answer overtook it
                 return *std::move(transcript);
             }
         }
@@ -265,16 +268,8 @@ public:
         auto& worker = **connection;
         std::optional<std::stop_callback<std::function<void()>>> kill(std::in_place, stop,
                                                                       [&worker] { worker.process().kill(); });
-        const auto sent = worker.process().send(Kind::load, encode(Load{.provider = spec.provider,
-                                                                        .path = spec.path.string(),
-                                                                        .sha256 = spec.sha256,
-                                                                        .backend = spec.backend,
-                                                                        .instance = progress.instance(),
-                                                                        .slots = spec.slots,
-                                                                        .threads = spec.threads,
-                                                                        .flash_attention = spec.flash_attention,
-                                                                        .max_best_of = spec.max_best_of,
-                                                                        .max_beam_size = spec.max_beam_size}));
+        const auto sent =
+            worker.process().send(Kind::load, encode(load_of(spec, progress.instance(), options_.confinement)));
         // Without a message there is no answer to wait for. Mostly it has ended already, and that is what will be told.
         if (!sent && !worker.process().wait_ended(WorkerProcess::kAfterlife)) worker.condemn("did not take its orders");
         auto info = worker.wait_loaded();

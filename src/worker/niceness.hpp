@@ -1,4 +1,4 @@
-/// Processor priority of another process: models being made ready give way to those that serve.
+/// Processor and disk priority of another process: models being made ready give way to those that serve.
 #pragma once
 
 #include <sys/types.h>
@@ -14,8 +14,9 @@ inline constexpr int kYieldingNiceness = 5;
 /// (setpriority(2)). Most containers and users may not, and a priority that can only fall is left alone.
 [[nodiscard]] bool may_raise_priority();
 
-/// Adds to this process's niceness and gives the sum to every thread of `process`; threads it starts later inherit it.
-/// A process that has ended is no error.
+/// Adds to this process's niceness and gives the sum, 19 at most, to every thread of `process`; threads it starts later
+/// inherit it. With something added, their reads come last among those that share a disk; without, they have the place
+/// that their niceness gives them (ioprio_set(2)). A process that has ended is no error.
 void set_niceness_above_ours(pid_t process, int added);
 
 }  // namespace hotmic::worker

@@ -40,25 +40,11 @@ Fd out_of_the_way(const Fd& fd) {
     return Fd(fcntl(fd.get(), F_DUPFD_CLOEXEC, kControlFd + 1));
 }
 
-/// Our environment, with OpenMP told not to spin: idle slots would take the cores from busy ones.
-std::vector<char*> worker_environment() {
-    static std::array settings{std::string("OMP_WAIT_POLICY=passive"), std::string("GOMP_SPINCOUNT=0")};
-    std::vector<char*> environment;
-    for (char** entry = environ; *entry != nullptr; ++entry) {
-        const std::string_view text(*entry);
-        if (!text.starts_with("OMP_WAIT_POLICY=") && !text.starts_with("GOMP_SPINCOUNT="))
-            environment.push_back(*entry);
-    }
-    for (auto& setting : settings) environment.push_back(setting.data());
-    environment.push_back(nullptr);
-    return environment;
-}
-
 }  // namespace
 
 Result<std::unique_ptr<WorkerProcess>> WorkerProcess::spawn(const std::filesystem::path& executable,
                                                             std::string instance, Callbacks callbacks,
-                                                            std::chrono::milliseconds heartbeat_timeout) {
+                                                            std::chrono::milliseconds heartbeat_timeout, Start start) {
     const bool yields = may_raise_priority();
     std::array<int, 2> control{};
     std::array<int, 2> log{};
@@ -93,9 +79,11 @@ Result<std::unique_ptr<WorkerProcess>> WorkerProcess::spawn(const std::filesyste
     posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
 
     auto program = executable.string();
-    std::string command = "worker";
-    std::array<char*, 3> arguments{program.data(), command.data(), nullptr};
-    auto environment = worker_environment();
+    std::array<char*, 3> arguments{program.data(), start.command.data(), nullptr};
+    std::vector<char*> environment;
+    environment.reserve(start.environment.size() + 1);
+    for (auto& entry : start.environment) environment.push_back(entry.data());
+    environment.push_back(nullptr);
     pid_t pid = -1;
     const int code = posix_spawn(&pid, program.c_str(), &actions, &attributes, arguments.data(), environment.data());
     posix_spawn_file_actions_destroy(&actions);

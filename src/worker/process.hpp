@@ -10,6 +10,7 @@
 #include <optional>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "worker/channel.hpp"
 
@@ -26,11 +27,18 @@ public:
         std::function<void(bool expected)> on_end;
     };
 
+    /// What it is started with besides its descriptors.
+    struct Start {
+        std::string command = "worker";          ///< its only argument
+        std::vector<std::string> environment{};  ///< all of it, "NAME=VALUE"
+    };
+
     /// `heartbeat_timeout`: a worker whose event loop is silent for this long although it is asked is condemned; 0: it
     /// is never asked. Its first word may take `kStartAllowance`. Errors: worker_start_failed.
     [[nodiscard]] static Result<std::unique_ptr<WorkerProcess>> spawn(const std::filesystem::path& executable,
                                                                       std::string instance, Callbacks callbacks,
-                                                                      std::chrono::milliseconds heartbeat_timeout = {});
+                                                                      std::chrono::milliseconds heartbeat_timeout,
+                                                                      Start start);
     /// How long a worker may live on after one of its channels has closed, which is nearly always the first sign of its
     /// end.
     static constexpr std::chrono::milliseconds kAfterlife{2000};

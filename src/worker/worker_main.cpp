@@ -1,39 +1,23 @@
 #include "worker/worker_main.hpp"
 
-#include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 
-#include <csignal>
-#include <cstring>
-#include <fstream>
+#include <format>
 #include <map>
 #include <mutex>
 #include <thread>
 
+#include "system/heap.hpp"
+#include "system/sandbox.hpp"
 #include "worker/channel.hpp"
+#include "worker/confinement.hpp"
+#include "worker/settle.hpp"
 
 namespace hotmic::worker {
 namespace {
 
 constexpr int kControl = 3;
-
-/// What this process owes its machine: die before the server when memory is short, leave no core files, and let the
-/// server alone decide about signals from a terminal.
-void settle_in() {
-    prctl(PR_SET_NAME, "hotmic worker");
-    std::ofstream("/proc/self/oom_score_adj") << 800;
-    const rlimit no_core{0, 0};
-    setrlimit(RLIMIT_CORE, &no_core);
-    for (const int signal : {SIGINT, SIGTERM, SIGHUP}) std::signal(signal, SIG_IGN);
-    std::signal(SIGPIPE, SIG_IGN);
-    auto logger = spdlog::stderr_logger_mt("worker");
-    logger->set_pattern("[%l] %v");
-    logger->set_level(spdlog::level::debug);
-    logger->flush_on(spdlog::level::trace);
-    spdlog::set_default_logger(std::move(logger));
-}
 
 ModelSpec spec_of_load(const Load& load) {
     return {.provider = load.provider,
@@ -44,7 +28,9 @@ ModelSpec spec_of_load(const Load& load) {
             .backend = load.backend,
             .flash_attention = load.flash_attention,
             .max_best_of = load.max_best_of,
-            .max_beam_size = load.max_beam_size};
+            .max_beam_size = load.max_beam_size,
+            .quantize = load.quantize,
+            .text_case = load.text_case};
 }
 
 /// Requests that can be cancelled, by slot.
@@ -83,7 +69,7 @@ public:
 
     void serve() {
         auto recognizer = model_.make_recognizer();
-        if (!recognizer) return (void)write(Kind::failed, recognizer.error());
+        if (!recognizer) return (void)fail(recognizer.error());
         if (!write(Kind::slot_ready, Empty{})) return;
         while (const auto frame = read_frame(fd_.get())) {
             const auto request = decode<Transcribe>(*frame);
@@ -100,13 +86,21 @@ private:
         const auto transcript = recognizer.transcribe(samples_of(*audio), request.options,
                                                       request.want_segments ? SegmentSink(sink) : SegmentSink{},
                                                       cancellations_.begin(slot_, request.request));
-        return transcript ? write(Kind::transcript, *transcript) : write(Kind::failed, transcript.error());
+        return transcript ? write(Kind::transcript, *transcript) : fail(transcript.error());
     }
 
+    /// An answer that the server would not take is told to be one: it is the request's end, and not the worker's.
     template <class T>
     bool write(Kind kind, const T& message) {
-        return write_message(fd_.get(), kind, message);
+        const auto body = encode(message);
+        if (body.size() <= kMaxAnswer) return write_frame(fd_.get(), kind, bytes_of(body));
+        if (kind == Kind::segment) return true;  // the transcript, which holds it, will be told to be too large
+        return fail(
+            Error{ErrorCode::inference_failed,
+                  std::format("the engine answered with {} bytes, at most {} are taken", body.size(), kMaxAnswer),
+                  "send shorter audio"});
     }
+    bool fail(const Error& error) { return write_frame(fd_.get(), Kind::failed, bytes_of(encode(bounded(error)))); }
 
     /// A string's buffer is aligned for any fundamental type, so the floats may be read in place.
     static AudioView samples_of(const Frame& frame) {
@@ -128,11 +122,15 @@ public:
         while (auto frame = receive_control(kControl)) {
             switch (frame->kind) {
                 case Kind::load:
-                    if (const auto load = decode<Load>(*frame)) begin_load(*load);
+                    if (const auto load = decode<Load>(*frame); load && is_confined(*load, false)) begin_load(*load);
                     break;
                 case Kind::open_slot:
                     if (const auto open = decode<OpenSlot>(*frame); open && loaded_ != nullptr)
                         open_slot(open->slot, std::move(frame->passed));
+                    break;
+                case Kind::examine:
+                    if (const auto load = decode<Load>(*frame); load && is_confined(*load, true))
+                        threads_.emplace_back([this, load = *load] { examine(load); });
                     break;
                 case Kind::ping:
                     tell(Kind::pong, Empty{});
@@ -148,26 +146,57 @@ public:
     }
 
 private:
+    /// Gives up, before there is a second thread, what the work does not need. One that only reads headers is asked
+    /// about many files, and may read them all. False where that is required and cannot be done, which is told.
+    bool is_confined(const Load& load, bool examines) {
+        if (std::exchange(confined_, true)) return true;
+        const auto mode = system::sandbox_named(load.sandbox).value_or(system::Sandbox::require);
+        const auto reach = examines ? system::Reach{.readable = {"/"}}
+                                    : reach_of_engine(load.path, {load.readable.begin(), load.readable.end()});
+        const auto lacking = system::confine(mode, reach, system::Work::inference);
+        if (!lacking) {
+            tell(lacking.error());
+            return confined_ = false;
+        }
+        if (!lacking->empty()) spdlog::warn("sandbox: not all could be given up: {}", *lacking);
+        return true;
+    }
+
     void begin_load(const Load& load) {
         if (load.build != kBuild) {
-            return tell(Kind::failed,
-                        Error{ErrorCode::worker_start_failed,
+            return tell(Error{ErrorCode::worker_start_failed,
                               "server (" + load.build + ") and worker (" + kBuild + ") are different builds",
                               "restart the server after an upgrade"});
         }
         threads_.emplace_back([this, load] { this->load(load); });
     }
 
+    void examine(const Load& load) const {
+        const auto provider = providers_.find(load.provider);
+        if (!provider) return tell(provider.error());
+        const auto spec = spec_of_load(load);
+        Examined found;
+        if (auto info = (*provider)->inspect(spec))
+            found.info = *std::move(info);
+        else
+            found.why_not = bounded(std::move(info).error());
+        if (auto estimate = (*provider)->estimate(spec))
+            found.estimate = *std::move(estimate);
+        else
+            found.why_no_estimate = bounded(std::move(estimate).error());
+        tell(Kind::examined, found);
+    }
+
     void load(const Load& load) {
         const auto provider = providers_.find(load.provider);
-        if (!provider) return tell(Kind::failed, provider.error());
+        if (!provider) return tell(provider.error());
         LoadProgress progress(load.instance);
         std::stop_source over;
         std::jthread reporter([&, token = over.get_token()] { report(progress, token); });
         auto model = (*provider)->load(spec_of_load(load), progress, {});
         over.request_stop();
         reporter.join();
-        if (!model) return tell(Kind::failed, model.error());
+        if (!model) return tell(model.error());
         model_ = *std::move(model);
         loaded_ = model_.get();
         tell(Kind::loaded, model_->info());
@@ -199,10 +228,15 @@ private:
     void tell(Kind kind, const T& message) const {
         // A server that is gone is noticed by the control loop; what cannot be said would leave one waiting that is
         // not.
-        const auto body = encode(message);
-        if (body.size() > kMaxControl) give_up("the model describes itself in too many words");
+        auto body = encode(message);
+        if (body.size() > kMaxControl) {
+            kind = Kind::failed;
+            body = encode(Error{ErrorCode::load_failed, "the model describes itself in too many words",
+                                "check that the model file is what it should be (hotmic inspect)"});
+        }
         (void)send_control(kControl, kind, bytes_of(body));
     }
+    void tell(const Error& error) const { tell(Kind::failed, bounded(error)); }
 
     [[noreturn]] static void give_up(const char* why) {
         spdlog::error("worker gives up reason=\"{}\"", why);
@@ -210,6 +244,7 @@ private:
     }
 
     const ProviderRegistry& providers_;
+    bool confined_ = false;  // the control thread's
     std::unique_ptr<Model> model_;
     std::atomic<Model*> loaded_{nullptr};  // what the control thread and slots see of it
     Cancellations cancellations_;
@@ -218,8 +253,26 @@ private:
 
 }  // namespace
 
+int examiner_main(const ProviderRegistry& providers) {
+    settle_in("hotmic examiner");
+    // Reading headers takes milliseconds and little memory, whatever a file claims; nothing is written.
+    const rlimit seconds{60, 60};
+    setrlimit(RLIMIT_CPU, &seconds);
+    const rlimit no_file{0, 0};
+    setrlimit(RLIMIT_FSIZE, &no_file);
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)  // whose shadows would count
+    const rlimit bytes{1ULL << 30, 1ULL << 30};
+    setrlimit(RLIMIT_DATA, &bytes);
+#endif
+    return Worker(providers).run();
+}
+
 int worker_main(const ProviderRegistry& providers) {
-    settle_in();
+    // Arrays of a short window are smaller: mapping memory anew each time would cost those a few per cent.
+    constexpr std::size_t kLarge = 4 << 20;
+    system::give_back_large_blocks(kLarge);
+    system::share_one_heap();
+    settle_in("hotmic worker");
     return Worker(providers).run();
 }
 

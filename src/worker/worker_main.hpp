@@ -9,4 +9,7 @@ namespace hotmic::worker {
 /// exit code.
 [[nodiscard]] int worker_main(const ProviderRegistry& providers);
 
+/// The same for a process that only says what files are (worker/examiner.hpp), within limits of its own.
+[[nodiscard]] int examiner_main(const ProviderRegistry& providers);
+
 }  // namespace hotmic::worker

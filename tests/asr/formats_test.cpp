@@ -85,6 +85,14 @@ TEST(Formats, VerboseJsonLeavesOutWhatWasNotAskedFor) {
     EXPECT_EQ(text.find("\"words\""), std::string::npos);
 }
 
+TEST(Formats, UncoveredSpeechIsToldToWhoAsks) {
+    auto transcript = sample();
+    transcript.uncovered_seconds = 1.5;
+    EXPECT_THAT(render(transcript, ResponseFormat::verbose_json, {.uncovered = true}),
+                HasSubstr(R"("uncovered_seconds":1.5)"));
+    EXPECT_EQ(render(transcript, ResponseFormat::verbose_json, {}).find("uncovered"), std::string::npos);
+}
+
 TEST(Formats, ATranslationIsEnglishWhateverWasSpoken) {
     auto transcript = sample();
     transcript.language = "de";

@@ -1,7 +1,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <cmath>
+#include <format>
+#include <latch>
+#include <thread>
 
 #include "asr/long_audio.hpp"
 
@@ -45,6 +49,54 @@ TEST_P(LongAudio, EverySampleIsHeardOnceInOrder) {
     EXPECT_THAT(listener.windows, ::testing::Each(::testing::Le(2u * kSampleRate)));
 }
 INSTANTIATE_TEST_SUITE_P(Lengths, LongAudio, ::testing::Values(0.0625, 1.0, 2.0, 2.0625, 3.9375, 4.0, 17.5));
+
+/// Says "[Music]", and is sure of its language.
+class Musical final : public Recognizer {
+public:
+    Result<Transcript> transcribe(AudioView audio, const TranscribeOptions& options, const SegmentSink&,
+                                  std::stop_token) override {
+        asked.push_back(options.language);
+        Segment segment{.start = 0, .end = seconds_of(audio.size()), .text = " [Music] la"};
+        return Transcript{.text = "[Music] la",
+                          .language = options.language.empty() ? "de" : options.language,
+                          .language_probability = options.language.empty() ? 0.75 : 0,
+                          .duration = seconds_of(audio.size()),
+                          .segments = {segment}};
+    }
+    std::vector<std::string> asked;
+};
+
+TEST(LongAudio, SoundsAreForWhoAsks) {
+    Musical musical;
+    const auto heard = [&](bool tag) {
+        return transcribe_source(musical, *source_from_samples(numbered(kSampleRate)), {.tag_audio_events = tag}, {},
+                                 {})
+            .value()
+            .text;
+    };
+    EXPECT_EQ(heard(false), "la");
+    EXPECT_EQ(heard(true), "[Music] la");
+}
+
+TEST(LongAudio, WhatWasDetectedIsToldOnce) {
+    Musical musical;
+    const auto whole = transcribe_source(musical, *source_from_samples(numbered(5 * kSampleRate)),
+                                         {.languages = {"de", "en"}}, {}, {}, make_pause_cutter(2.5, 0.2));
+    ASSERT_TRUE(whole);
+    EXPECT_THAT(musical.asked, ::testing::ElementsAre("", "de", "de")) << "and then kept";
+    ASSERT_EQ(whole->detections.size(), 1u);
+    EXPECT_EQ(whole->detections[0].language, "de");
+    EXPECT_EQ(whole->detections[0].probability, 0.75);
+}
+
+TEST(LongAudio, OfOneLanguageThereIsNothingToDetect) {
+    Musical musical;
+    const auto whole =
+        transcribe_source(musical, *source_from_samples(numbered(kSampleRate)), {.languages = {"fr"}}, {}, {});
+    ASSERT_TRUE(whole);
+    EXPECT_THAT(musical.asked, ::testing::ElementsAre("fr"));
+    EXPECT_THAT(whole->detections, ::testing::IsEmpty());
+}
 
 TEST(LongAudio, TimesAreOnTheClockOfTheWhole) {
     Listener listener;
@@ -111,6 +163,93 @@ TEST(LongAudio, StopsBetweenWindows) {
     ASSERT_FALSE(transcript);
     EXPECT_EQ(transcript.error().code, ErrorCode::cancelled);
     EXPECT_EQ(listener.windows.size(), 1u);
+}
+
+/// Says where it was, and waits in each window until so many are under way beside each other.
+class Meeting final : public Recognizer {
+public:
+    Meeting(std::latch& met, std::atomic<int>& most) : met_(met), most_(most) {}
+
+    Result<Transcript> transcribe(AudioView audio, const TranscribeOptions& options, const SegmentSink& sink,
+                                  std::stop_token) override {
+        if (!options.language.empty() && !std::exchange(waited_, true)) met_.arrive_and_wait();
+        ++most_;
+        languages.push_back(options.language);
+        const Segment segment{
+            .start = 0, .end = seconds_of(audio.size()), .text = std::format("{:.3f}", audio.front())};
+        if (sink) sink(segment);
+        return Transcript{.text = segment.text,
+                          .language = "de",
+                          .duration = segment.end,
+                          .segments = {segment},
+                          .counters = {{"windows", 1}}};
+    }
+
+    std::vector<std::string> languages;
+
+private:
+    std::latch& met_;
+    std::atomic<int>& most_;
+    bool waited_ = false;
+};
+
+TEST(LongAudio, WhoHelpsHearsOtherWindowsAndTheyAreToldInOrder) {
+    const auto samples = numbered(21 * kSampleRate + 7);
+    Listener alone;
+    (void)transcribe_source(alone, *source_from_view(samples), {}, {}, {}, make_pause_cutter(2, 1)).value();
+
+    std::latch met(2);  // neither goes on before both have a window
+    std::atomic<int> windows = 0;
+    Meeting owner(met, windows);
+    Meeting helper(met, windows);
+    const auto source = source_from_view(samples);
+    std::vector<double> told;
+    LongTranscription transcription(
+        *source, {}, [&](const Segment& segment) { told.push_back(segment.start); }, make_pause_cutter(2, 1));
+    std::jthread helping([&](const std::stop_token& over) {
+        while (!over.stop_requested()) {
+            if (transcription.wants_help()) transcription.help(helper, {});
+        }
+    });
+    while (!transcription.step(owner, {}).value()) {
+    }
+    helping.request_stop();
+    helping.join();
+    const auto transcript = transcription.take();
+    EXPECT_EQ(windows, std::ssize(alone.windows));
+    EXPECT_THAT(helper.languages, ::testing::Each("de")) << "which is detected in the first window";
+    EXPECT_EQ(owner.languages.front(), "");
+    EXPECT_TRUE(std::ranges::is_sorted(told));
+    EXPECT_EQ(std::ssize(told), windows);
+    EXPECT_EQ(transcript.counters.at("windows"), windows);
+    ASSERT_EQ(transcript.segments.size(), alone.windows.size());
+    std::size_t at = 0;
+    for (std::size_t i = 0; i < alone.windows.size(); at += alone.windows[i++]) {
+        EXPECT_DOUBLE_EQ(transcript.segments[i].start, seconds_of(at));
+        EXPECT_EQ(transcript.segments[i].text, std::format("{:.3f}", samples[at]));
+    }
+}
+
+/// Fails in every window but the first.
+class Failing final : public Recognizer {
+public:
+    Result<Transcript> transcribe(AudioView, const TranscribeOptions&, const SegmentSink&, std::stop_token) override {
+        return fail(ErrorCode::inference_failed, "it failed");
+    }
+};
+
+TEST(LongAudio, AnErrorOfWhoHelpsEndsTheWhole) {
+    Listener owner;
+    Failing helper;
+    const auto source = source_from_samples(numbered(5 * kSampleRate));
+    LongTranscription transcription(*source, {.language = "de"}, {}, make_pause_cutter(2, 1));
+    ASSERT_FALSE(transcription.step(owner, {}).value());
+    ASSERT_TRUE(transcription.wants_help());
+    transcription.help(helper, {});
+    EXPECT_FALSE(transcription.wants_help());
+    const auto ended = transcription.step(owner, {});
+    ASSERT_FALSE(ended);
+    EXPECT_EQ(ended.error().message, "it failed");
 }
 
 TEST(BestPause, IsTheMiddleOfTheQuietestStretch) {

@@ -112,6 +112,24 @@ inline std::string packed_matroska(int tracks, std::size_t unpacked) {
            element("\x18\x53\x80\x67", element("\x16\x54\xAE\x6B", entries) + cluster);
 }
 
+/// A Matroska file whose cues stand in descending order: each is sorted in before all others.
+inline std::string descending_cues(std::uint32_t count) {
+    const auto uint = [](std::string_view id, std::uint32_t value) { return element(id, u32({value})); };
+    std::string cues;
+    for (std::uint32_t i = 0; i < count; ++i) {
+        const auto position = element("\xB7", uint("\xF7", 1) + uint("\xF1", 1000));
+        cues += element("\xBB", uint("\xB3", count - i) + position);
+    }
+    const auto track =
+        element("\xAE", uint("\xD7", 1) + uint("\x73\xC5", 1) + uint("\x83", 2) + element("\x86", "A_PCM/INT/LIT") +
+                            element("\xE1", element("\xB5", std::string("\x46\x7A\0\0", 4))));
+    const auto block = element("\xA3", std::string("\x81\0\0\x80", 4) + zeros(3200));
+    const auto cluster = element("\x1F\x43\xB6\x75", element("\xE7", std::string(1, '\0')) + block);
+    return element("\x1A\x45\xDF\xA3", element("\x42\x82", "matroska")) +
+           element("\x18\x53\x80\x67",
+                   element("\x16\x54\xAE\x6B", track) + element("\x1C\x53\xBB\x6B", cues) + cluster);
+}
+
 /// An ID3v2.4 tag with `count` pictures, each of `promised` bytes (less than 256 MiB), of which `held` are there.
 inline std::string id3_pictures(int count, std::uint32_t promised, const std::string& held, bool is_packed) {
     const auto synchsafe = [](std::size_t n) {

@@ -12,6 +12,7 @@
 
 #include "audio/container.hpp"
 #include "audio/forged_media.hpp"
+#include "audio/formats.hpp"
 #include "audio/media_fixture.hpp"
 
 namespace hotmic {
@@ -167,7 +168,8 @@ TEST(Absurd, SampleSizesAreRefusedOrReadWithinLimits) {
 
 TEST(Decoders, OnlyOnesOfAudioMayRun) {
     std::set<AVCodecID> codecs;
-    for (const auto part : audio::audio_decoders() | std::views::split(',')) {
+    const auto decoders = audio::Formats().decoders();
+    for (const auto part : decoders | std::views::split(',')) {
         const std::string name(part.begin(), part.end());
         const auto* codec = avcodec_find_decoder_by_name(name.c_str());
         ASSERT_NE(codec, nullptr) << name;
@@ -183,6 +185,35 @@ TEST(Decoders, OnlyOnesOfAudioMayRun) {
           AV_CODEC_ID_GSM,        AV_CODEC_ID_GSM_MS,    AV_CODEC_ID_WAVPACK,  AV_CODEC_ID_APE,
           AV_CODEC_ID_TTA}) {
         EXPECT_TRUE(codecs.contains(id)) << avcodec_get_name(id);
+    }
+    for (const auto id : {AV_CODEC_ID_ADPCM_EA, AV_CODEC_ID_ADPCM_PSX, AV_CODEC_ID_TRUEHD, AV_CODEC_ID_QDM2,
+                          AV_CODEC_ID_MACE3, AV_CODEC_ID_PCM_LXF})
+        EXPECT_FALSE(codecs.contains(id)) << avcodec_get_name(id);
+    EXPECT_LT(codecs.size(), 70U);
+}
+
+TEST(Formats, OnlyThoseThatAreConfiguredAreTaken) {
+    const auto flac = audio::builtin_clip().encoded;
+    EXPECT_TRUE(open_media(flac, {.formats = {.containers = {"flac"}, .codecs = {"flac"}}}));
+    const auto container = open_media(flac, {.formats = {.containers = {"wav"}}});
+    ASSERT_FALSE(container);
+    EXPECT_EQ(container.error().code, ErrorCode::audio_undecodable);
+    EXPECT_THAT(container.error().message, HasSubstr("files of this format are not taken (raw FLAC, flac)"));
+    const auto codec = open_media(flac, {.formats = {.codecs = {"opus"}}});
+    ASSERT_FALSE(codec);
+    EXPECT_THAT(codec.error().message, HasSubstr("its codec (flac) is not taken"));
+}
+
+TEST(Formats, WhatIsConfiguredHasToExistAndBeSafe) {
+    EXPECT_TRUE(audio::check({}));
+    EXPECT_TRUE(audio::check({.containers = {"wav", "webm", "mp4", "vqf"}, .codecs = {"opus", "truehd"}}));
+    for (const auto& wrong :
+         {MediaFormats{.containers = {"wave"}}, MediaFormats{.containers = {"hls"}},
+          MediaFormats{.containers = {"concat"}}, MediaFormats{.codecs = {"mp5"}}, MediaFormats{.codecs = {"h264"}}}) {
+        const auto checked = audio::check(wrong);
+        ASSERT_FALSE(checked);
+        EXPECT_EQ(checked.error().code, ErrorCode::config_invalid);
+        EXPECT_THAT(checked.error().param, ::testing::StartsWith("audio."));
     }
 }
 

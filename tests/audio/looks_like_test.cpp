@@ -28,6 +28,25 @@ std::string noise(std::size_t size, std::uint32_t state) {
     return bytes;
 }
 
+/// The clip's samples as a telephone system records them (one byte a sample, µ-law) or a sound card does (two).
+std::string headerless(int bytes_a_sample) {
+    std::string bytes;
+    for (const float sample : audio::clip_of_length(3).value()) {
+        const auto value = static_cast<int>(sample * 32000);
+        if (bytes_a_sample == 2) {
+            bytes += static_cast<char>(value & 0xFF);
+            bytes += static_cast<char>(value >> 8 & 0xFF);
+        } else {
+            const int magnitude = std::min(32635, std::abs(value)) + 132;
+            int segment = 7;
+            while (segment > 0 && magnitude < 128 << segment) --segment;
+            const int code = (value < 0 ? 0x80 : 0) | segment << 4 | (magnitude >> (segment + 3) & 0x0F);
+            bytes += static_cast<char>(~code & 0xFF);
+        }
+    }
+    return bytes;
+}
+
 class EveryNoMedia : public ::testing::TestWithParam<NoMedia> {};
 
 TEST_P(EveryNoMedia, IsNamedByWhatItLooksLike) {
@@ -67,6 +86,9 @@ INSTANTIATE_TEST_SUITE_P(
         NoMedia{"midi", "MThd\0\0\0\x06\0\x01"s + noise(3000, 8), "a MIDI file", "no sound"},
         NoMedia{"model", "lmgg"s + noise(3000, 9), "a whisper.cpp model", "configuration"},
         NoMedia{"zeros", std::string(100'000, '\0'), "a file of zeros", "again"},
+        NoMedia{"cyrillic", file_of("\xD0\x94\xD0\xBE\xD1\x80\xD0\xBE\xD0\xB3\xD0\xB0\xD1\x8F "), "looks like text"},
+        NoMedia{"pcm", headerless(2), "raw audio without a header (16-bit", "ffmpeg -f s16le"},
+        NoMedia{"ulaw", headerless(1), "raw audio without a header (µ-law", "ffmpeg -f mulaw"},
         NoMedia{"one_zero", std::string(1, '\0'), "a file of zeros"}),
     [](const auto& kind) { return kind.param.name; });
 

@@ -45,7 +45,7 @@ public:
 class Plans : public ::testing::Test {
 protected:
     Result<std::map<std::string, ModelPlan>> make(std::uint64_t memory = 1'000'000'000) {
-        return make_plans(loaded_, providers_, memory);
+        return make_plans(loaded_, providers_, memory, std::make_shared<store::Downloads>());
     }
 
     std::shared_ptr<Provider> fake_ = hotmic::testing::make_fake_provider();
@@ -85,7 +85,8 @@ TEST_F(Plans, NothingToChooseForARequiredModelEndsTheStartAndNamesIt) {
     loaded_.config.models["default"] = {.provider = "files", .path = "/proc/self/exe"};
     loaded_.config.models["b"].provider = "auto";
     loaded_.config.models_dir = "/nonexistent/hotmic";
-    const auto plans = make_plans(loaded_, ProviderRegistry({std::make_shared<Files>()}), 0);
+    const auto plans =
+        make_plans(loaded_, ProviderRegistry({std::make_shared<Files>()}), 0, std::make_shared<store::Downloads>());
     ASSERT_FALSE(plans);
     EXPECT_EQ(plans.error().code, ErrorCode::model_file_missing);
     EXPECT_THAT(plans.error().message, AllOf(HasSubstr("model b"), HasSubstr("/nonexistent/hotmic")));
@@ -106,7 +107,7 @@ TEST_F(Plans, AChoiceSeesTheMemoryThatTheOthersLeave) {
     const ProviderRegistry providers({std::make_shared<Files>()});
 
     const auto picked = [&](std::uint64_t memory) {
-        const auto plans = make_plans(loaded_, providers, memory);
+        const auto plans = make_plans(loaded_, providers, memory, std::make_shared<store::Downloads>());
         return plans ? plans->at("default").spec.path.filename().string() : plans.error().describe();
     };
     EXPECT_EQ(picked(300), "large");
@@ -121,7 +122,7 @@ TEST_F(Plans, NothingToChooseForAnotherOneIsKeptAsTheReasonItFails) {
     loaded_.config.models["default"].provider = "auto";
     loaded_.config.models["default"].required = false;
     loaded_.config.models_dir = "/nonexistent/hotmic";
-    const auto plans = make_plans(loaded_, ProviderRegistry({}), 0);
+    const auto plans = make_plans(loaded_, ProviderRegistry({}), 0, std::make_shared<store::Downloads>());
     ASSERT_TRUE(plans) << plans.error().describe();
     const auto& plan = plans->at("default");
     EXPECT_THAT(plan.reason, HasSubstr("nothing could be chosen"));

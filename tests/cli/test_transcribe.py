@@ -7,7 +7,7 @@ import re
 import subprocess
 
 import pytest
-from hotmic_py import CLIP, CLIP_TEXT, PATIENCE, Server, environment, heard, program
+from hotmic_py import CLIP, PATIENCE, Server, environment, heard, program
 
 OWN = ["--provider", "pocketsphinx"]
 
@@ -42,6 +42,28 @@ def test_formats(hotmic, form, shape):
     assert done.code == 0, done.err
     assert re.search(shape, done.out), done.out
     assert heard(done.out) > 0.6
+
+
+def test_cues_fit_on_a_screen_or_as_is_asked(hotmic):
+    def lines(*flags):
+        done = hotmic("transcribe", *OWN, "--format", "srt", *flags, CLIP)
+        assert done.code == 0, done.err
+        return [line for line in done.out.splitlines() if re.search("[a-z]", line)]
+
+    assert max(map(len, lines())) <= 42 < len(" ".join(lines()))
+    assert max(map(len, lines("--max-line-width", "20", "--max-line-count", "1"))) <= 20
+    assert max(map(len, lines("--max-line-width", "0"))) > 42
+    assert hotmic("transcribe", "--max-line-count", "0", CLIP).code == 2
+
+
+def test_channels_may_be_heard_separately(hotmic, home):
+    stereo = home / "stereo.wav"
+    subprocess.run(["ffmpeg", "-nostdin", "-loglevel", "error", "-i", str(CLIP), "-af", "pan=stereo|c0=c0|c1=0*c0", str(stereo)], check=True)
+    told = hotmic("transcribe", *OWN, "--format", "verbose_json", "--channels", "separate", stereo).json()
+    assert {segment["channel"] for segment in told["segments"]} == {0} and heard(told["text"]) > 0.6
+    piped = hotmic("transcribe", *OWN, "--format", "verbose_json", "--channels", "separate", "-", stdin=stereo.read_bytes()).json()
+    assert piped["text"] == told["text"]
+    assert hotmic("transcribe", "--channels", "left", CLIP).code == 2
 
 
 def test_verbose_json_has_word_times_on_request(hotmic):

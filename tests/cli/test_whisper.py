@@ -19,7 +19,7 @@ def test_the_largest_intact_model_is_picked_and_the_rest_is_accounted_for(hotmic
     make_whisper_model(models / "hotmic-numbers.bin", "base.en")
     (models / "README").write_text("not a model")
     told = hotmic("warmup", "--json", "--level", "0").json()
-    assert told["provider"] == "whisper_cpp"
+    assert told["provider"] == "onnx"
     assert told["path"].endswith("ggml-large-one.bin")
     assert "largest of 2 models" in told["chosen_because"]
     looked = hotmic("doctor", "--port", "0", "--json").json()
@@ -37,7 +37,7 @@ def test_a_path_decides_the_provider(hotmic, home):
 def test_an_intact_file_is_described(hotmic, home):
     model = make_whisper_model(home / "m.bin", "tiny")
     told = hotmic("inspect", "--json", model).json()
-    assert told["intact"] is True and told["provider"] == "whisper_cpp"
+    assert told["intact"] is True and told["provider"] == "onnx"
     assert told["model"]["size_bytes"] == model.stat().st_size
     assert told["model"]["multilingual"] is True and len(told["model"]["languages"]) > 90
     assert told["model"]["tensors"] > 100

@@ -120,7 +120,7 @@ TEST_F(ConfigLoad, AnUnknownKeyIsRefusedWithTheNearestOne) {
                 HasSubstr("did you mean models.default.warmup.level3.iterations?"));
     EXPECT_THAT(refusal("[telepathy]\nx = 1\n"), HasSubstr("there is no key telepathy"));
     EXPECT_THAT(refusal("", {{"server.hots", "::1", "--set"}}),
-                testing::AllOf(HasSubstr("command line: --set"), HasSubstr("did you mean server.host?")));
+                testing::AllOf(HasSubstr("command line: --set"), HasSubstr("did you mean server.hosts?")));
 }
 
 TEST_F(ConfigLoad, AnUnknownVariableIsRefusedWithTheNearestOne) {
@@ -179,6 +179,17 @@ TEST_F(ConfigLoad, ContradictionsNameBothKeys) {
          }) {
         EXPECT_THAT(refusal(text), testing::AllOf(HasSubstr(one), HasSubstr(other))) << text;
     }
+}
+
+TEST_F(ConfigLoad, FormatsAndPathsOfWorkersHaveToExistAndBeWhole) {
+    EXPECT_THAT(refusal("[audio]\ncontainers = ['wav', 'wave']\n"), HasSubstr("audio.containers names wave"));
+    EXPECT_THAT(refusal("[audio]\ncodecs = ['h264']\n"), HasSubstr("audio.codecs names h264"));
+    EXPECT_THAT(refusal("worker_paths = ['lib']\n"), HasSubstr("worker_paths"));
+    EXPECT_THAT(refusal("sandbox = 'on'\n"), HasSubstr("sandbox"));
+    const auto loaded = load_text("sandbox = 'require'\n[audio]\ncontainers = ['wav']\n");
+    ASSERT_TRUE(loaded) << loaded.error().describe();
+    EXPECT_EQ(loaded->config.sandbox, "require");
+    EXPECT_THAT(loaded->config.audio.containers, testing::ElementsAre("wav"));
 }
 
 TEST_F(ConfigLoad, ADefaultGivesWayToAValueThatWasSet) {

@@ -9,7 +9,7 @@
 #include <sstream>
 
 #include "config/schema.hpp"
-#include "config/suggest.hpp"
+#include "text/suggest.hpp"
 
 namespace hotmic::config {
 namespace {

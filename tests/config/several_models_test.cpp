@@ -16,6 +16,23 @@ using testing::Not;
 
 using SeveralModels = ConfigTest;
 
+TEST_F(SeveralModels, LanguagesBecomeCodes) {
+    const auto loaded = load_text(R"(
+[models.default]
+language = "German"
+languages = ["de-AT", "english", "zh"]
+)");
+    ASSERT_TRUE(loaded) << loaded.error().message;
+    EXPECT_EQ(loaded->config.models.at("default").lifecycle.language, "de");
+    EXPECT_THAT(loaded->config.models.at("default").lifecycle.languages, ElementsAre("de", "en", "zh"));
+    const auto unknown = load_text("[models.default]\nlanguages = [\"de\", \"klingon\"]");
+    ASSERT_FALSE(unknown);
+    EXPECT_THAT(unknown.error().message, HasSubstr("klingon"));
+    const auto other = load_text("[models.default]\nlanguage = \"fr\"\nlanguages = [\"de\", \"en\"]");
+    ASSERT_FALSE(other);
+    EXPECT_EQ(other.error().param, "models.default.language");
+}
+
 TEST_F(SeveralModels, EachHasSettingsOfItsOwn) {
     const auto loaded = load_text(R"(
 default_model = "small"

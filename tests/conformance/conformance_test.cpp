@@ -183,24 +183,26 @@ TEST_P(Conformance, NumbersThatAreNoneAreRefused) {
     expect_expected(one->transcribe(clip(), {}, {}, {}));
 }
 
-TEST_P(Conformance, TenMinutesAreRecognizedInBoundedMemory) {
+TEST_P(Conformance, FiveMinutesAreRecognizedInBoundedMemory) {
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-    constexpr double kSeconds = 200;  // what a sanitizer finds it finds in the first windows
+    constexpr double kSeconds = 200;                   // what a sanitizer finds it finds in the first windows
+    constexpr std::uint64_t kMostGrowth = 160u << 20;  // it keeps what is freed for a while
 #else
-    constexpr double kSeconds = 600;
+    constexpr double kSeconds = 300;
+    constexpr std::uint64_t kMostGrowth = 32u << 20;
 #endif
     load();
     const auto one = recognizer();
-    const auto ten_minutes = audio::clip_of_length(kSeconds).value();
-    ASSERT_TRUE(one->transcribe(AudioView(ten_minutes).first(130 * kSampleRate), {}, {}, {}));
+    const auto five_minutes = audio::clip_of_length(kSeconds).value();
+    ASSERT_TRUE(one->transcribe(AudioView(five_minutes).first(130 * kSampleRate), {}, {}, {}));
     const auto resident = [&] { return GetParam().in_process ? resident_memory() : model_->resident_bytes(); };
     const auto before = resident();
-    const auto source = source_from_view(ten_minutes);
+    const auto source = source_from_view(five_minutes);
     const auto transcript = transcribe_source(*one, *source, {}, {}, {});
     ASSERT_TRUE(transcript) << transcript.error().describe();
     EXPECT_NEAR(transcript->duration, kSeconds, 0.01);
     EXPECT_GT(transcript->segments.back().end, kSeconds - 20);
-    EXPECT_LT(resident(), before + (48u << 20)) << "memory grew with the audio";
+    EXPECT_LT(resident(), before + kMostGrowth) << "memory grew with the audio";
 }
 
 TEST_P(Conformance, LanguagesAreCheckedAndMayBeMissing) {

@@ -1,3 +1,5 @@
+import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -6,6 +8,24 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 
 import hotmic_py  # noqa: E402
+
+
+NO_NETWORK = ("ENOTFOUND", "EAI_AGAIN", "ECONNREFUSED", "ECONNRESET", "ETIMEDOUT", "ENETUNREACH", "EHOSTUNREACH", "network")
+
+
+@pytest.fixture(scope="session")
+def npm(tmp_path_factory):
+    """A folder with the programs of npm/ and the packages they need."""
+    for tool in ("node", "npm"):
+        if not shutil.which(tool):
+            pytest.skip(f"NO {tool.upper()}: apt install nodejs npm")
+    folder = tmp_path_factory.mktemp("npm")
+    shutil.copytree(Path(__file__).parent / "npm", folder, dirs_exist_ok=True)
+    done = subprocess.run(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=folder, capture_output=True, text=True, check=False)
+    if done.returncode and any(sign in done.stderr for sign in NO_NETWORK):
+        pytest.skip("THE NPM REGISTRY CANNOT BE REACHED; clients in JavaScript are not tried")
+    assert done.returncode == 0, done.stderr
+    return folder
 
 
 @pytest.fixture(scope="session")

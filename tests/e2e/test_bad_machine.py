@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 import hotmic_py
-from hotmic_py import SANITIZED, Server, make_whisper_model, program, until
+from hotmic_py import SANITIZED, Server, children_of, make_whisper_model, program, until
 
 BAD_MACHINE = program("hotmic").parent / "libhotmic_bad_machine.so"
 without_sanitizer = pytest.mark.skipif(SANITIZED, reason="NOT TESTED: the sanitizer itself needs what is taken away here")
@@ -40,7 +40,7 @@ def is_well(server, workers=1):
     assert server.request("/readyz").status == 200
     assert server.transcribe().status == 200
     assert len(server.workers()) == workers
-    assert not [pid for pid in server.workers() if "State:\tZ" in Path(f"/proc/{pid}/status").read_text()]
+    assert not [pid for pid in children_of(server.process.pid) if "State:\tZ" in Path(f"/proc/{pid}/status").read_text()]
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +59,9 @@ def machine(tmp_path):
         aside.write_text("".join(line + "\n" for line in lines))
         aside.rename(rules)
 
-    become.env = {"LD_PRELOAD": BAD_MACHINE, "BAD_MACHINE_RULES": rules}
+    # Workers have neither the variable nor the file by themselves.
+    become.env = {"LD_PRELOAD": BAD_MACHINE, "BAD_MACHINE_RULES": rules, "HOTMIC_WORKER_ENVIRONMENT": "BAD_MACHINE_RULES",
+                  "HOTMIC_WORKER_PATHS": tmp_path}
     if SANITIZED:
         pytest.skip("NOT TESTED: a sanitizer wants to be the first library that is loaded")
     return become
@@ -170,6 +172,16 @@ def test_without_descriptors_it_says_so_and_recovers_with_them(tmp_path):
         server.wait_for(r"→ ERROR +\(worker_start_failed", after=seen)
         resource.prlimit(pid, resource.RLIMIT_NOFILE, (hard, hard))
         is_well(server)
+
+
+@pytest.mark.parametrize("niceness", [15, 19])
+def test_it_becomes_ready_though_everything_else_goes_first(tmp_path, niceness):
+    """A worker yields to the server until it is READY, and there may be no priority left below the server's."""
+    with Server(*FAKE, "--model", "fake:", home=tmp_path, name="hotmic-faults", under=("nice", "-n", str(niceness))) as server:
+        server.wait_ready()
+        is_well(server)
+        assert [os.getpriority(os.PRIO_PROCESS, pid) for pid in [server.process.pid, *server.workers()]] == [niceness] * 2
+        assert server.stop() == 0
 
 
 @without_sanitizer

@@ -52,6 +52,18 @@ def test_a_number_has_its_time(server, tmp_path):
     assert answer["language"] == "english"
 
 
+@pytest.mark.parametrize("kind", ["mkv", "mp4", "ts"])
+def test_a_video_whose_sound_begins_late_keeps_its_time(server, tmp_path, kind):
+    """Relative to the earliest track, to the end of the longest."""
+    said, video = say("forty two", tmp_path / "said.wav"), tmp_path / f"late.{kind}"
+    subprocess.run(["ffmpeg", "-v", "error", "-itsoffset", "4.9", "-i", said, "-f", "lavfi", "-i", "testsrc=size=64x64:rate=5:duration=12",
+                    "-map", "1", "-map", "0", "-c:v", "mpeg4", "-c:a", "aac", video], check=True)
+    answer = server.transcribe(video, response_format="verbose_json").json()
+    assert answer["text"].strip() == "forty two"
+    assert answer["segments"][0]["start"] == pytest.approx(4.9 + 0.2, abs=0.4)
+    assert answer["duration"] == pytest.approx(12, abs=0.4)
+
+
 def test_silence_and_noise_have_no_text(server, tmp_path):
     sources = ["anullsrc=r=16000:cl=mono", "sine=f=440:r=16000"]
     sources += [f"anoisesrc=r=16000:a={loudness}:seed={seed}:c={colour}" for colour in ("pink", "brown", "white") for loudness in (0.01, 0.1)

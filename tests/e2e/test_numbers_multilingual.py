@@ -1,6 +1,7 @@
 """The small model of two languages through the whole server: which one is spoken, what is said, and what it is in English. What is said is
 synthesized on the spot by espeak-ng voices that the model never heard (models/numbers/README.md)."""
 
+import re
 import subprocess
 
 import pytest
@@ -65,6 +66,45 @@ def test_a_language_that_is_given_is_not_asked_for(server, tmp_path):
     told = server.transcribe(said, language="de", response_format="verbose_json").json()
     assert (told["language"], told["text"].strip()) == ("german", "zweiundvierzig")
     assert server.transcribe(said, language="en", response_format="verbose_json").json()["language"] == "english"
+
+
+@pytest.mark.parametrize("provider", ["onnx", "whisper_cpp"])
+def test_detection_is_among_those_that_are_allowed(provider, tmp_path):
+    german, english = say("zweiundvierzig", tmp_path / "de.wav", NEW_GERMAN_VOICES[0]), say("forty two", tmp_path / "en.wav", NEW_VOICES[0])
+
+    def language(server, clip, **fields):
+        answer = server.transcribe(clip, response_format="verbose_json", **fields)
+        assert answer.status == 200, answer.text
+        return answer.json()["language"]
+
+    flags = ["--provider", provider, "--model", MULTILINGUAL_MODEL, *numbers_clip(), "--level", "0"]
+    with Server(*flags, home=tmp_path) as server:
+        server.wait_ready()
+        assert language(server, german) == language(server, german, languages="en,de") == "german"
+        assert language(server, german, **{"languages[]": '["en", "fr"]'}) in ("english", "french")
+        assert language(server, german, languages="english") == "english"
+        assert server.transcribe(german, path="/v1/audio/translations", languages="de,en").status == 200
+        metrics = server.request("/metrics").text
+        assert 'hotmic_language_probability_count{model="default"} 4\n' in metrics, "of one language there is nothing to detect"
+        assert re.search(r"recognized .* language=de language_probability=(0\.[5-9]|1\.0)", server.log())
+        for fields, code, param in (({"languages": "de,klingon"}, "unsupported_language", "languages"),
+                                    ({"languages": "de,en", "language": "fr"}, "invalid_request", "language")):
+            error = server.transcribe(german, **fields)
+            assert error.status == 400 and (error.json()["error"]["code"], error.json()["error"]["param"]) == (code, param)
+    with Server(*flags, "--set", "models.default.languages=German,fr", home=tmp_path) as server:
+        server.wait_ready()
+        assert language(server, english) in ("german", "french")
+        assert language(server, english, languages="en,fr") == language(server, english, language="en") == "english"
+    with Server(*flags, "--set", "models.default.language=de-AT", home=tmp_path) as server:
+        server.wait_ready()
+        assert language(server, english) == "german", "where nothing is said"
+        assert language(server, english, language="auto") == language(server, english, languages="en,de") == "english"
+
+
+def test_a_default_language_is_none_of_the_warmups(tmp_path):
+    with Server("--model", MULTILINGUAL_MODEL, *numbers_clip(), "--set", "models.default.language=de", home=tmp_path) as server:
+        server.wait_ready()
+        assert server.request("/model-status").json()["warmup"]["transcript"].strip() == NUMBERS_TEXT
 
 
 def test_silence_has_no_text_in_any_language(server, tmp_path):

@@ -1,78 +1,27 @@
-"""The official `openai` package of npm, unmodified, in Node: what it makes of our answers, streams, errors and live sessions."""
+"""The official `openai` package of npm, unmodified, in Node, over TLS: what it makes of our answers, streams, errors and live sessions."""
 
-import asyncio
-import contextlib
 import json
 import os
-import shutil
-import ssl
 import subprocess
-import threading
-from pathlib import Path
 
 import pytest
 
+from certificates import self_signed
 from hotmic_py import CLIP, PATIENCE, Server, heard, speech_pcm
 
-PACKAGE = Path(__file__).parent / "npm"
-NO_NETWORK = ("ENOTFOUND", "EAI_AGAIN", "ECONNREFUSED", "ECONNRESET", "ETIMEDOUT", "ENETUNREACH", "EHOSTUNREACH", "network")
-
 
 @pytest.fixture(scope="module")
-def installed(tmp_path_factory):
-    for tool in ("node", "npm"):
-        if not shutil.which(tool):
-            pytest.skip(f"NO {tool.upper()}: apt install nodejs npm")
-    folder = tmp_path_factory.mktemp("npm")
-    shutil.copytree(PACKAGE, folder, dirs_exist_ok=True)
-    done = subprocess.run(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=folder, capture_output=True, text=True, check=False)
-    if done.returncode and any(sign in done.stderr for sign in NO_NETWORK):
-        pytest.skip("THE NPM REGISTRY CANNOT BE REACHED; the official JavaScript client is not tried")
-    assert done.returncode == 0, done.stderr
-    return folder
-
-
-@contextlib.contextmanager
-def tls_in_front(server, folder):
-    """What stands before a server that is reached over TLS: yields the port of a proxy, and the certificate to trust."""
-    certificate, key = folder / "certificate.pem", folder / "key.pem"
-    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost", "-addext",
-                    "subjectAltName=DNS:localhost", "-keyout", key, "-out", certificate], check=True, capture_output=True)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate, key)
-    host, port = server.url.removeprefix("http://").split(":")
-
-    async def relay(reader, writer):
-        with contextlib.suppress(OSError):
-            while part := await reader.read(1 << 16):
-                writer.write(part)
-                await writer.drain()
-        writer.close()
-
-    async def connected(reader, writer):
-        to_server = await asyncio.open_connection(host, int(port))
-        await asyncio.gather(relay(reader, to_server[1]), relay(to_server[0], writer))
-
-    loop = asyncio.new_event_loop()
-    proxy = loop.run_until_complete(asyncio.start_server(connected, "127.0.0.1", ssl=context))
-    thread = threading.Thread(target=loop.run_forever, daemon=True)
-    thread.start()
-    yield proxy.sockets[0].getsockname()[1], certificate
-    loop.call_soon_threadsafe(loop.stop)
-    thread.join(PATIENCE)
-
-
-@pytest.fixture(scope="module")
-def got(installed, german, german_clip, tmp_path_factory):
+def got(npm, german, german_clip, tmp_path_factory):
     home = tmp_path_factory.mktemp("home")
     pcm = home / "speech.pcm"
     pcm.write_bytes(speech_pcm(24000) + bytes(48000))
-    with Server("--set", "server.api_keys=secret", *german, home=home) as server:
+    certificate, key = self_signed(home, "-addext", "subjectAltName=DNS:localhost")
+    secure = ("--set", f"server.tls_certificate={certificate}", "--set", f"server.tls_key={key}")
+    with Server("--set", "server.api_keys=secret", *secure, *german, home=home) as server:
         server.wait_ready("default", "german")
-        with tls_in_front(server, home) as (port, certificate):
-            done = subprocess.run(["node", "client.mjs", server.url + "/v1", f"https://localhost:{port}/v1", CLIP, german_clip, pcm, "secret"],
-                                  cwd=installed, env=os.environ | {"NODE_EXTRA_CA_CERTS": str(certificate)}, capture_output=True, text=True,
-                                  timeout=6 * PATIENCE, check=False)
+        url = server.url.replace("127.0.0.1", "localhost") + "/v1"
+        done = subprocess.run(["node", "client.mjs", url, CLIP, german_clip, pcm, "secret"], cwd=npm, env=os.environ | {"NODE_EXTRA_CA_CERTS": str(certificate)},
+                              capture_output=True, text=True, timeout=6 * PATIENCE, check=False)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 

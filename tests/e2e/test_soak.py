@@ -26,7 +26,7 @@ path = "fake:text=first&slots=4&infer_ms=15&load_ms=30"
 fallback = ["second"]
 warmup = { level = 1, validate = "runs" }
 retry = { initial_backoff_ms = 5, max_backoff_ms = 50, max_attempts = 1000 }
-supervise = { heartbeat_timeout_ms = 500, crash_loop_deaths = 1000, canary_interval_ms = 200 }
+supervise = { heartbeat_timeout_ms = 500, crash_loop_deaths = 1000, poison_refusal_ms = 0, canary_interval_ms = 200 }
 drain_timeout_ms = 2000
 max_waiting = 32
 
@@ -38,10 +38,10 @@ required = false
 load = "demand"
 warmup = { level = 0 }
 retry = { initial_backoff_ms = 5, max_backoff_ms = 50, max_attempts = 1000 }
-supervise = { heartbeat_timeout_ms = 500, crash_loop_deaths = 1000 }
+supervise = { heartbeat_timeout_ms = 500, crash_loop_deaths = 1000, poison_refusal_ms = 0 }
 """
 TEXTS = {"first", "second", "swapped"}
-REASONS = {"model_not_loaded", "model_unloaded", "model_failed", "model_lost", "queue_full", "queue_timeout", "wait_timeout"}
+REASONS = {"model_not_loaded", "model_unloaded", "model_failed", "model_lost", "poison_request", "queue_full", "queue_timeout", "wait_timeout"}
 
 
 class Soak:
@@ -67,7 +67,7 @@ class Soak:
                 continue
             if answer.status == 200 and answer.json()["text"] in TEXTS:
                 self.count("answered")
-            elif answer.status in (429, 503) and (code := answer.json()["error"]["code"]) in REASONS:
+            elif answer.status in (422, 429, 503) and (code := answer.json()["error"]["code"]) in REASONS:
                 self.count(f"refused: {code}")
             else:
                 self.lost.append(f"{answer.status} {answer.text[:200]}")

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import hotmic_py
-from hotmic_py import until
+from hotmic_py import children_of, until
 
 SETTINGS = ("--set", "models.*.warmup.validate=runs", "--set", "models.*.retry.initial_backoff_ms=10", "--set", "models.*.supervise.heartbeat_timeout_ms=400",
             "--set", "models.*.warmup.level=3", "--set", "models.*.warmup.level2.min_duration_ms=300",
@@ -37,7 +37,7 @@ def descriptors(server):
 
 
 def zombies(server):
-    return [pid for pid in server.workers() if "State:\tZ" in Path(f"/proc/{pid}/status").read_text()]
+    return [pid for pid in children_of(server.process.pid) if "State:\tZ" in Path(f"/proc/{pid}/status").read_text()]
 
 
 def check_recovered(server, seen, broken_at, what):

@@ -3,7 +3,7 @@
 #include <thread>
 #include <vector>
 
-#include "hotmic/model_manager.hpp"
+#include "hotmic/journal.hpp"
 
 namespace hotmic {
 namespace {

@@ -4,7 +4,7 @@
 #include <filesystem>
 #include <fstream>
 
-#include "hotmic/model_manager.hpp"
+#include "hotmic/memory_broker.hpp"
 #include "lifecycle/memory_info.hpp"
 
 namespace hotmic {
@@ -88,6 +88,23 @@ TEST(MemoryBroker, ASettledReservationIsCountedNoLonger) {
     EXPECT_EQ(broker.reserved(), 100u);
     claim->settle();
     EXPECT_EQ(broker.reserved(), 0u);
+}
+
+TEST(MemoryBroker, WhatIsResidentIsNotClaimedASecondTime) {
+    MemoryBroker broker([] { return std::uint64_t{1000}; });
+    auto claim = broker.reserve(600, "one");
+    ASSERT_TRUE(claim);
+    claim->note_resident(500);
+    EXPECT_EQ(broker.reserved(), 100u) << "only what is still to come";
+    claim->note_resident(700);
+    EXPECT_EQ(broker.reserved(), 0u) << "more than was estimated";
+    claim->note_resident(450);
+    EXPECT_EQ(broker.reserved(), 150u) << "some was given back";
+    MemoryBroker::Reservation moved = *std::move(claim);
+    moved.settle();
+    EXPECT_EQ(broker.reserved(), 0u);
+    moved.note_resident(0);
+    EXPECT_EQ(broker.reserved(), 0u) << "what is settled stays settled";
 }
 
 TEST(MemoryInfo, ThisMachineHasMemory) {

@@ -155,6 +155,22 @@ TEST_F(ModelManagerTest, APreflightRefusalReadsNothing) {
     EXPECT_EQ(record_->loads, 0);
 }
 
+TEST_F(ModelManagerTest, ALanguageOfItsOwnThatTheModelDoesNotKnowIsToldBeforeTheLoad) {
+    for (const auto& set : {+[](LifecycleOptions& options) { options.language = "de"; },
+                            +[](LifecycleOptions& options) { options.languages = {"en", "de"}; }}) {
+        auto options = quick();
+        set(options);
+        const auto made = make("fake:", options).initialize(in(kLong));
+        ASSERT_FALSE(made);
+        EXPECT_EQ(made.error().code, ErrorCode::config_invalid);
+        EXPECT_THAT(made.error().message, HasSubstr("\"de\""));
+        EXPECT_EQ(record_->loads, 0);
+    }
+    auto options = quick();
+    options.language = "english";
+    EXPECT_TRUE(make("fake:", options).initialize(in(kLong)));
+}
+
 TEST_F(ModelManagerTest, AModelThatNeedsMoreMemoryThanThereIsIsNotLoaded) {
     auto& manager = make("fake:need_mb=100000000");
     const auto result = manager.initialize(in(kLong));
@@ -286,6 +302,35 @@ TEST_F(ModelManagerTest, LevelThreeCoversEverySlotAndReportsConvergence) {
     EXPECT_GT(report->steady_ms, 0);
     EXPECT_GT(report->cold_penalty, 0);
     EXPECT_EQ(record_->wrong_thread, 0);
+}
+
+TEST_F(ModelManagerTest, LevelTwoTakesOneStreamStepByStepAndLevelThreeAsManyAsThereAreSlots) {
+    const auto streams_at = [&](int level) {
+        auto options = quick();
+        options.warmup.level = level;
+        auto& manager = make("fake:count=1&slots=3", options);
+        EXPECT_TRUE(manager.initialize(in(kLong)));
+        EXPECT_EQ(manager.health().shortfall, "");
+        return manager.warmup_report()->streams.value();
+    };
+    const auto alone = streams_at(2);
+    EXPECT_EQ(alone.step_seconds, 0.25);
+    EXPECT_GT(alone.steps, 8) << "all of the clip but the first step, which is told apart";
+    EXPECT_GT(alone.first_ms, 0);
+    EXPECT_LE(alone.steady_ms, alone.p95_ms);
+    const auto together = streams_at(3);
+    EXPECT_EQ(together.steps, alone.steps + 3 * (alone.steps + 1));
+    EXPECT_EQ(together.shortfall, "");
+}
+
+TEST_F(ModelManagerTest, StreamsThatFallBehindTheSpeakerAreReadyAndSayWhy) {
+    for (const int level : {2, 3}) {
+        auto options = quick();
+        options.warmup.level = level;
+        auto& manager = make("fake:count=1&stall_ms=260", options);
+        ASSERT_TRUE(manager.initialize(in(kLong)));
+        EXPECT_THAT(manager.health().shortfall, HasSubstr("(p95) and hears 250 ms: streams fall behind who speaks"));
+    }
 }
 
 TEST_F(ModelManagerTest, TheMinimumDurationOfLevelTwoIsReachedByInferring) {

@@ -23,12 +23,26 @@ TEST_F(RecoveryTest, APermanentFailureIsNotTriedAgain) {
     EXPECT_FALSE(recovery.after_failure(kPermanent, now).wait);
 }
 
-TEST_F(RecoveryTest, ATransientFailureIsTriedAgainWithDoublingWaitsUntilTheAttemptsAreUsedUp) {
+TEST_F(RecoveryTest, ATransientFailureIsTriedAgainWithDoublingWaitsUntilTheAttemptsAreUsedUpThenAfterPauses) {
     EXPECT_EQ(recovery.after_failure(kTransient, now).wait, 1s);
     EXPECT_EQ(recovery.after_failure(kTransient, now).wait, 2s);
     const auto last = recovery.after_failure(kTransient, now);
-    EXPECT_FALSE(last.wait);
+    EXPECT_TRUE(last.pause);
     EXPECT_FALSE(last.crash_loop);
+    EXPECT_EQ(last.wait, 100s) << "as long as the crash loop's window";
+    EXPECT_EQ(recovery.after_failure(kTransient, now).wait, 200s) << "the cause may pass: it is not given up";
+}
+
+TEST_F(RecoveryTest, WhatABusyOrIncompleteMachineCausesIsTriedAgain) {
+    for (const auto code : {ErrorCode::warmup_failed, ErrorCode::too_slow, ErrorCode::provider_unavailable}) {
+        Recovery fresh{kRetry, kSupervise, 1};
+        EXPECT_EQ(fresh.after_failure({code, "busy"}, now).wait, 1s) << to_string(code);
+    }
+}
+
+TEST_F(RecoveryTest, WhoWantsOneAttemptGetsNoMore) {
+    Recovery once({.max_attempts = 1, .jitter = 0}, kSupervise, 1);
+    EXPECT_FALSE(once.after_failure(kTransient, now).wait);
 }
 
 TEST_F(RecoveryTest, BeingAskedBeginsANewSeries) {
@@ -40,9 +54,9 @@ TEST_F(RecoveryTest, BeingAskedBeginsANewSeries) {
 
 TEST_F(RecoveryTest, TheFirstDeathIsAnsweredAtOnceAndFurtherOnesEverLater) {
     EXPECT_EQ(recovery.after_death(now).wait, 0s);
-    recovery.succeeded();
+    recovery.succeeded(now);
     EXPECT_EQ(recovery.after_death(now += 10s).wait, 1s);
-    recovery.succeeded();
+    recovery.succeeded(now);
     EXPECT_EQ(recovery.after_death(now += 10s).wait, 2s);
 }
 
@@ -50,14 +64,48 @@ TEST_F(RecoveryTest, TooManyDeathsWithinTheWindowAreACrashLoop) {
     for (int i = 0; i < 3; ++i) EXPECT_FALSE(recovery.after_death(now += 10s).crash_loop);
     const auto verdict = recovery.after_death(now += 10s);
     EXPECT_TRUE(verdict.crash_loop);
-    EXPECT_FALSE(verdict.wait);
     EXPECT_EQ(recovery.deaths(now), 4);
+}
+
+TEST_F(RecoveryTest, ACrashLoopEndsAfterItsWindowWithOneAttemptAfterEverLongerPauses) {
+    for (int i = 0; i < 3; ++i) (void)recovery.after_death(now += 10s);
+    EXPECT_EQ(recovery.after_death(now += 10s).wait, 100s) << "the window";
+    for (const auto pause : {200s, 400s, 800s, 800s}) {
+        recovery.succeeded(now += 1000s);
+        const auto again = recovery.after_death(now += 20s);
+        EXPECT_TRUE(again.crash_loop) << "it has one attempt";
+        EXPECT_TRUE(again.pause);
+        EXPECT_EQ(again.wait, pause);
+    }
+    recovery.succeeded(now += 1000s);
+    EXPECT_EQ(recovery.after_death(now += 101s).wait, 0s) << "it was READY for a whole window: all is well again";
+}
+
+TEST_F(RecoveryTest, AnEngineThatCannotStartAfterAPauseMakesTheNextOne) {
+    for (int i = 0; i < 4; ++i) (void)recovery.after_death(now);
+    const auto again = recovery.after_failure(kCrash, now += 1000s);
+    EXPECT_TRUE(again.crash_loop);
+    EXPECT_EQ(again.wait, 200s);
+}
+
+TEST_F(RecoveryTest, DeathsThatARequestIsToBlameForMakeNoCrashLoopButDelay) {
+    for (int i = 0; i < 20; ++i) {
+        const auto first = now += 1s;
+        EXPECT_FALSE(recovery.after_death(first).crash_loop) << i;
+        recovery.excuse(first);  // the second shows whose fault it was
+        const auto second = recovery.after_death(now += 1s, true);
+        EXPECT_FALSE(second.crash_loop) << i;
+        EXPECT_EQ(recovery.deaths(now), 0) << i;
+        if (i > 5) {
+            EXPECT_EQ(second.wait, 5s) << "the longest backoff";
+        }
+    }
 }
 
 TEST_F(RecoveryTest, DeathsOutsideTheWindowAreForgotten) {
     for (int i = 0; i < 20; ++i) {
         EXPECT_FALSE(recovery.after_death(now += 40s).crash_loop) << i;
-        recovery.succeeded();
+        recovery.succeeded(now);
     }
     EXPECT_EQ(recovery.deaths(now + 100s), 0);
 }

@@ -251,6 +251,16 @@ TEST_F(ServedModelTest, JobsLoadWarmAndRelease) {
     EXPECT_TRUE(model.health().ready);
 }
 
+TEST_F(ServedModelTest, AnUnloadIsNotUndoneByASwapThatStillPrepares) {
+    auto& model = make_ready("fake:text=old");
+    const auto swap = model.swap(plan("fake:text=new&load_ms=60000"), SwapStrategy::beside);
+    reached(swap, "loading and warming up");
+    EXPECT_EQ(ended(model.release()).state, succeeded);
+    EXPECT_EQ(ended(swap).state, superseded);
+    EXPECT_EQ(model.health().state, ModelState::uninitialized);
+    EXPECT_EQ(record_->models, 0);
+}
+
 TEST_F(ServedModelTest, ALoadThatFailsIsAFailedJobWithItsCause) {
     auto& model = make("fake:fail=load");
     const auto job = ended(model.load());

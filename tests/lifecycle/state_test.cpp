@@ -2,7 +2,8 @@
 
 #include <array>
 
-#include "hotmic/model_manager.hpp"
+#include "hotmic/error.hpp"
+#include "hotmic/state.hpp"
 
 namespace hotmic {
 namespace {

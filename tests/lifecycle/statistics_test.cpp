@@ -58,5 +58,19 @@ TEST(Quantile, InterpolatesBetweenValues) {
     EXPECT_DOUBLE_EQ(quantile({0, 10}, 0.95), 9.5);
 }
 
+TEST(Settled, WhatWasNeverColdIsSettledAfterThreeRuns) {
+    EXPECT_FALSE(has_settled({100}));
+    EXPECT_FALSE(has_settled({100, 100}));
+    EXPECT_TRUE(has_settled({105, 100, 100}));
+    EXPECT_TRUE(has_settled({90, 100, 140})) << "no later run is faster than the first, however noisy the machine";
+}
+
+TEST(Settled, WhatWasColdIsSettledOnceItsLastRunsAgree) {
+    EXPECT_FALSE(has_settled({500, 200, 100}));
+    EXPECT_FALSE(has_settled({500, 200, 150, 100}));
+    EXPECT_TRUE(has_settled({500, 200, 102, 100, 98}));
+    EXPECT_FALSE(has_settled({500, 100, 150, 80, 200})) << "erratic";
+}
+
 }  // namespace
 }  // namespace hotmic

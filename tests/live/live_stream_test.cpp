@@ -87,6 +87,14 @@ protected:
     void ready(const std::string& path, LifecycleOptions options = unwarmed()) {
         ASSERT_TRUE(make(path, options).initialize(in(kLong)));
     }
+    /// Waits until so many have been begun.
+    void await_inferences(int count) const {
+        const auto end = in(kLong);
+        while (record_->inferences < count) {
+            ASSERT_LT(Clock::now(), end) << "there are " << record_->inferences;
+            std::this_thread::yield();
+        }
+    }
     /// As clients send it: 20 ms at a time.
     static void push(LiveStream& stream, AudioView samples) {
         for (constexpr std::size_t kPiece = 320; !samples.empty();) {
@@ -146,6 +154,116 @@ TEST_F(Live, AnEngineThatCanGoOnWhereItWasShowsMoreSoonerAndTheFinalIsWhole) {
     for (const auto& partial : told_.of(Kind::partial)) EXPECT_THAT(partial.stable, AnyOf("", "hello"));
     stream->finish();
     EXPECT_EQ(told_.await(Kind::final).text, "hello");
+}
+
+/// A word each half second: "w1", "w2 w3", …
+std::string words_to(int last) {
+    std::string text;
+    for (int word = 1; word <= last; ++word) text += (word > 1 ? " w" : "w") + std::to_string(word);
+    return text;
+}
+std::vector<float> tone(double seconds) {
+    return std::vector<float>(static_cast<std::size_t>(seconds * kSampleRate), 0.1F);
+}
+
+class LiveExactStreams : public Live {
+protected:
+    /// A second at a time, each heard before the next comes.
+    void say(LiveStream& stream, int seconds) {
+        for (int second = 1; second <= seconds; ++second) {
+            stream.push(tone(1));
+            const auto wanted = words_to(2 * second);
+            for (std::ptrdiff_t partial = 1; told_.await(Kind::partial, partial).text != wanted; ++partial)
+                ASSERT_FALSE(HasFailure());
+        }
+    }
+};
+
+TEST_F(LiveExactStreams, WhatAStepSettlesIsStableAtOnceAndTheLastStepIsTheFinal) {
+    ready("fake:count=1");
+    const auto stream = open({.endpointing = {}});
+    say(*stream, 3);
+    std::string before;
+    for (const auto& partial : told_.of(Kind::partial)) {
+        EXPECT_EQ(partial.stable, partial.text);
+        EXPECT_TRUE(partial.stable.starts_with(before)) << before << " | " << partial.stable;
+        EXPECT_NE(partial.stable, before) << "what is no news is not told";
+        before = partial.stable;
+    }
+    stream->commit();
+    EXPECT_EQ(told_.await(Kind::final).text, words_to(6));
+    say(*stream, 1);
+    stream->finish();
+    EXPECT_EQ(told_.await(Kind::final, 2).text, words_to(2));
+    told_.await(Kind::ended);
+}
+
+TEST_F(LiveExactStreams, WhatTheEngineHeardBeforeItsEndWasFoundBelongsToTheUtterance) {
+    ready("fake:count=1");
+    const auto stream = open();
+    told_.await(Kind::model_ready);
+    for (int said = 1; said <= 2; ++said) {
+        push(*stream, speech(3));
+        for (int i = 0; i < 10; ++i) {
+            const int before = record_->inferences;
+            stream->push(silence(0.1));  // each may be fed before the end is found
+            for (int spin = 0; spin < 1000 && record_->inferences == before; ++spin) std::this_thread::yield();
+        }
+        const auto final = told_.await(Kind::final, said);
+        EXPECT_GE(final.words.size(), 3u);
+        EXPECT_TRUE(words_to(static_cast<int>(final.words.size())).starts_with(final.text)) << final.text;
+    }
+    EXPECT_LE(told_.of(Kind::final)[0].end, told_.of(Kind::speech_started)[1].start + 1e-9);
+}
+
+TEST_F(LiveExactStreams, AStreamThatTheEngineLostIsFedAnewAndNothingToldIsTakenBack) {
+    ready("fake:count=1&forget=3");
+    const auto stream = open({.endpointing = {}});
+    say(*stream, 6);
+    stream->commit();
+    EXPECT_EQ(told_.await(Kind::final).text, words_to(12));
+    EXPECT_TRUE(told_.of(Kind::failed).empty());
+}
+
+TEST_F(LiveExactStreams, AModelThatIsUnloadedUnderAStreamTakesNothingAlong) {
+    ready("fake:count=1");
+    const auto stream = open({.endpointing = {}});
+    say(*stream, 2);
+    ASSERT_TRUE(manager_->unload(in(kLong), std::chrono::milliseconds(0)));
+    ASSERT_TRUE(manager_->initialize(in(kLong)));
+    stream->push(tone(1));
+    told_.await(Kind::model_changed);
+    stream->commit();
+    EXPECT_EQ(told_.await(Kind::final).text, words_to(6));
+    EXPECT_TRUE(told_.of(Kind::failed).empty());
+}
+
+TEST_F(LiveExactStreams, AStreamThatTheEngineFailsIsToldSoAndTheNextIsHeard) {
+    ready("fake:count=1&fail=infer&after=3");
+    const auto stream = open({.endpointing = {}});
+    say(*stream, 1);
+    while (record_->inferences < 4) {
+        const int before = record_->inferences;
+        stream->push(tone(0.5));
+        while (record_->inferences == before) std::this_thread::yield();
+    }
+    stream->commit();
+    EXPECT_EQ(told_.await(Kind::failed).error->code, ErrorCode::inference_failed);
+}
+
+TEST_F(LiveExactStreams, SomebodyWhoNeverPausesIsCutAndEachWordIsToldOnce) {
+    ready("fake:count=1");
+    const auto stream = open({.endpointing = {}, .max_utterance_seconds = 2});
+    for (int i = 0; i < 20; ++i) stream->push(tone(0.25));
+    stream->finish();
+    told_.await(Kind::ended);
+    double seconds = 0;
+    for (const auto& final : told_.of(Kind::final)) {
+        EXPECT_LE(final.end - final.start, 2.3);
+        seconds += final.end - final.start;
+    }
+    EXPECT_NEAR(seconds, 5, 1e-6);
+    EXPECT_GE(told_.of(Kind::final).size(), 2u);
 }
 
 TEST_F(Live, NoUtteranceHasTwoSlotsWhereThatLeavesAnotherNone) {
@@ -308,6 +426,100 @@ TEST_F(Live, ManyStreamsShareTwoSlots) {
     told_.await(Kind::ended, 8);
     EXPECT_EQ(told_.of(Kind::final).size(), 80u);
     EXPECT_LE(record_->most_running, 2);
+}
+
+/// Takes everything for a voice.
+class TakesAll final : public VadModel {
+    class Detector final : public VoiceDetector {
+        bool hears_voice(AudioView) override { return true; }
+    };
+    [[nodiscard]] Result<std::unique_ptr<VoiceDetector>> make_detector(double) const override {
+        return std::make_unique<Detector>();
+    }
+};
+
+/// Too little for the fake to hear a word in it, and not silent.
+std::vector<float> hiss(double seconds) {
+    auto made = silence(seconds);
+    for (std::size_t i = 0; i < made.size(); ++i) made[i] = i % 2 == 0 ? 5e-4F : -5e-4F;
+    return made;
+}
+
+TEST_F(Live, WhereTheDetectorTakesNoiseForAVoiceTheEngineSaysWhereAnUtteranceEnds) {
+    ready("fake:count=1");
+    const auto stream = open({.endpointing = Endpointing{.vad_model = std::make_shared<TakesAll>()}});
+    push(*stream, std::vector<float>(2 * kSampleRate, 0.5F));
+    push(*stream, hiss(2));
+    const auto first = told_.await(Kind::final);
+    EXPECT_THAT(first.text, HasSubstr("w1"));
+    EXPECT_GT(first.end, 2 + 1.2 - 0.25) << "1.2 s after its last word, or at the step after that";
+    // A beginning without any word is forgotten but for its last half second.
+    push(*stream, hiss(3));
+    const auto end = in(kLong);
+    while (stream->status().held_seconds > 2) {
+        ASSERT_LT(Clock::now(), end) << stream->status().held_seconds << " s are held";
+        std::this_thread::yield();
+    }
+    push(*stream, std::vector<float>(kSampleRate, 0.5F));
+    push(*stream, hiss(2));
+    const auto second = told_.await(Kind::final, 2);
+    EXPECT_THAT(second.text, HasSubstr("w1"));
+    EXPECT_GT(second.start, first.end + 1);
+}
+
+/// What the fake hangs over until it is told to stop.
+std::vector<float> endless() {
+    return std::vector<float>(kSampleRate, testing::kPoison);
+}
+
+TEST_F(Live, AFinalThatFindsNoSlotTakesThatOfAPartial) {
+    ready("fake:text=hello&poison=wait&slots=1");
+    const auto speaks = open({.endpointing = {}});
+    push(*speaks, endless());
+    await_inferences(1);
+    const auto has_spoken = open({.endpointing = {}, .partials = false});
+    push(*has_spoken, silence(1));
+    has_spoken->commit();
+    EXPECT_EQ(told_.await(Kind::final).text, "hello");
+    await_inferences(3);  // and the partial is tried again
+}
+
+TEST_F(Live, AnUtteranceThatIsOverIsHeardForItsFinalAtOnce) {
+    ready("fake:text=hello&poison=wait&slots=1");
+    const auto stream = open({.endpointing = {}});
+    push(*stream, endless());
+    await_inferences(1);
+    stream->commit();
+    await_inferences(2);
+    EXPECT_EQ(record_->most_running, 1);
+}
+
+TEST_F(Live, AModelThatIsLateHoldsUpNoOther) {
+    ready("fake:text=one two three");
+    ModelManager stuck("stuck", {.provider = "fake", .path = "fake:hang=infer", .slots = 1},
+                       testing::make_fake_provider(), unwarmed(), broker_, journal_);
+    ASSERT_TRUE(stuck.initialize(in(kLong)));
+    Listener waits;
+    std::vector<std::unique_ptr<LiveStream>> late;
+    for (int i = 0; i < 2; ++i) {  // the second waits for the first
+        late.push_back(*hub_.open(
+            [&](std::string lost, auto then) { stuck.when_ready(in(kLong), std::move(then), std::move(lost)); },
+            {.endpointing = {}, .partials = false}, waits.sink()));
+        push(*late.back(), silence(1));
+        late.back()->commit();
+    }
+    const auto end = in(kLong);
+    const auto level = [&] { return hub_.status().level; };
+    while (level() == "normal" || level() == "fewer_partials") {
+        ASSERT_LT(Clock::now(), end) << "the late ones are never noticed";
+        std::this_thread::yield();
+    }
+    const auto stream = open();
+    push(*stream, speech(2));
+    EXPECT_EQ(told_.await(Kind::partial).text, "one two three");
+    EXPECT_NE(level(), "normal");
+    late.clear();
+    EXPECT_TRUE(stuck.shutdown(in(kLong)));
 }
 
 TEST_F(Live, AnHourOfSilenceIsNothingAndKeepsNothing) {

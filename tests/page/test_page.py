@@ -6,7 +6,6 @@ import signal
 
 import pytest
 
-import hotmic_py
 from hotmic_py import CLIP, SOURCE
 
 TEXT = "the fake has spoken"
@@ -397,3 +396,35 @@ def test_it_fits_a_telephone(page, numbers):
         assert box["y"] + box["height"] <= 740, "the button is on the first screen"
     finally:
         page.driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+def test_which_model_suits_this_machine_is_told(page, fake, tmp_path):
+    catalogue = tmp_path / "catalogue.toml"
+    catalogue.write_text('[fake]\ngflop_per_second = 4\nmemory_mb = 100\n[[fake.sources]]\nurl = "https://models.example"\n'
+                         'files = [{ name = "a.bin", digest = "unverified" }]\n')
+    with fake("infer_ms=200", "--set", f"catalogue={catalogue}", level=2) as server:
+        page.open(server).until_state("READY")
+        assert not page.shown("#suggestion-words")
+        page.find("#suggestion summary").click()
+        page.until(lambda: page.shown("#suggestion-figures"), "figures")
+        told = server.request("/suggestion").json()
+        assert "by the model fake" in told["measured"]  # which was measured when it was warmed up
+        assert re.fullmatch(r"For many languages take \S+, for English only \S+\.", page.text("#suggestion-words"))
+        for best in (told["multilingual"], told["english"]):
+            assert best in page.text("#suggestion-words") and best in page.texts("#suggestion-rows .best th")
+        assert len(page.texts("#suggestion-rows tr")) == len(told["models"]) and "files" in page.text("#suggestion-rows")
+        assert told["measured"] in page.text("#suggestion-how") and "memory are free" in page.text("#suggestion-how")
+        console_is_clean(page)
+
+
+def test_which_model_suits_is_told_to_those_with_a_key(browse, fake):
+    with fake("", "--set", 'server.api_keys=["secret"]') as server:
+        page = browse().open(server)
+        page.until(lambda: page.shown("#key-form"), "a key is wanted")
+        page.find("#suggestion summary").click()
+        page.until_text("#suggestion-words", "key")
+        page.find("#key").send_keys("secret\n")
+        page.until(lambda: not page.shown("#key-form"), "the key is known")
+        page.find("#suggestion summary").click()
+        page.find("#suggestion summary").click()
+        page.until(lambda: page.shown("#suggestion-figures"), "figures")

@@ -49,13 +49,17 @@ TEST_F(PocketSphinx, TheSameAudioGivesTheSameTimesWhateverCameBefore) {
     }
 }
 
-/// What is heard of `audio` each time it has grown by half a second.
+StreamStep step(std::size_t from, bool last = false) {
+    return {.stream = 7, .from = from, .last = last};
+}
+
+/// What is heard of `audio` as it is fed half a second each time.
 std::vector<std::string> grown(Recognizer& recognizer, AudioView audio) {
     constexpr std::size_t kStep = kSampleRate / 2;
     std::vector<std::string> heard;
-    for (std::size_t size = 0; size < audio.size();) {
-        size = std::min(size + kStep, audio.size());
-        heard.push_back(recognizer.transcribe(audio.first(size), {.growing = true}, {}, {}).value().text);
+    for (std::size_t from = 0; from < audio.size(); from += kStep) {
+        const auto piece = audio.subspan(from, std::min(kStep, audio.size() - from));
+        heard.push_back(recognizer.transcribe(piece, {.step = step(from)}, {}, {}).value().text);
     }
     return heard;
 }
@@ -96,8 +100,9 @@ TEST_F(PocketSphinx, MuchOfAGrowingUtteranceMayComeAtOnce) {
         // A whole recording leaves the engine a queue of just its length.
         const auto whole = std::span(much).subspan(kSampleRate, static_cast<std::size_t>(seconds * kSampleRate));
         ASSERT_TRUE(recognizer_->transcribe(whole, {}, {}, {}));
-        ASSERT_TRUE(recognizer_->transcribe(std::span(much).first(kSampleRate), {.growing = true}, {}, {}));
-        const auto heard = recognizer_->transcribe(much, {.growing = true}, {}, {});
+        ASSERT_TRUE(recognizer_->transcribe(std::span(much).first(kSampleRate), {.step = step(0)}, {}, {}));
+        const auto heard =
+            recognizer_->transcribe(std::span(much).subspan(kSampleRate), {.step = step(kSampleRate)}, {}, {});
         ASSERT_TRUE(heard);
         EXPECT_GT(heard->text.size(), 100u);
     }
@@ -118,19 +123,34 @@ TEST_F(PocketSphinx, AGrowingUtteranceLeavesNothingBehindForTheNextRequest) {
 
 TEST_F(PocketSphinx, AnotherRequestInBetweenDoesNoHarmToAGrowingUtterance) {
     const auto speech = clip();
-    const auto begun = std::span(speech).first(speech.size() / 2);
-    (void)recognizer_->transcribe(begun, {.growing = true}, {}, {});
-    (void)recognizer_->transcribe(louder(clip()), {}, {}, {});
-    const auto interrupted = recognizer_->transcribe(speech, {.growing = true}, {}, {}).value().text;
-    (void)recognizer_->transcribe(louder(clip()), {}, {}, {});
-    EXPECT_EQ(recognizer_->transcribe(speech, {.growing = true}, {}, {}).value().text, interrupted);
+    const auto half = speech.size() / 2;
+    std::vector<std::string> texts;
+    for (int round = 0; round < 2; ++round) {
+        (void)recognizer_->transcribe(std::span(speech).first(half), {.step = step(0)}, {}, {});
+        (void)recognizer_->transcribe(louder(clip()), {}, {}, {});
+        texts.push_back(
+            recognizer_->transcribe(std::span(speech).subspan(half), {.step = step(half)}, {}, {}).value().text);
+    }
+    EXPECT_EQ(texts[0], texts[1]);
+    EXPECT_GT(texts[0].size(), 20u);
+}
+
+TEST_F(PocketSphinx, AStreamEndsAsTheWholeIsHeardAndIsThenUnknown) {
+    const auto speech = clip();
+    const auto half = speech.size() / 2;
+    const auto whole = recognizer_->transcribe(clip(), {}, {}, {}).value().text;
+    (void)recognizer_->transcribe(std::span(speech).first(half), {.step = step(0)}, {}, {});
+    const auto rest = std::span(speech).subspan(half);
+    EXPECT_EQ(recognizer_->transcribe(rest, {.step = step(half - 1)}, {}, {}).error().code, ErrorCode::stream_lost);
+    EXPECT_EQ(recognizer_->transcribe(rest, {.step = step(half, true)}, {}, {}).value().text, whole);
+    EXPECT_EQ(recognizer_->transcribe({}, {.step = step(speech.size())}, {}, {}).error().code, ErrorCode::stream_lost);
 }
 
 TEST_F(PocketSphinx, WordsOfAGrowingUtteranceLieWithinIt) {
     auto audio = std::vector<float>(kSampleRate);
     const auto speech = clip();
     audio.insert(audio.end(), speech.begin(), speech.end());
-    const auto heard = recognizer_->transcribe(audio, {.word_timestamps = true, .growing = true}, {}, {}).value();
+    const auto heard = recognizer_->transcribe(audio, {.word_timestamps = true, .step = step(0)}, {}, {}).value();
     double last = 0.5;
     int words = 0;
     for (const auto& segment : heard.segments) {
@@ -148,7 +168,7 @@ TEST_F(PocketSphinx, WordsOfAGrowingUtteranceLieWithinIt) {
 
 TEST_F(PocketSphinx, AGrowingUtteranceRefusesNumbersThatAreNone) {
     const auto heard = recognizer_->transcribe(std::vector<float>{0.1F, std::numeric_limits<float>::quiet_NaN()},
-                                               {.growing = true}, {}, {});
+                                               {.step = step(0)}, {}, {});
     ASSERT_FALSE(heard);
     EXPECT_EQ(heard.error().code, ErrorCode::audio_invalid_samples);
 }
@@ -182,6 +202,11 @@ TEST_F(PocketSphinx, EnglishMayBeNamedInAnyWay) {
     ASSERT_FALSE(german);
     EXPECT_EQ(german.error().code, ErrorCode::unsupported_language);
     EXPECT_THAT(german.error().describe(), HasSubstr("language=en"));
+    EXPECT_TRUE(recognizer_->transcribe(std::vector<float>(10), {.languages = {"en"}}, {}, {}));
+    const auto bilingual = recognizer_->transcribe(clip(), {.languages = {"en", "de"}}, {}, {});
+    ASSERT_FALSE(bilingual);
+    EXPECT_EQ(bilingual.error().code, ErrorCode::unsupported_language);
+    EXPECT_EQ(bilingual.error().param, "languages");
 }
 
 TEST_F(PocketSphinx, PromptAndTemperatureChangeNothing) {

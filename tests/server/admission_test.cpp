@@ -4,31 +4,36 @@
 
 #include <optional>
 
+#include "requests.hpp"
+
 namespace hotmic::server {
 namespace {
 
-drogon::HttpRequestPtr request_with(const std::string& authorization) {
-    auto request = drogon::HttpRequest::newHttpRequest();
-    if (!authorization.empty()) request->addHeader("Authorization", authorization);
-    return request;
+http::Request request_with_key(const std::string& authorization) {
+    return request_with("Authorization", authorization);
 }
 
 TEST(Authorize, WithoutKeysEverybodyMay) {
-    EXPECT_TRUE(authorize(request_with(""), {}));
-    EXPECT_TRUE(authorize(request_with("Bearer anything"), {}));
+    EXPECT_TRUE(authorize(request_with_key(""), {}));
+    EXPECT_TRUE(authorize(request_with_key("Bearer anything"), {}));
 }
 
 TEST(Authorize, AnyOfTheKeysWillDo) {
     const std::vector<std::string> keys{"first-key", "second"};
-    EXPECT_TRUE(authorize(request_with("Bearer first-key"), keys));
-    EXPECT_TRUE(authorize(request_with("Bearer second"), keys));
+    EXPECT_TRUE(authorize(request_with_key("Bearer first-key"), keys));
+    EXPECT_TRUE(authorize(request_with_key("Bearer second"), keys));
+}
+
+TEST(Authorize, TheSchemeIsWrittenInAnyCase) {
+    for (const std::string sent : {"bearer key", "BEARER key", "Bearer key"})
+        EXPECT_TRUE(authorize(request_with_key(sent), {"key"})) << sent;
 }
 
 TEST(Authorize, NothingElseWillDo) {
     const std::vector<std::string> keys{"first-key", "second"};
     for (const std::string sent : {"", "Bearer ", "Bearer", "Bearer third", "Bearer first-ke", "Bearer first-keys",
                                    "first-key", "Basic first-key", "Bearer  second"}) {
-        const auto known = authorize(request_with(sent), keys);
+        const auto known = authorize(request_with_key(sent), keys);
         ASSERT_FALSE(known) << '"' << sent << '"';
         EXPECT_EQ(known.error().code, ErrorCode::unauthorized);
         for (const auto& key : keys) EXPECT_FALSE(known.error().describe().contains(key));
@@ -37,7 +42,7 @@ TEST(Authorize, NothingElseWillDo) {
 
 TEST(InFlight, CountsTicketsWhileTheyLive) {
     InFlight in_flight;
-    const auto request = request_with("");
+    const auto request = std::make_shared<http::Request>();
     std::optional<InFlight::Ticket> one(std::in_place, in_flight, request);
     std::optional<InFlight::Ticket> other(std::in_place, in_flight, request);
     EXPECT_EQ(in_flight.size(), 2U);
@@ -49,7 +54,7 @@ TEST(InFlight, CountsTicketsWhileTheyLive) {
 
 TEST(InFlight, SweepStopsWhoseClientHasGone) {
     InFlight in_flight;
-    const InFlight::Ticket ticket(in_flight, request_with(""));  // made here, so it has no connection
+    const InFlight::Ticket ticket(in_flight, std::make_shared<http::Request>());  // made here, so it has no connection
     EXPECT_FALSE(ticket.stop().stop_requested());
     in_flight.sweep();
     EXPECT_TRUE(ticket.stop().stop_requested());
@@ -57,7 +62,7 @@ TEST(InFlight, SweepStopsWhoseClientHasGone) {
 
 TEST(InFlight, AStopCallbackMayEndItsOwnTicket) {
     InFlight in_flight;
-    std::optional<InFlight::Ticket> ticket(std::in_place, in_flight, request_with(""));
+    std::optional<InFlight::Ticket> ticket(std::in_place, in_flight, std::make_shared<http::Request>());
     const auto stop = ticket->stop();
     const std::stop_callback ended(stop, [&] { ticket.reset(); });
     in_flight.sweep();

@@ -48,6 +48,20 @@ protected:
     std::optional<ModelCatalog> catalog_;
 };
 
+TEST_F(Catalog, OfTwoThatDeleteTheLastTwoModelsAtOnceOneIsRefused) {
+    for (int round = 0; round < 50; ++round) {
+        auto& catalog = two(true);
+        std::atomic<int> gone = 0;
+        {
+            std::jthread one([&] { gone += catalog.remove("default") ? 1 : 0; });
+            std::jthread other([&] { gone += catalog.remove("second") ? 1 : 0; });
+        }
+        EXPECT_EQ(gone, 1);
+        EXPECT_EQ(catalog.entries().size(), 1U);
+        EXPECT_TRUE(catalog.find(""));
+    }
+}
+
 TEST_F(Catalog, FindsByNameByAliasAndTheFirstByNothing) {
     const auto& catalog = two(true);
     const auto first = catalog.entries()[0];

@@ -1,4 +1,5 @@
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -19,11 +20,17 @@ def home(tmp_path):
 def fake(home):
     """fake("infer_ms=50", "--set", …) is a server, not yet entered, whose model does as it is told (fake_provider.hpp)."""
 
-    def make(script="", *arguments, env=None):
+    def make(script="", *arguments, **more):
         return hotmic_py.Server("--provider", "fake", "--model", f"fake:{script}", "--level", "0", *arguments, home=home,
-                                name="hotmic-faults", env=env)
+                                name="hotmic-faults", **more)
 
     return make
+
+
+@pytest.fixture
+def hotmic(home):
+    """hotmic("doctor") runs a command and returns its Outcome."""
+    return partial(hotmic_py.run, home=home)
 
 
 @pytest.fixture(scope="module")

@@ -10,9 +10,7 @@ using ::testing::HasSubstr;
 using Fields = std::vector<std::pair<std::string, std::string>>;
 
 Form form_with(Fields fields) {
-    return {.fields = std::move(fields),
-            .file = std::make_shared<std::vector<std::byte>>(3, std::byte{1}),
-            .file_name = "speech.wav"};
+    return {.fields = std::move(fields), .file = 3, .file_name = "speech.wav"};
 }
 
 TEST(Form, AFileAloneMeansTheDefaults) {
@@ -47,6 +45,7 @@ TEST(Form, ATranslationIsOneInEverything) {
     ASSERT_TRUE(request);
     EXPECT_EQ(request->options.task, Task::translate);
     EXPECT_EQ(request->render.task, Task::translate);
+    EXPECT_EQ(parse_form(form_with({{"language", "de"}}), Task::translate)->options.language, "de") << "what is spoken";
 }
 
 struct Granularity {
@@ -113,18 +112,88 @@ INSTANTIATE_TEST_SUITE_P(
         Wrong{"temperature", "0.5 ", kInvalid}, Wrong{"timestamp_granularities[]", "letter", kInvalid},
         Wrong{"response_format", "xml", ErrorCode::unsupported_response_format},
         Wrong{"response_format", "diarized_json", ErrorCode::unsupported_response_format},
-        Wrong{"response_format", "", ErrorCode::unsupported_response_format}, Wrong{"stream", "yes", kInvalid},
+        Wrong{"response_format", "", ErrorCode::unsupported_response_format}, Wrong{"stream", "maybe", kInvalid},
         Wrong{"include[]", "tokens", kInvalid}, Wrong{"include", "logprobs", kUnsupported, Task::translate},
         Wrong{"chunking_strategy", "server_vad", kInvalid}, Wrong{"chunking_strategy", "[]", kInvalid},
         Wrong{"chunking_strategy[type]", "auto", kInvalid}, Wrong{"chunking_strategy[threshold]", "1.5", kInvalid},
         Wrong{"chunking_strategy[silence_duration_ms]", "-1", kInvalid},
         Wrong{"chunking_strategy[prefix_padding_ms]", "long", kInvalid},
         Wrong{"chunking_strategy[eagerness]", "low", kUnsupported}, Wrong{"keywords[]", "hotmic", kUnsupported},
-        Wrong{"languages[]", "de", kUnsupported}, Wrong{"known_speaker_names[]", "Ada", kUnsupported},
+        Wrong{"languages[]", "[\"de\",\"\"]", kInvalid}, Wrong{"tag_audio_events", "loud", kInvalid},
+        Wrong{"known_speaker_names[]", "Ada", kUnsupported},
         Wrong{"known_speaker_references[]", "data:audio/wav;base64,", kUnsupported},
+        Wrong{"channels", "left", kInvalid}, Wrong{"channels", "2", kInvalid}, Wrong{"max_line_width", "-1", kInvalid},
+        Wrong{"max_line_width", "1001", kInvalid}, Wrong{"max_line_width", "41.5", kInvalid},
+        Wrong{"max_line_width", "wide", kInvalid}, Wrong{"max_line_count", "0", kInvalid},
+        Wrong{"max_line_count", "101", kInvalid}, Wrong{"max_line_width", "42", kInvalid},
+        Wrong{"max_line_count", "2", kInvalid},  // in json there are no lines
         Wrong{"nonsense", "1", kUnsupported}, Wrong{"", "1", kUnsupported},
-        Wrong{"language", "de", kUnsupported, Task::translate},
         Wrong{"timestamp_granularities[]", "word", kUnsupported, Task::translate}));
+
+TEST(Form, SubtitlesHaveTheLinesThatAreAskedFor) {
+    for (const auto* format : {"srt", "vtt"}) {
+        const auto request =
+            parse_form(form_with({{"response_format", format}, {"max_line_width", "0"}, {"max_line_count", "3"}}),
+                       Task::translate);
+        ASSERT_TRUE(request) << request.error().message;
+        EXPECT_EQ(request->max_line_width, 0);
+        EXPECT_EQ(request->max_line_count, 3);
+    }
+    EXPECT_FALSE(parse_form(form_with({{"response_format", "srt"}}), Task::transcribe)->max_line_width);
+}
+
+TEST(Form, ChannelsMayBeHeardSeparately) {
+    const auto request = parse_form(form_with({{"channels", "separate"}}), Task::transcribe);
+    ASSERT_TRUE(request) << request.error().message;
+    EXPECT_EQ(request->channels, Channels::separate);
+    EXPECT_FALSE(parse_form(form_with({}), Task::transcribe)->channels) << "as configured";
+    const auto streamed = parse_form(form_with({{"channels", "separate"}, {"stream", "true"}}), Task::transcribe);
+    ASSERT_FALSE(streamed);
+    EXPECT_EQ(streamed.error().param, "channels");
+}
+
+class AllowedLanguages : public ::testing::TestWithParam<Fields> {};
+
+TEST_P(AllowedLanguages, AreCodes) {
+    for (const auto task : {Task::transcribe, Task::translate}) {
+        const auto request = parse_form(form_with(GetParam()), task);
+        ASSERT_TRUE(request) << request.error().message;
+        EXPECT_THAT(request->options.languages, testing::ElementsAre("de", "en", "zh"));
+    }
+}
+
+INSTANTIATE_TEST_SUITE_P(Form, AllowedLanguages,
+                         testing::Values(Fields{{"languages[]", "de"}, {"languages[]", "en"}, {"languages[]", "zh"}},
+                                         Fields{{"languages", "german, en-US,zh-CN"}},
+                                         Fields{{"languages[]", R"(["de","English","zh"])"}},
+                                         Fields{{"languages", "de,en,zh"}, {"language", "auto"}},
+                                         Fields{{"languages", "de,en,zh"}, {"language", "en"}}));
+
+TEST(Form, ALanguageIsOneOfThoseThatAreAllowed) {
+    const auto request = parse_form(form_with({{"language", "fr"}, {"languages", "de,en"}}), Task::transcribe);
+    ASSERT_FALSE(request);
+    EXPECT_EQ(request.error().code, ErrorCode::invalid_request);
+    EXPECT_EQ(request.error().param, "language");
+    EXPECT_EQ(parse_form(form_with({{"languages", "tlh"}}), Task::transcribe)->options.languages.front(), "tlh")
+        << "the model says what it thinks of that";
+}
+
+TEST(Form, SoundsAndUncoveredSpeechAreForWhoAsks) {
+    const auto plain = parse_form(form_with({{"response_format", "verbose_json"}}), Task::transcribe);
+    EXPECT_FALSE(plain->options.tag_audio_events);
+    EXPECT_FALSE(plain->render.uncovered);
+    for (const auto task : {Task::transcribe, Task::translate}) {
+        const auto asked = parse_form(
+            form_with({{"response_format", "verbose_json"}, {"include[]", "uncovered"}, {"tag_audio_events", "true"}}),
+            task);
+        ASSERT_TRUE(asked) << asked.error().message;
+        EXPECT_TRUE(asked->options.tag_audio_events);
+        EXPECT_TRUE(asked->render.uncovered);
+    }
+    const auto unfit = parse_form(form_with({{"include[]", "uncovered"}}), Task::transcribe);
+    ASSERT_FALSE(unfit);
+    EXPECT_EQ(unfit.error().param, "include");
+}
 
 /// As the SDKs send an object, and as JSON by hand; in any order.
 class ChunkedByVoice : public ::testing::TestWithParam<Fields> {};
@@ -155,14 +224,114 @@ TEST(Form, ChunksWithoutATypeAreRefused) {
     EXPECT_FALSE(automatic->chunking);
 }
 
+TEST(Form, ATranslationMayNameTheLanguageSpoken) {
+    const auto request = parse_form(form_with({{"language", "de"}}), Task::translate);
+    ASSERT_TRUE(request) << request.error().message;
+    EXPECT_EQ(request->options.language, "de");
+}
+
+struct Truth {
+    std::string value;
+    bool is;
+};
+
+class Truths : public ::testing::TestWithParam<Truth> {};
+
+TEST_P(Truths, AreTakenAsClientsWriteThem) {
+    const auto request = parse_form(form_with({{"stream", GetParam().value}}), Task::transcribe);
+    ASSERT_TRUE(request) << request.error().message;
+    EXPECT_EQ(request->stream, GetParam().is);
+}
+
+INSTANTIATE_TEST_SUITE_P(Form, Truths,
+                         testing::Values(Truth{"true", true}, Truth{"True", true}, Truth{"1", true},
+                                         Truth{"false", false}, Truth{"False", false}, Truth{"0", false},
+                                         Truth{"", false}));
+
+struct Locale {
+    std::string value;
+    std::string language;
+};
+
+class Locales : public ::testing::TestWithParam<Locale> {};
+
+TEST_P(Locales, AreLanguages) {
+    const auto request = parse_form(form_with({{"language", GetParam().value}}), Task::transcribe);
+    ASSERT_TRUE(request) << request.error().message;
+    EXPECT_EQ(request->options.language, GetParam().language);
+}
+
+INSTANTIATE_TEST_SUITE_P(Form, Locales,
+                         testing::Values(Locale{"en-US", "en"}, Locale{"pt_BR", "pt"}, Locale{"zh-CN", "zh"},
+                                         Locale{"zh-Hant-TW", "zh"}, Locale{"yue", "yue"}, Locale{"zh-yue", "yue"},
+                                         Locale{"de_DE.UTF-8", "de"}, Locale{"German", "de"}, Locale{"auto", "auto"},
+                                         Locale{"tlh-AQ", "tlh-AQ"}));  // the model says what it thinks of that
+
+class ManyGranularities : public ::testing::TestWithParam<std::string> {};
+
+TEST_P(ManyGranularities, ComeInOneField) {
+    const auto request = parse_form(
+        form_with({{"timestamp_granularities", GetParam()}, {"response_format", "verbose_json"}}), Task::transcribe);
+    ASSERT_TRUE(request) << request.error().message;
+    EXPECT_TRUE(request->render.words);
+    EXPECT_TRUE(request->render.segments);
+}
+
+INSTANTIATE_TEST_SUITE_P(Form, ManyGranularities,
+                         testing::Values("word,segment", "segment, word", R"(["word","segment"])",
+                                         R"(["segment", "word"])"));
+
+TEST(Form, WhatOtherServersKnowIsPassedOverWithAWarning) {
+    for (const auto& extra : known_extras()) {
+        const auto request = parse_form(form_with({{std::string(extra.name), "1"}}), Task::transcribe);
+        ASSERT_TRUE(request) << extra.name;
+        ASSERT_EQ(request->warnings.size(), 1U);
+        EXPECT_THAT(request->warnings[0], HasSubstr(std::string(extra.name)));
+        EXPECT_THAT(request->warnings[0], ::testing::Not(HasSubstr("\"")));  // it stands in a quoted string
+    }
+}
+
+TEST(Form, AFileOfAnotherNameIsAHint) {
+    for (const std::string name : {"audio_file", "file[]", "File", "audio"}) {
+        Form form;
+        form.other_files = {name};
+        const auto request = parse_form(form, Task::transcribe);
+        ASSERT_FALSE(request);
+        EXPECT_EQ(request.error().code, ErrorCode::missing_file);
+        EXPECT_THAT(request.error().message, HasSubstr("\"" + name + "\""));
+        EXPECT_THAT(request.error().remedy, HasSubstr("\"file\""));
+    }
+    auto both = form_with({});
+    both.other_files = {"cover"};
+    EXPECT_EQ(parse_form(both, Task::transcribe).error().code, ErrorCode::unsupported_parameter);
+}
+
+TEST(Form, ParametersOfTheAddressAreFields) {
+    auto form = form_with({{"language", "de"}});
+    form.query = {{"response_format", "text"}, {"language", "fr"}, {"api-version", "2024-06-01"}};
+    const auto request = parse_form(form, Task::transcribe);
+    ASSERT_TRUE(request) << request.error().message;
+    EXPECT_EQ(request->format, ResponseFormat::text);
+    EXPECT_EQ(request->options.language, "de");  // the form counts more
+    form.query = {{"response_format", "poem"}};
+    EXPECT_EQ(parse_form(form, Task::transcribe).error().code, ErrorCode::unsupported_response_format);
+}
+
+TEST(Form, WhatIsQuotedInAnErrorIsShort) {
+    for (const std::string field : {"language", "model", "temperature", "stream"}) {
+        const auto request = parse_form(form_with({{field, std::string(60'000, 'x')}}), Task::transcribe);
+        ASSERT_FALSE(request) << field;
+        EXPECT_LT(request.error().message.size(), 1000U) << field;
+    }
+}
+
 TEST(Form, AMissingFileAndAnEmptyOneAreTwoErrors) {
     const auto missing = parse_form({}, Task::transcribe);
     ASSERT_FALSE(missing);
     EXPECT_EQ(missing.error().code, ErrorCode::missing_file);
     EXPECT_EQ(missing.error().param, "file");
 
-    const auto empty = parse_form({.fields = {}, .file = std::make_shared<std::vector<std::byte>>(), .file_name = {}},
-                                  Task::transcribe);
+    const auto empty = parse_form({.fields = {}, .file = 0, .file_name = {}}, Task::transcribe);
     ASSERT_FALSE(empty);
     EXPECT_EQ(empty.error().code, ErrorCode::audio_empty);
     EXPECT_EQ(empty.error().param, "file");

@@ -2,6 +2,7 @@
 
 import re
 import shutil
+import socket
 import subprocess
 import sys
 
@@ -17,7 +18,10 @@ COMMANDS = [line for block in re.findall(r"```sh\n(.*?)```", DOCS, re.DOTALL) fo
 def ready(tmp_path_factory):
     """Has the models that the commands name."""
     models = {"default": {"provider": "fake", "path": f"fake:text={FAKE_TEXT}", "warmup.level": 0}, "multilingual": {"path": MULTILINGUAL_MODEL}}
-    with Server(*settings(**models), *numbers_clip("multilingual"), home=tmp_path_factory.mktemp("home"), name="hotmic-faults") as server:
+    # A model hub that never answers: what is asked of it stays under way, and nothing is downloaded.
+    with socket.create_server(("127.0.0.1", 0)) as hub, \
+            Server(*settings(**models), *numbers_clip("multilingual"), home=tmp_path_factory.mktemp("home"), name="hotmic-faults",
+                   env={"HF_ENDPOINT": f"http://127.0.0.1:{hub.getsockname()[1]}", "no_proxy": "127.0.0.1"}) as server:
         yield server.wait_ready("default", "multilingual")
 
 

@@ -3,6 +3,7 @@
 import re
 
 import pytest
+from hotmic_py import run
 
 
 def lower(headers):
@@ -24,6 +25,20 @@ def test_head_has_the_headers_and_no_body(ready, path):
     answer = ready.request(path, "HEAD")
     assert answer.status == 200 and answer.body == b""
     assert int(lower(answer.headers)["content-length"]) > 0
+
+
+@pytest.mark.parametrize("path", ["/livez", "/readyz", "/startupz", "/health", "/v2/health/ready", "/v2/models/default/ready"])
+def test_options_tells_what_get_does(ready, fake, path):
+    """Load balancers ask by it."""
+    well = ready.request(path, "OPTIONS")
+    assert (well.status, well.body, well.headers["allow"]) == (204, b"", "OPTIONS, GET, HEAD")
+    assert ready.request(path, "POST").headers["allow"] == "OPTIONS, GET, HEAD"
+    with fake("hang=load") as server:
+        server.wait_for("→ LOADING")
+        told = server.request(path, "OPTIONS")
+        assert told.status == (204 if path == "/livez" else 503) and "GET" in told.headers["allow"]
+        preflight = server.request(path, "OPTIONS", headers={"Origin": "https://a.example", "Access-Control-Request-Method": "GET"})
+        assert preflight.status == 204
 
 
 def test_while_loading_it_lives_but_is_not_ready(fake):
@@ -107,7 +122,7 @@ def test_capabilities_and_status_have_what_echopanels_clients_read(ready):
     assert 0 <= body["profile"]["cpu_percent"] <= 100
     advice = body["recommendation"]
     assert {"provider", "model", "chunk_seconds", "compute_type", "device", "vad_enabled", "reason", "n_threads"} <= advice.keys()
-    assert advice["chunk_seconds"] == 0.5 and advice["vad_enabled"] is True and advice["device"]
+    assert advice["chunk_seconds"] == 0.2 and advice["vad_enabled"] is True and advice["device"]
     assert body["env_vars"] == {}
     status = ready.request("/model-status").json()
     assert status["status"] == "ok" and status["health"]["download_in_progress"] is False
@@ -139,7 +154,7 @@ def test_every_endpoint_of_the_index_exists(ready):
         path = path.replace("{name}", "nobody" if changes else "default").replace("{id}", "default" if path.startswith("/v1") else "job-0")
         answer = ready.request(path, method, b"" if method == "POST" else None, {"Accept": "application/json"})
         if changes or "job-0" in path:
-            assert answer.status == 202 or "no job" in answer.text or "nobody" in answer.text, endpoint
+            assert answer.status == 202 or any(told in answer.text for told in ("no job", "nobody", "neither a model")), endpoint
         else:
             assert answer.status not in (404, 405), endpoint
 
@@ -163,3 +178,19 @@ def test_metrics_count_requests_errors_and_audio(fake):
         assert 4 < float(values['hotmic_audio_seconds_total{model="default"}']) < 6
         assert values['hotmic_model_state{model="default",state="READY"}'] == "1"
         assert values["hotmic_requests_in_flight"] == "0"
+
+
+def test_status_says_by_its_exit_code_whether_requests_are_served(fake, home):
+    """As a container's health check does: without a key."""
+    with fake("load_ms=60000", "--set", "server.admin_key=secret", "--set", "server.api_keys=other") as server:
+        server.wait_for("→ LOADING")
+        told = run("status", "--ready", "--server", server.url, home=home)
+        assert told.code == 6 and "not ready\ndefault: LOADING" in told.out
+    with fake("", "--set", "server.admin_key=secret", "--set", "server.api_keys=other") as server:
+        server.wait_ready()
+        told = run("status", "--ready", home=home, env={"HOTMIC_SERVER_URL": server.url})
+        assert (told.code, told.out) == (0, "ok\ndefault: READY\n")
+        url = server.url
+    told = run("status", "--ready", "--server", url, home=home)
+    assert told.code == 6 and "no server answers" in told.err
+    assert run("status", "--ready", "--watch", home=home).code == 2

@@ -109,3 +109,36 @@ def test_uploads_leave_no_files_behind(fake, home):
         assert server.transcribe().status == 200
         assert server.stop() == 0
         assert not list(home.glob("hotmic-*"))
+
+
+DEAF = ("hang=infer&deaf=1", "--set", "models.*.isolate=false")  # nothing can end it but the process
+
+
+def test_an_engine_that_never_stops_does_not_outlast_the_shutdown(fake):
+    with fake(*DEAF, "--set", "server.shutdown_timeout_ms=1500") as server:
+        server.wait_ready()
+        Transcribing(server)
+        server.until("busy")
+        assert server.stop() == 1
+
+
+def test_a_second_signal_ends_it_at_once_at_any_time_of_the_shutdown(fake):
+    with fake(*DEAF, "--set", "server.shutdown_timeout_ms=3600000") as server:
+        server.wait_ready()
+        Transcribing(server)
+        server.until("busy")
+        server.process.send_signal(signal.SIGTERM)
+        server.wait_for("→ UNLOADING")
+        assert server.stop(signal.SIGINT) == 128 + signal.SIGINT
+
+
+def test_a_hangup_does_not_cut_the_drain(fake):
+    with fake("", "--set", "server.drain_delay_ms=600000", "--set", "server.shutdown_timeout_ms=3600000") as server:
+        server.wait_ready()
+        server.process.send_signal(signal.SIGTERM)
+        until(lambda: server.request("/readyz").status == 503, "it is not ready")
+        for _ in range(3):
+            server.process.send_signal(signal.SIGHUP)
+            for _ in range(20):
+                assert server.transcribe().status == 200
+        assert server.stop() == 128 + signal.SIGTERM

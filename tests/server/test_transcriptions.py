@@ -49,12 +49,37 @@ def test_text_formats_are_raw(ready, name, kind, pattern):
     assert re.fullmatch(pattern, answer.text)
 
 
+def test_cues_have_the_lines_that_are_asked_for(ready, fake):
+    two = ready.transcribe(response_format="srt", max_line_width="11", max_line_count="1").text
+    times = r"(\d\d:\d\d:\d\d,\d{3}) --> (\d\d:\d\d:\d\d,\d{3})"
+    found = re.fullmatch(rf"1\n{times}\nthe fake\n\n2\n{times}\nhas spoken\n\n", two)
+    assert found and found[1] < found[2] <= found[3] < found[4], two
+    assert "\nthe fake\nhas spoken\n" in ready.transcribe(response_format="vtt", max_line_width="11").text
+    long = "one two three four five six seven eight nine ten eleven twelve"
+    with fake(f"text={long}", "--set", "server.max_line_count=1") as server:
+        server.wait_ready()
+        cues = [line for line in server.transcribe(response_format="vtt").text.split("\n") if "one" in line or "twelve" in line]
+        assert len(cues) == 2 and " ".join(cues) == long and max(map(len, cues)) <= 42
+        assert f"\n{long}\n" in server.transcribe(response_format="vtt", max_line_width="0").text
+        assert server.transcribe(response_format="verbose_json").json()["segments"][0]["text"] == long
+
+
 def test_verbose_json_lists_segments_and_words_as_asked(ready):
     plain = ready.transcribe(response_format="verbose_json").json()
     assert plain["task"] == "transcribe" and plain["language"] == "english" and plain["text"] == FAKE_TEXT
     assert [segment["id"] for segment in plain["segments"]] == [0] and "words" not in plain
     words = ready.transcribe(response_format="verbose_json", **{"timestamp_granularities[]": "word"}).json()
     assert words["words"][0]["word"] == FAKE_TEXT and "segments" not in words
+
+
+def test_sounds_and_uncovered_speech_are_for_who_asks(fake):
+    with fake("text=[Music] la la (applause)") as server:
+        server.wait_ready()
+        plain = server.transcribe(response_format="verbose_json").json()
+        assert plain["text"] == plain["segments"][0]["text"].strip() == "la la (applause)" and "uncovered_seconds" not in plain
+        asked = server.transcribe(response_format="verbose_json", tag_audio_events="true", **{"include[]": "uncovered"}).json()
+        assert asked["text"] == "[Music] la la (applause)" and asked["uncovered_seconds"] == 0
+        assert server.transcribe(tag_audio_events="1", stream="true").text.count("[Music]") == 2
 
 
 @pytest.mark.parametrize("model", ["default", "whisper-1", ""])
@@ -80,6 +105,7 @@ def test_an_unknown_model_is_404_and_names_those_there_are(ready, error_of):
 @pytest.mark.parametrize(("fields", "code", "param"), [
     ({"stream": "true", "response_format": "srt"}, "invalid_request", "stream"),
     ({"include[]": "logprobs", "response_format": "text"}, "invalid_request", "include"),
+    ({"include[]": "uncovered"}, "invalid_request", "include"),
     ({"known_speaker_names[]": "Ada"}, "unsupported_parameter", "known_speaker_names[]"),
     ({"chunking_strategy[threshold]": "0.5"}, "invalid_request", "chunking_strategy[type]"),
     ({"response_format": "diarized_json"}, "unsupported_response_format", "response_format"),

@@ -1,10 +1,12 @@
 #include "support/fake_provider.hpp"
 
 #include <signal.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <charconv>
 #include <chrono>
+#include <cmath>
 #include <condition_variable>
 #include <cstdlib>
 #include <limits>
@@ -18,6 +20,7 @@
 #include <vector>
 
 #include "audio/clip.hpp"
+#include "support/forbidden_acts.hpp"
 
 namespace hotmic::testing {
 namespace {
@@ -77,6 +80,12 @@ ErrorCode code_named(const std::string& name, ErrorCode standard) {
     std::abort();
 }
 
+/// A run that no speech has; resampling leaves it nearly as it was.
+bool holds_poison(AudioView audio) {
+    const auto is_near = [](float sample) { return std::abs(sample - kPoison) < 1e-3F; };
+    return !std::ranges::search_n(audio, kPoisonRun, true, {}, is_near).empty();
+}
+
 /// A place where things go wrong.
 class Place {
 public:
@@ -107,11 +116,17 @@ private:
 };
 
 struct Shared {
-    Shared(std::string_view path, std::shared_ptr<FakeRecord> kept) : script(path), record(std::move(kept)) {}
+    Shared(const ModelSpec& spec, std::shared_ptr<FakeRecord> kept)
+        : script(spec.path.string()), backend(spec.backend), record(std::move(kept)) {}
     Script script;
+    const std::string backend;
     std::shared_ptr<FakeRecord> record;
+    std::atomic<int> answers{0};
     Place slot{script, "slot", ErrorCode::insufficient_memory};
     Place infer{script, "infer", ErrorCode::inference_failed};
+    std::mutex streaming;
+    std::map<std::uint64_t, std::vector<float>> streams;
+    int steps = 0;
     std::mutex meeting;
     std::condition_variable_any met;
     int most_met = 0;  // inferences that were under way at once
@@ -137,6 +152,7 @@ public:
         for (int most = record.most_running;
              running > most && !record.most_running.compare_exchange_weak(most, running);) {
         }
+        record.held.wait(true);
         auto result = answer(audio, options, sink, std::move(stop));
         --record.running;
         return result;
@@ -147,16 +163,66 @@ private:
                               std::stop_token stop) {
         if (auto passed = shared_->infer.pass(stop); !passed) return std::unexpected(std::move(passed).error());
         const auto& script = shared_->script;
+        if (const auto what = script.text("poison"); !what.empty() && holds_poison(audio)) {
+            if (what == "crash") crash(script.text("how"));
+            wait(what == "wait" ? stop : std::stop_token(), std::chrono::hours(1));
+        }
         if (!meet(stop)) return fail(ErrorCode::cancelled, "nobody came to meet");
         if (const milliseconds pause(script.number("infer_ms")); pause.count() > 0) wait(stop, pause);
         if (stop.stop_requested()) return fail(ErrorCode::cancelled, "the request was cancelled");
-        const double end = seconds_of(audio.size());
+        if (script.number("count") != 0 && options.step.stream != 0) {
+            if (options.step.from % kSampleRate == 0) wait(stop, milliseconds(script.number("stall_ms")));
+            return count(audio, options.step);
+        }
+        const double end = seconds_of(audio.size() + options.step.from);
         Segment segment{.start = 0, .end = end, .text = script.text("text", std::string(audio::builtin_clip().text))};
-        if (options.growing) segment.text = script.text("grown", segment.text);
+        if (const auto huge = script.number("huge"); huge > 0)
+            segment.text = std::string(static_cast<std::size_t>(huge) << 20, 'x');
+        if (const auto honest = script.number("lies", -1); honest >= 0 && shared_->backend != "cpu") {
+            if (shared_->answers++ >= honest) segment.text = "up up up";
+        }
+        if (options.step.stream != 0 && !options.step.last) segment.text = script.text("grown", segment.text);
         if (script.number("nan") != 0) segment.avg_logprob = std::numeric_limits<double>::quiet_NaN();
-        if (options.word_timestamps) segment.words.push_back({segment.text, 0, end, 1});
+        if (options.word_timestamps) segment.words.push_back({segment.text, 0, std::max(end / 2, end - 0.5), 1});
         if (sink) sink(segment);
         return Transcript{.text = segment.text, .language = "en", .duration = end, .segments = {segment}};
+    }
+
+    /// A quarter of a second with sound begins a word, the next ends it: "w", "w1", "w1 w", …
+    Result<Transcript> count(AudioView audio, const StreamStep& step) {
+        constexpr std::size_t kQuarter = kSampleRate / 4;
+        const std::scoped_lock lock(shared_->streaming);
+        auto& streams = shared_->streams;
+        if (const int most = shared_->script.number("forget"); most > 0 && ++shared_->steps % most == 0)
+            streams.clear();
+        if (step.from == 0) streams[step.stream].clear();
+        if (!streams.contains(step.stream) || streams[step.stream].size() != step.from)
+            return fail(ErrorCode::stream_lost, "the fake provider has no such stream");
+        auto& said = streams[step.stream];
+        said.append_range(audio);
+        std::vector<Word> words;
+        bool begun = false;
+        double blank = 0;
+        for (AudioView rest(said); rest.size() >= kQuarter; rest = rest.subspan(kQuarter)) {
+            const double end = seconds_of(said.size() - rest.size() + kQuarter);
+            const bool sounds =
+                std::ranges::any_of(rest.first(kQuarter), [](float at) { return std::abs(at) > 1e-3F; });
+            blank = sounds ? 0 : blank + seconds_of(kQuarter);
+            if (!sounds) continue;
+            if (!begun) words.push_back({"w", end - seconds_of(kQuarter), end, 1});
+            if (begun) words.back().text += std::to_string(words.size());
+            words.back().end = end;
+            begun = !begun;
+        }
+        Transcript heard{.language = "en", .duration = seconds_of(said.size())};
+        for (const auto& word : words) heard.text += (heard.text.empty() ? "" : " ") + word.text;
+        heard.settled_words = words.size();
+        heard.trailing_blank = blank;
+        heard.next_step_at = (said.size() / kQuarter + 1) * kQuarter;
+        if (!words.empty())
+            heard.segments.push_back({.start = 0, .end = words.back().end, .text = heard.text, .words = words});
+        if (step.last) streams.erase(step.stream);
+        return heard;
     }
 
     /// Waits until as many inferences as the script wants have been under way at once. False when stopped before.
@@ -208,6 +274,11 @@ public:
         const Script script(spec.path.string());
         if (!spec.path.string().starts_with("fake:"))
             return fail(ErrorCode::model_not_recognized, "a fake model's path begins with fake:");
+        const auto examine = script.text("examine");
+        if (examine == "crash") std::abort();
+        if (examine == "hang") {
+            while (true) ::pause();
+        }
         if (script.number("corrupt") != 0)
             return fail(ErrorCode::model_corrupt, "the fake model was told to be corrupt", "tell it otherwise");
         return ModelFileInfo{.kind = "fake", .format = "fake", .languages = {"en"}};
@@ -219,9 +290,10 @@ public:
 
     Result<std::unique_ptr<Model>> load(const ModelSpec& spec, LoadProgress& progress, std::stop_token stop) override {
         ++record_->loads;
-        auto shared = std::make_shared<Shared>(spec.path.string(), record_);
+        auto shared = std::make_shared<Shared>(spec, record_);
         const auto& script = shared->script;
         if (const auto words = script.text("say"); !words.empty()) std::println(stderr, "{}", words);
+        if (const auto acts = script.text("try"); !acts.empty()) return fail(ErrorCode::load_failed, try_acts(acts));
         const int steps = std::max(1, script.number("steps", 10));
         Place loading(script, "load", ErrorCode::load_failed);
         for (int step = 0; step < steps; ++step) {
@@ -237,12 +309,14 @@ public:
         ModelInfo info{.provider = "fake",
                        .provider_version = "1",
                        .name = "fake",
-                       .backend = "CPU",
+                       .backend = script.number("lies", -1) >= 0 && spec.backend != "cpu" ? "GPU" : "CPU",
                        .slots = spec.slots > 0 ? spec.slots : script.number("slots", 1),
                        .capabilities = capabilities(),
                        .warmup_cases = {{"word_timestamps", {.word_timestamps = true}, true}},
                        .warmup_lengths = {1, 3}};
-        info.capabilities.incremental = !script.text("grown").empty();
+        info.capabilities.exact_streams = script.number("count") != 0;
+        info.capabilities.streaming = info.capabilities.exact_streams || !script.text("grown").empty();
+        if (info.capabilities.exact_streams) info.step_seconds = 0.25;
         return std::make_unique<FakeModel>(std::move(shared), std::move(info));
     }
 

@@ -4,17 +4,23 @@ The programs are found in the folder that HOTMIC_TEST_BIN names (CTest sets it),
 Nothing here sleeps: waiting is for a line of output or for the end of the process, with a generous limit against hangs.
 """
 
+import base64
+import contextlib
+import io
+import itertools
 import json
 import os
 import re
 import signal
 import socket
+import struct
 import subprocess
 import tempfile
 import threading
 import time
 import urllib.error
 import urllib.request
+import wave
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,6 +50,8 @@ PATIENCE = int(os.environ.get("HOTMIC_TEST_PATIENCE", "180"))  # seconds; saniti
 
 
 def program(name="hotmic"):
+    if Path(name).is_absolute():
+        return Path(name)
     folder = os.environ.get("HOTMIC_TEST_BIN")
     if folder:
         return Path(folder) / name
@@ -96,9 +104,9 @@ class Outcome:
         return json.loads(self.out)
 
 
-def run(*arguments, home, name="hotmic", stdin=b"", cwd=None, env=None):
-    """Runs one command to its end. `home`: a folder that stands for the user's home. `env`: further variables."""
-    done = subprocess.run([program(name), *map(str, arguments)], input=stdin, capture_output=True, cwd=cwd or home,
+def run(*arguments, home, name="hotmic", stdin=b"", cwd=None, env=None, under=()):
+    """Runs one command to its end. `home`: a folder that stands for the user's home. `env`: further variables. `under`: a command that runs it."""
+    done = subprocess.run([*under, program(name), *map(str, arguments)], input=stdin, capture_output=True, cwd=cwd or home,
                           env=environment(home, **(env or {})), timeout=PATIENCE, check=False)
     return Outcome(done.returncode, done.stdout.decode(), done.stderr.decode())
 
@@ -117,13 +125,37 @@ class Answer:
         return self.body.decode()
 
 
-class Server:
-    """`hotmic serve` on a free port. Use as a context manager; leaving it stops the server and checks nothing."""
+def children_of(parent):
+    """Every process is asked for its parent: the lists of children, one a thread, are no snapshot, for a child whose thread ends
+    meanwhile moves to another list."""
+    found = []
+    for process in Path("/proc").iterdir():
+        if process.name.isdigit():
+            try:
+                if int((process / "stat").read_text().rpartition(")")[2].split()[1]) == parent:
+                    found.append(int(process.name))
+            except (OSError, IndexError):
+                continue  # it has ended
+    return found
 
-    def __init__(self, *arguments, home, name="hotmic", env=None):
+
+def cmdline_of(pid):
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return b""
+
+
+class Server:
+    """`hotmic serve` on a free port, or the one that is named. Use as a context manager; leaving it stops the server and checks nothing."""
+
+    tls = None  # the context with which it is asked over TLS
+
+    def __init__(self, *arguments, home, name="hotmic", env=None, under=(), port=0, descriptors=()):
+        """`under`: a command that runs it, such as `nice`. `descriptors`: open files that it gets under the same numbers."""
         self.errors = tempfile.TemporaryFile()
-        self.process = subprocess.Popen([program(name), "serve", "--port", "0", *map(str, arguments)], cwd=home,
-                                        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=self.errors,
+        self.process = subprocess.Popen([*under, program(name), "serve", "--port", str(port), *map(str, arguments)], cwd=home,
+                                        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=self.errors, pass_fds=descriptors,
                                         env=environment(home, **(env or {})))
         self.lines = []
         self._news = threading.Condition()
@@ -144,7 +176,7 @@ class Server:
 
     def __enter__(self):
         try:
-            self.url = self.wait_for(r"^listening on (http://\S+)").group(1)
+            self.url = self.wait_for(r"^listening on (https?://\S+)").group(1)
         except BaseException:
             self.__exit__()
             raise
@@ -189,7 +221,7 @@ class Server:
     def request(self, path, method="GET", body=None, headers=None):
         request = urllib.request.Request(self.url + path, data=body, method=method, headers=headers or {})
         try:
-            with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
+            with urllib.request.urlopen(request, timeout=PATIENCE, context=self.tls) as answer:
                 return Answer(answer.status, dict(answer.headers), answer.read())
         except urllib.error.HTTPError as answer:
             with answer:
@@ -210,20 +242,23 @@ class Server:
         """Waits until the default model's figure, such as how many slots are busy, is this one. Asking for it never waits."""
         until(lambda: self.request("/model-status").json()["stats"][what] == value, f"{what} is {value}")
 
+    def until_ready(self):
+        """Waits until the server is ready now, whatever it was before."""
+        until(lambda: self.request("/readyz").status == 200, "it is ready")
+
     def workers(self):
-        """Process ids of the worker processes. Every process is asked for its parent: the lists of children, one a thread, are no
-        snapshot, for a child whose thread ends meanwhile moves to another list."""
-        found = []
-        for process in Path("/proc").iterdir():
-            if process.name.isdigit():
-                try:
-                    parent = int((process / "stat").read_text().rpartition(")")[2].split()[1])
-                except (OSError, IndexError):
-                    continue  # it has ended
-                if parent == self.process.pid:
-                    found.append(int(process.name))
+        """Process ids of the worker processes."""
+        found = self.children("worker")
         self._known_workers.update(found)
         return found
+
+    def decoders(self):
+        """Process ids of those that decode now; each has the same parent, which decodes nothing."""
+        return [pid for origin in self.children("decoder") for pid in children_of(origin)]
+
+    def children(self, command):
+        """Process ids of the server's processes that were started for this."""
+        return [pid for pid in children_of(self.process.pid) if f"\0{command}\0".encode() in cmdline_of(pid)]
 
     def workers_left(self):
         """Those of the workers seen before that still exist; to be asked after the server has ended."""
@@ -248,16 +283,36 @@ def speech_pcm(rate=16000, seconds=0.0, channels=1, clip=CLIP):
     return said + bytes(2 * channels * int(rate * seconds))
 
 
+def minutes_of_speech():
+    """A WAV file of two and a half, in which somebody speaks throughout."""
+    file = io.BytesIO()
+    with wave.open(file, "wb") as out:
+        out.setparams((1, 2, 8000, 0, "NONE", ""))
+        out.writeframes((speech_pcm(8000) * 100)[:2 * 8000 * 150])
+    return file.getvalue()
+
+
+def poisoned(pcm):
+    """PCM16 with what the fake model dies under (poison=…) in its middle."""
+    middle, run = len(pcm) // 4 * 2, struct.pack("<h", 4096) * 160
+    return pcm[:middle] + run + pcm[middle + len(run):]
+
+
 def heard(text):
     """Share of the built-in clip's words that are in the text."""
     words = [re.findall(r"[a-z']+", each.lower()) for each in (CLIP_TEXT, text)]
     return sum(word in words[1] for word in words[0]) / len(words[0])
 
 
+# Below the ports that the kernel gives to whoever asks for any, and other ones for each process, so that nobody takes a port between its choice and its use.
+_ports = itertools.count(10_000 + os.getpid() % 1_000 * 20)
+
+
 def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    for port in _ports:
+        with contextlib.suppress(OSError), socket.socket() as probe:
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 class Messages:
@@ -299,3 +354,22 @@ class Messages:
                 self.next()
         except ConnectionClosed as closed:
             return closed.rcvd.code if closed.rcvd else None
+
+
+def play(session, pcm, piece=48000, pause=0.0):
+    """Plays PCM16 of 24 kHz to a session of the Realtime API, in pieces of so many bytes with so many seconds between them, and waits until all that was
+    said is recognized. By item: its transcript, and the deltas that told it."""
+    for at in range(0, len(pcm), piece):
+        session.send({"type": "input_audio_buffer.append", "audio": base64.b64encode(pcm[at:at + piece]).decode()})
+        time.sleep(pause)
+    session.send({"type": "input_audio_buffer.clear"})  # its answer comes behind everything that was said
+    session.until("input_audio_buffer.cleared")
+
+    def of(event):
+        return [message for message in session.seen if message["type"] == event]
+
+    transcription = "conversation.item.input_audio_transcription."
+    while len(of(transcription + "completed")) < len(of("input_audio_buffer.committed")):
+        session.next()
+    return {message["item_id"]: (message["transcript"], [each["delta"] for each in of(transcription + "delta") if each["item_id"] == message["item_id"]])
+            for message in of(transcription + "completed")}

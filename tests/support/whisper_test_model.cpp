@@ -44,8 +44,16 @@ constexpr std::int32_t kFirstWord = 1000;  // where the sentences' words are in 
 /// How a file says that its matrices are of `type`.
 std::int32_t file_type(ggml_type type) {
     switch (type) {
+        case GGML_TYPE_F32:
+            return GGML_FTYPE_ALL_F32;
         case GGML_TYPE_F16:
             return GGML_FTYPE_MOSTLY_F16;
+        case GGML_TYPE_Q4_0:
+            return GGML_FTYPE_MOSTLY_Q4_0 + GGML_QNT_VERSION * GGML_QNT_VERSION_FACTOR;
+        case GGML_TYPE_Q4_1:
+            return GGML_FTYPE_MOSTLY_Q4_1 + GGML_QNT_VERSION * GGML_QNT_VERSION_FACTOR;
+        case GGML_TYPE_Q5_1:
+            return GGML_FTYPE_MOSTLY_Q5_1 + GGML_QNT_VERSION * GGML_QNT_VERSION_FACTOR;
         case GGML_TYPE_Q5_0:
             return GGML_FTYPE_MOSTLY_Q5_0 + GGML_QNT_VERSION * GGML_QNT_VERSION_FACTOR;
         case GGML_TYPE_Q8_0:
@@ -56,7 +64,8 @@ std::int32_t file_type(ggml_type type) {
 }
 
 ggml_type type_named(const std::string& name) {
-    for (const auto type : {GGML_TYPE_F16, GGML_TYPE_Q5_0, GGML_TYPE_Q8_0}) {
+    for (const auto type : {GGML_TYPE_F32, GGML_TYPE_F16, GGML_TYPE_Q4_0, GGML_TYPE_Q4_1, GGML_TYPE_Q5_0,
+                            GGML_TYPE_Q5_1, GGML_TYPE_Q8_0}) {
         if (name == ggml_type_name(type)) return type;
     }
     throw std::invalid_argument("no test model has weights called " + name);

@@ -23,7 +23,7 @@ struct WhisperTestModel {
     std::int32_t n_audio_state = 384;  ///< 384 is tiny, 512 base, …
     std::int32_t n_audio_layer = 4;
     std::int32_t n_text_layer = 4;
-    std::string weights = "f16";  ///< of the matrices, by ggml's name: f16, q5_0, q8_0
+    std::string weights = "f16";  ///< of the matrices, by ggml's name: f32, f16, q4_0, q4_1, q5_0, q5_1, q8_0
 };
 
 /// A model by its name: tiny.en, tiny, base.en, small.en, medium.en, large-v3; with -q5_0 or -q8_0 behind it

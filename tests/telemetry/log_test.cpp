@@ -46,6 +46,23 @@ TEST(Log, JsonIsOneObjectALineWhateverTheMessageHolds) {
     EXPECT_THAT((*object)["time"].get<std::string>(), MatchesRegex(".*T.*[+-][0-9][0-9]:[0-9][0-9]"));
 }
 
+TEST(Log, MegabytesOfSomebodysInputAreCut) {
+    for (const std::string format : {"text", "json"}) {
+        const auto lines = logged("info", format, [] {
+            spdlog::info("language={}", std::string(std::size_t{17} << 20, 'x'));
+            spdlog::info("{}", std::string(std::size_t{1} << 20, '\n'));
+            spdlog::info("the next");
+        });
+        EXPECT_LT(lines.size(), 100'000u) << format;
+        EXPECT_THAT(lines.substr(0, 200), HasSubstr("language=xxx"));
+        EXPECT_THAT(lines.substr(lines.size() - 50), HasSubstr("the next"));
+        if (format == "json") {
+            const auto object = glz::read_json<glz::generic>(lines.substr(0, lines.find('\n')));
+            EXPECT_TRUE(object);
+        }
+    }
+}
+
 TEST(Log, JsonIsValidWhateverBytesAnEnginePrinted) {
     const auto line = logged("info", "json", [] { spdlog::info("engine\xFFsays"); });
     const auto object = glz::read_json<glz::generic>(line);

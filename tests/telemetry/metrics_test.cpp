@@ -42,10 +42,17 @@ TEST(Metrics, ErrorsAreCountedByCode) {
 TEST(Metrics, ARecognitionTellsItsWaitItsTimeAndItsRealTimeFactor) {
     Metrics metrics(kCodes, "");
     metrics.recognition("default", 0.5, 2, 8);
-    EXPECT_THAT(metrics.text(), AllOf(HasSubstr("hotmic_queue_wait_seconds_sum{model=\"default\"} 0.5\n"),
-                                      HasSubstr("hotmic_inference_seconds_sum{model=\"default\"} 2\n"),
-                                      HasSubstr("hotmic_real_time_factor_sum{model=\"default\"} 0.25\n"),
-                                      HasSubstr("hotmic_audio_seconds_total{model=\"default\"} 8\n")));
+    metrics.decoding("default", {{"window_5s", 2}}, 1.5);
+    metrics.detection("default", 0.97);
+    EXPECT_THAT(metrics.text(),
+                AllOf(HasSubstr("hotmic_queue_wait_seconds_sum{model=\"default\"} 0.5\n"),
+                      HasSubstr("hotmic_inference_seconds_sum{model=\"default\"} 2\n"),
+                      HasSubstr("hotmic_real_time_factor_sum{model=\"default\"} 0.25\n"),
+                      HasSubstr("hotmic_audio_seconds_total{model=\"default\"} 8\n"),
+                      HasSubstr("hotmic_language_probability_bucket{model=\"default\",le=\"0.95\"} 0\n"),
+                      HasSubstr("hotmic_language_probability_bucket{model=\"default\",le=\"0.99\"} 1\n"),
+                      HasSubstr("hotmic_decoding_events_total{event=\"window_5s\",model=\"default\"} 2\n"),
+                      HasSubstr("hotmic_uncovered_speech_seconds_total{model=\"default\"} 1.5\n")));
 }
 
 TEST(Metrics, AudioOfNoLengthHasNoRealTimeFactor) {
@@ -65,15 +72,15 @@ TEST(Metrics, InFlightGoesUpAndDown) {
 
 TEST(Metrics, AModelIsInExactlyOneState) {
     Metrics metrics(kCodes, "");
-    metrics.model({.model = "default", .state = "LOADING", .all_states = kStates});
-    metrics.model({.model = "default",
-                   .state = "READY",
-                   .all_states = kStates,
-                   .load_seconds = 1.5,
-                   .resident_bytes = 1024,
-                   .slots = 4,
-                   .slots_busy = 3,
-                   .waiting = 7});
+    metrics.models({{.model = "default", .state = "LOADING", .all_states = kStates}});
+    metrics.models({{.model = "default",
+                     .state = "READY",
+                     .all_states = kStates,
+                     .load_seconds = 1.5,
+                     .resident_bytes = 1024,
+                     .slots = 4,
+                     .slots_busy = 3,
+                     .waiting = 7}});
     EXPECT_THAT(metrics.text(), AllOf(HasSubstr("hotmic_model_state{model=\"default\",state=\"LOADING\"} 0\n"),
                                       HasSubstr("hotmic_model_state{model=\"default\",state=\"READY\"} 1\n"),
                                       HasSubstr("hotmic_model_state{model=\"default\",state=\"ERROR\"} 0\n"),
@@ -82,6 +89,24 @@ TEST(Metrics, AModelIsInExactlyOneState) {
                                       HasSubstr("hotmic_slots{model=\"default\",use=\"busy\"} 3\n"),
                                       HasSubstr("hotmic_slots{model=\"default\",use=\"free\"} 1\n"),
                                       HasSubstr("hotmic_queue_waiting{model=\"default\"} 7\n")));
+}
+
+TEST(Metrics, OfAModelThatIsGoneOnlyCountersAreLeft) {
+    Metrics metrics(kCodes, "");
+    metrics.models({{.model = "one", .state = "READY", .all_states = kStates},
+                    {.model = "two", .state = "READY", .all_states = kStates}});
+    metrics.recognition("two", 0, 1, 1);
+    metrics.models({{.model = "one", .state = "READY", .all_states = kStates}});
+    for (const auto* gauge : {"hotmic_model_state", "hotmic_model_load_seconds", "hotmic_model_warmup_seconds",
+                              "hotmic_model_resident_bytes", "hotmic_slots", "hotmic_queue_waiting",
+                              "hotmic_first_request_ratio", "hotmic_model_transitions"}) {
+        EXPECT_THAT(metrics.text(), AllOf(HasSubstr(gauge + std::string("{model=\"one\"")),
+                                          Not(HasSubstr(gauge + std::string("{model=\"two\"")))));
+    }
+    EXPECT_THAT(metrics.text(), HasSubstr("hotmic_audio_seconds_total{model=\"two\"} 1\n"));
+    metrics.models({{.model = "one", .state = "READY", .all_states = kStates},
+                    {.model = "two", .state = "LOADING", .all_states = kStates}});
+    EXPECT_THAT(metrics.text(), HasSubstr("hotmic_model_state{model=\"two\",state=\"LOADING\"} 1\n"));
 }
 
 }  // namespace

@@ -12,17 +12,20 @@ PUBLIC = "include/hotmic"
 # Module: the modules it may use besides itself and the public headers. What is not listed is not allowed.
 MAY_USE = {
     PUBLIC: set(),
+    "system": set(),
     "text": set(),
     "telemetry": {"text"},
     "asr": {"telemetry", "text"},
     "audio": {"asr", "telemetry", "text"},
-    "asr/providers": {"asr", "audio", "telemetry", "text"},
+    "asr/providers": {"asr", "audio", "system", "telemetry", "text"},
     "lifecycle": {"asr", "audio", "telemetry", "text"},
-    "live": {"lifecycle", "asr", "text"},
-    "worker": {"asr", "audio", "telemetry", "text"},
-    "config": {"lifecycle", "asr", "audio", "telemetry", "text"},
-    "server": {"config", "live", "lifecycle", "asr", "audio", "telemetry", "text"},
-    "cli": {"server", "config", "live", "worker", "lifecycle", "asr", "asr/providers", "audio", "telemetry", "text"},
+    "speech": {"asr", "audio", "telemetry", "text"},
+    "live": {"lifecycle", "speech", "asr", "system", "text"},
+    "worker": {"asr", "audio", "system", "telemetry", "text"},
+    "store": {"asr", "system", "text"},
+    "config": {"store", "lifecycle", "asr", "audio", "telemetry", "text"},
+    "server": {"config", "store", "live", "speech", "lifecycle", "asr", "audio", "system", "telemetry", "text"},
+    "cli": {"server", "config", "store", "live", "speech", "worker", "lifecycle", "asr", "asr/providers", "audio", "system", "telemetry", "text"},
 }
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*["<]([^">]+)[">]', re.MULTILINE)

@@ -16,7 +16,7 @@ def tree(root: Path, files: dict[str, str]) -> Path:
 def test_allowed_arrows_pass(tmp_path):
     files = {
         "src/server/routes.cpp": '#include "server/routes.hpp"\n#include <vector>\n#include "lifecycle/slot_pool.hpp"\n',
-        "src/server/CMakeLists.txt": "hotmic_library(server DEPS hotmic_lifecycle Drogon::Drogon)\n",
+        "src/server/CMakeLists.txt": "hotmic_library(server DEPS hotmic_lifecycle OpenSSL::Crypto)\n",
         "src/lifecycle/CMakeLists.txt": "hotmic_library(lifecycle DEPS hotmic_asr)  # not hotmic_server\n",
         "src/asr/error.cpp": '#include "hotmic/error.hpp"\n',
         "src/cli/main.cpp": '#include "asr/providers/whisper_cpp/provider.hpp"\n',

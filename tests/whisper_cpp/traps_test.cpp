@@ -12,17 +12,19 @@
 #include <thread>
 
 #include "asr/providers/whisper_cpp/engine.hpp"
-#include "asr/providers/whisper_cpp/model_file.hpp"
 #include "asr/providers/whisper_cpp/provider.hpp"
 #include "asr/providers/whisper_cpp/recognizer.hpp"
 #include "asr/providers/whisper_cpp/text.hpp"
-#include "asr/providers/whisper_cpp/weight_reader.hpp"
+#include "asr/whisper/ggml_file.hpp"
+#include "asr/whisper/weight_reader.hpp"
 #include "audio/clip.hpp"
 #include "lifecycle/warmup_runner.hpp"
 #include "support/whisper_test_model.hpp"
 
 namespace hotmic::whisper_cpp {
 namespace {
+
+using whisper::read_model_file;
 
 namespace fs = std::filesystem;
 using testing::Damage;

@@ -1,5 +1,7 @@
 /// A model file that changes under the engine's hands.
-#include "asr/providers/whisper_cpp/weight_reader.hpp"
+#include "asr/whisper/weight_reader.hpp"
+#include "asr/providers/whisper_cpp/loader.hpp"
+#include "asr/whisper/ggml_file.hpp"
 
 #include <gtest/gtest.h>
 #include <unistd.h>
@@ -13,6 +15,10 @@
 
 namespace hotmic::whisper_cpp {
 namespace {
+
+using whisper::ModelFile;
+using whisper::read_model_file;
+using whisper::WeightReader;
 
 namespace fs = std::filesystem;
 
@@ -105,7 +111,7 @@ TEST_F(Reading, TheEngineLoadsSafelyWhenStoppedAtOnce) {
     std::stop_source stop;
     stop.request_stop();
     WeightReader reader(path_, file, progress_, stop.get_token());
-    auto loader = reader.loader();
+    auto loader = loader_of(reader);
     start_engine();
     whisper_free(whisper_init_with_params_no_state(&loader, whisper_context_default_params()));
     EXPECT_EQ(reader.verdict().error().code, ErrorCode::load_cancelled);

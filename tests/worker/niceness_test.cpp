@@ -24,6 +24,16 @@ std::set<int> niceness_of(pid_t process) {
     return found;
 }
 
+/// Their places among those that read from a disk (ioprio_get(2)); the last of the usual class is 2 << 13 | 7.
+std::set<long> disk_priority_of(pid_t process) {
+    constexpr int kOfThread = 1;
+    std::set<long> found;
+    for (const auto& thread : std::filesystem::directory_iterator(std::format("/proc/{}/task", process)))
+        found.insert(syscall(SYS_ioprio_get, kOfThread, std::stoi(thread.path().filename())));
+    return found;
+}
+constexpr long kLastAtTheDisk = 2 << 13 | 7;
+
 class NicenessTest : public WorkerTest {
 protected:
     const int ours_ = getpriority(PRIO_PROCESS, 0);
@@ -42,10 +52,12 @@ TEST_F(NicenessTest, AWorkerYieldsOnEveryThreadUntilItIsToldToStop) {
     ASSERT_EQ(children().size(), 1);
     const auto worker = children().front();
     EXPECT_EQ(niceness_of(worker), std::set{ours_ + kYieldingNiceness});
+    EXPECT_EQ(disk_priority_of(worker), std::set{kLastAtTheDisk});
 
     (*model)->stop_yielding();
     const auto second = (*model)->make_recognizer();  // its thread is a new one
     EXPECT_EQ(niceness_of(worker), std::set{ours_});
+    EXPECT_FALSE(disk_priority_of(worker).contains(kLastAtTheDisk));
 }
 
 /// Gives up the right to raise priorities, and says in the exit code whether it still has it.

@@ -262,7 +262,8 @@ TEST_F(WorkerTest, AnotherBuildIsRefused) {
                                              answered.set_value({.kind = frame.kind, .body = frame.body});
                                              return true;
                                          },
-                                         [](bool) {}});
+                                         [](bool) {}},
+                                        {}, {});
     ASSERT_TRUE(process);
     EXPECT_TRUE((*process)->send(Kind::load, encode(Load{.build = "another", .provider = "fake", .path = "fake:"})));
     const auto frame = answered.get_future().get();

@@ -89,6 +89,24 @@ export interface Model {
   aliases: string[];
 }
 
+/** GET /suggestion */
+export interface Suggestion {
+  measured: string;
+  available_memory_bytes: number;
+  multilingual: string;
+  english: string;
+  models: SuggestedModel[];
+}
+export interface SuggestedModel {
+  name: string;
+  note: string;
+  memory_bytes: number;
+  seconds_per_minute: number;
+  fits: boolean;
+  live: boolean;
+  state: "here" | "cached" | "available";
+}
+
 /** The server refused, in its own words. */
 export class Refusal extends Error {
   constructor(readonly status: number, message: string, readonly code = "") {
@@ -169,3 +187,4 @@ export const getModelStatus = (model: string) => json<ModelStatus>(`model-status
 /** 503 is an answer, too: it says why the model is not READY. */
 export const getHealth = (model: string) =>
   json<Health>(`health${ofModel(model)}`, (status) => status === 200 || status === 503);
+export const getSuggestion = () => json<Suggestion>("suggestion");

@@ -35,6 +35,12 @@ export function mebibytes(mib: number): string {
   return `${mib < 10 ? mib.toFixed(1) : Math.round(mib)} MiB`;
 }
 
+/** "400 MB", "4.3 GB": as models' sizes are told elsewhere. */
+export function megabytes(bytes: number): string {
+  const mega = bytes / 1e6;
+  return mega < 1000 ? `${Math.round(mega)} MB` : `${(mega / 1000).toFixed(1)} GB`;
+}
+
 export function timeOfDay(when: Date): string {
   return when.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: "2-digit", hour12: false });
 }

@@ -6,6 +6,7 @@ import { Files } from "./files";
 import { Listening } from "./listening";
 import { Monitor } from "./monitor";
 import { Panel } from "./panel";
+import { Suggesting } from "./suggestion";
 import { Transcript } from "./transcript";
 
 const CHOICE = "hotmic.model";
@@ -38,6 +39,7 @@ const monitor = new Monitor({
 });
 const listening = new Listening(transcript, monitor, chosen, askForKey);
 const files = new Files(transcript, monitor, chosen, askForKey);
+new Suggesting(askForKey);
 
 /** Which models there are; without a key that the server wants, the one it serves by default. */
 async function listModels(): Promise<void> {

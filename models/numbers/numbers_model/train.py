@@ -9,7 +9,6 @@ import argparse
 import datetime
 import math
 import os
-import sys
 import time
 
 import numpy as np

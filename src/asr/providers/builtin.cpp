@@ -1,3 +1,4 @@
+#include "asr/providers/onnx/provider.hpp"
 #include "asr/providers/pocketsphinx/provider.hpp"
 #include "asr/providers/whisper_cpp/provider.hpp"
 #include "hotmic/provider.hpp"
@@ -5,7 +6,7 @@
 namespace hotmic {
 
 ProviderRegistry builtin_providers() {
-    return ProviderRegistry({whisper_cpp::make_provider(), pocketsphinx::make_provider()});
+    return ProviderRegistry({onnx::make_provider(), whisper_cpp::make_provider(), pocketsphinx::make_provider()});
 }
 
 }  // namespace hotmic

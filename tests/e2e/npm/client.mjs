@@ -6,7 +6,7 @@ import fs from "node:fs";
 import OpenAI from "openai";
 import { OpenAIRealtimeWebSocket } from "openai/realtime/websocket";
 
-const [baseURL, tlsURL, clip, germanClip, pcm, apiKey] = process.argv.slice(2);
+const [baseURL, clip, germanClip, pcm, apiKey] = process.argv.slice(2);
 const client = new OpenAI({ baseURL, apiKey, maxRetries: 0 });
 const got = {};
 
@@ -47,7 +47,7 @@ got.errors = {
 
 // As in a browser: the key travels as a subprotocol, and the server must choose one of those offered. The package speaks TLS only.
 function live(key) {
-  return new OpenAIRealtimeWebSocket({ model: "gpt-realtime" }, new OpenAI({ baseURL: tlsURL, apiKey: key }));
+  return new OpenAIRealtimeWebSocket({ model: "gpt-realtime" }, new OpenAI({ baseURL: baseURL, apiKey: key }));
 }
 const realtime = live(apiKey);
 got.realtime = await new Promise((resolve, reject) => {

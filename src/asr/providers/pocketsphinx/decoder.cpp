@@ -170,14 +170,6 @@ std::vector<Segment> segments_of(std::vector<Word> words, bool with_words) {
     return segments;
 }
 
-Result<void> check_samples(AudioView audio) {
-    const auto bad = std::ranges::find_if_not(audio, [](float sample) { return std::isfinite(sample); });
-    if (bad == audio.end()) return {};
-    return fail(ErrorCode::audio_invalid_samples,
-                std::format("sample {} of the audio is not a finite number", bad - audio.begin()),
-                "send samples between -1 and 1");
-}
-
 std::vector<std::int16_t> to_pcm16(AudioView audio) {
     std::vector<std::int16_t> pcm(audio.size());
     std::ranges::transform(audio, pcm.begin(), [](float sample) {

@@ -34,8 +34,6 @@ using VoiceDetectorPtr = std::unique_ptr<ps_vad_t, DecoderDeleter>;
 /// Words grouped into segments wherever the speaker pauses. `with_words` keeps the words in them.
 [[nodiscard]] std::vector<Segment> segments_of(std::vector<Word> words, bool with_words);
 
-/// Errors: audio_invalid_samples, naming the first sample that is not a finite number.
-[[nodiscard]] Result<void> check_samples(AudioView audio);
 /// Samples as the engine takes them; what is over full scale is clipped. `audio` must be finite.
 [[nodiscard]] std::vector<std::int16_t> to_pcm16(AudioView audio);
 

@@ -29,7 +29,7 @@ int default_slots() {
 }
 
 Capabilities abilities() {
-    return {.incremental = true,
+    return {.streaming = true,
             .word_timestamps = true,
             .languages = {"en"},
             .cancel_granularity = "one piece of at most 15 s of audio"};
@@ -122,17 +122,18 @@ public:
             make_decoder(*files, settings_, [&] { return go_on(files->total_bytes - files->language_model_bytes); });
         if (!decoder) return std::unexpected(std::move(decoder).error());
         if (!go_on(files->total_bytes)) return fail(ErrorCode::load_cancelled, "the load was cancelled");
-        ModelInfo info{.provider = "pocketsphinx",
-                       .provider_version = kVersion,
-                       .name = files->acoustic_model.filename().string(),
-                       .backend = "CPU",
-                       .size_bytes = files->total_bytes,
-                       .slots = slots_of(spec),
-                       .threads = 1,
-                       .capabilities = abilities(),
-                       .warmup_cases = {{"word_timestamps", {.word_timestamps = true}, true},
-                                        {"growing_utterance", {.word_timestamps = true, .growing = true}, true}},
-                       .warmup_lengths = {2, 12}};
+        ModelInfo info{
+            .provider = "pocketsphinx",
+            .provider_version = kVersion,
+            .name = files->acoustic_model.filename().string(),
+            .backend = "CPU",
+            .size_bytes = files->total_bytes,
+            .slots = slots_of(spec),
+            .threads = 1,
+            .capabilities = abilities(),
+            .warmup_cases = {{"word_timestamps", {.word_timestamps = true}, true},
+                             {"stream", {.word_timestamps = true, .step = {.stream = ~std::uint64_t{0}}}, true}},
+            .warmup_lengths = {2, 12}};
         return std::make_unique<PocketSphinxModel>(*files, settings_, *std::move(decoder), std::move(info));
     }
 

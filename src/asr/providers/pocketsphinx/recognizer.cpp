@@ -1,9 +1,11 @@
 #include "asr/providers/pocketsphinx/recognizer.hpp"
 
 #include <algorithm>
+#include <format>
 #include <utility>
 
 #include "asr/languages.hpp"
+#include "asr/limits.hpp"
 #include "asr/long_audio.hpp"
 
 namespace hotmic::pocketsphinx {
@@ -11,6 +13,8 @@ namespace {
 
 /// A request is decoded in pieces of at most this length, cut at pauses: the engine cannot be interrupted within one.
 constexpr std::size_t kPiece = 15 * kSampleRate;
+/// Utterances are cut sooner.
+constexpr std::size_t kLongestStream = 120 * kSampleRate;
 /// Shorter than this the engine has no frame to look at.
 constexpr std::size_t kShortest = kSampleRate / 10;
 
@@ -19,6 +23,12 @@ Result<void> check(const TranscribeOptions& options) {
     if (!any && language_code(options.language) != "en") {
         return fail(ErrorCode::unsupported_language, "this model knows English only, not \"" + options.language + "\"",
                     "use language=en, or a multilingual model", "language");
+    }
+    const auto other =
+        std::ranges::find_if(options.languages, [](const auto& each) { return language_code(each) != "en"; });
+    if (other != options.languages.end()) {
+        return fail(ErrorCode::unsupported_language, "this model knows English only, not \"" + *other + "\"",
+                    "use languages=en, or a multilingual model", "languages");
     }
     if (options.task == Task::translate) {
         return fail(ErrorCode::unsupported_parameter, "pocketsphinx does not translate",
@@ -45,14 +55,41 @@ Result<Transcript> PocketSphinxRecognizer::transcribe(AudioView audio, const Tra
     if (auto fit = check(options); !fit) return std::unexpected(std::move(fit).error());
     if (auto finite = check_samples(audio); !finite) return std::unexpected(std::move(finite).error());
 
+    return options.step.stream == 0 ? hear(audio, options, sink, stop, false) : hear_step(audio, options, sink, stop);
+}
+
+Result<Transcript> PocketSphinxRecognizer::hear_step(AudioView audio, const TranscribeOptions& options,
+                                                     const SegmentSink& sink, const std::stop_token& stop) {
+    const auto& step = options.step;
+    if (step.from == 0) {
+        stream_ = step.stream;
+        said_.clear();
+    }
+    if (stream_ != step.stream || said_.size() != step.from) {
+        return fail(ErrorCode::stream_lost, std::format("this slot has no stream that said {} samples", step.from),
+                    "feed the stream from its beginning");
+    }
+    said_.append_range(audio);
+    if (said_.size() > kLongestStream || step.last) stream_ = 0;
+    if (said_.size() > kLongestStream) {
+        return fail(ErrorCode::audio_too_long,
+                    std::format("a stream of more than {:.0f} s is not kept", seconds_of(kLongestStream)),
+                    "begin another one in a pause");
+    }
+    auto heard = hear(said_, options, sink, stop, !step.last);
+    if (step.last) said_ = {};
+    return heard;
+}
+
+Result<Transcript> PocketSphinxRecognizer::hear(AudioView audio, const TranscribeOptions& options,
+                                                const SegmentSink& sink, const std::stop_token& stop, bool growing) {
     Transcript transcript{.text = {}, .language = "en", .duration = seconds_of(audio.size()), .segments = {}};
     for (std::size_t done = 0; done < audio.size();) {
         if (stop.stop_requested()) return fail(ErrorCode::cancelled, "the request was cancelled");
         const auto rest = audio.subspan(done);
-        const auto length =
-            rest.size() <= kPiece || options.growing ? rest.size() : best_pause(rest.first(kPiece), kPiece / 2);
+        const auto length = rest.size() <= kPiece || growing ? rest.size() : best_pause(rest.first(kPiece), kPiece / 2);
         const auto pcm = to_pcm16(rest.first(length));
-        auto words = options.growing ? hear_growing(pcm) : decode(pcm, seconds_of(done));
+        auto words = growing ? hear_growing(pcm) : decode(pcm, seconds_of(done));
         if (!words) return std::unexpected(std::move(words).error());
         done += length;
         for (auto& segment : segments_of(*std::move(words), options.word_timestamps)) {

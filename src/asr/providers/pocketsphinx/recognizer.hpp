@@ -1,4 +1,5 @@
-/// A slot of the pocketsphinx provider: whole recordings, and utterances that are still being spoken.
+/// A slot of the pocketsphinx provider: whole recordings, and one stream at a time. While a stream is fed, it is heard
+/// as it grows; its last step hears it whole, which hears better.
 #pragma once
 
 #include "asr/providers/pocketsphinx/decoder.hpp"
@@ -14,11 +15,17 @@ public:
                                   std::stop_token stop) override;
 
 private:
+    Result<Transcript> hear(AudioView audio, const TranscribeOptions& options, const SegmentSink& sink,
+                            const std::stop_token& stop, bool growing);
+    Result<Transcript> hear_step(AudioView audio, const TranscribeOptions& options, const SegmentSink& sink,
+                                 const std::stop_token& stop);
     Result<std::vector<Word>> decode(std::span<const std::int16_t> piece, double offset);
     Result<std::vector<Word>> hear_growing(std::span<const std::int16_t> pcm);
 
     DecoderPtr decoder_;
     GrowingUtterance growing_;
+    std::uint64_t stream_ = 0;  // that this slot has; 0: none
+    std::vector<float> said_;   // of it, so far
 };
 
 }  // namespace hotmic::pocketsphinx

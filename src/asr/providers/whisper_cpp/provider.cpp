@@ -8,12 +8,19 @@
 #include <thread>
 
 #include "asr/providers/whisper_cpp/engine.hpp"
-#include "asr/providers/whisper_cpp/model_file.hpp"
+#include "asr/providers/whisper_cpp/loader.hpp"
 #include "asr/providers/whisper_cpp/recognizer.hpp"
-#include "asr/providers/whisper_cpp/weight_reader.hpp"
+#include "asr/whisper/ggml_file.hpp"
+#include "asr/whisper/request.hpp"
+#include "asr/whisper/weight_reader.hpp"
 
 namespace hotmic::whisper_cpp {
 namespace {
+
+using whisper::ModelFile;
+using whisper::ModelHeader;
+using whisper::read_model_file;
+using whisper::WeightReader;
 
 constexpr const char* kCancelGranularity = "one pass of the encoder (30 s of audio)";
 
@@ -119,6 +126,7 @@ public:
     Availability availability() const override {
         Availability availability{.version = whisper_version()};
         for (const auto& device : devices()) {
+            availability.gpu |= device.gpu;
             availability.devices.push_back(device.gpu ? std::format("GPU {} ({})", device.name, device.description)
                                                       : std::format("{} ({})", device.name, device.description));
         }
@@ -147,7 +155,7 @@ public:
                              .quantization = header.quantization(),
                              .multilingual = header.multilingual(),
                              .languages = languages_of(header),
-                             .tensors = file->tensors,
+                             .tensors = file->directory.size(),
                              .parameters = file->parameters,
                              .details = {{"n_vocab", std::to_string(header.n_vocab)},
                                          {"n_audio_ctx", std::to_string(header.n_audio_ctx)},
@@ -168,7 +176,8 @@ public:
     }
 
     Result<std::unique_ptr<Model>> load(const ModelSpec& spec, LoadProgress& progress, std::stop_token stop) override {
-        if (auto sane = check_limits(spec); !sane) return std::unexpected(std::move(sane).error());
+        if (auto sane = whisper::check_decoders(spec, kMaxDecoders); !sane)
+            return std::unexpected(std::move(sane).error());
         if (const auto here = availability(); !here.available)
             return fail(ErrorCode::provider_unavailable, here.reason, here.remedy);
         const auto backend = choose_backend(spec.backend);
@@ -182,7 +191,7 @@ public:
         params.flash_attn = spec.flash_attention;
 
         WeightReader reader(spec.path, *file, progress, stop);
-        auto loader = reader.loader();
+        auto loader = loader_of(reader);
         ContextPtr context;
         try {
             context.reset(whisper_init_with_params_no_state(&loader, params));
@@ -218,16 +227,6 @@ public:
     }
 
 private:
-    static Result<void> check_limits(const ModelSpec& spec) {
-        const auto check = [](std::string_view key, int value) -> Result<void> {
-            if (value >= 0 && value <= kMaxDecoders) return {};
-            return fail(ErrorCode::config_invalid,
-                        std::format("{} = {}: the engine runs at most {} decoders at once", key, value, kMaxDecoders),
-                        std::format("set it to 0..{}", kMaxDecoders), std::string(key));
-        };
-        if (auto fits = check("max_best_of", spec.max_best_of); !fits) return fits;
-        return check("max_beam_size", spec.max_beam_size);
-    }
     static Result<ModelFile> checked_file(const ModelSpec& spec) {
         if (spec.path.empty()) {
             return fail(

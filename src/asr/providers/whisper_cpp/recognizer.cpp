@@ -12,19 +12,20 @@
 #include "asr/languages.hpp"
 #include "asr/long_audio.hpp"
 #include "asr/providers/whisper_cpp/text.hpp"
+#include "asr/whisper/language_choice.hpp"
+#include "asr/whisper/loudness.hpp"
+#include "asr/whisper/request.hpp"
 #include "text/utf8.hpp"
 
 namespace hotmic::whisper_cpp {
 namespace {
 
+using whisper::kPromptTokens;
+
 /// The engine's buffers grow with the audio it is given at once and never shrink; longer audio is cut at pauses.
 constexpr std::size_t kLongest = 120 * kSampleRate;
-/// Less than this holds no speech, and the engine answers nothing to it: neither is it asked.
-constexpr std::size_t kShortest = kSampleRate / 10;
 /// Shorter audio is padded with silence: the engine drops what is left under 0.1 s of its own accord.
 constexpr std::size_t kPadded = kSampleRate;
-/// Whisper looks at half of its text context at most of a prompt, 224 tokens.
-constexpr int kPromptTokens = 224;
 constexpr std::size_t kPromptBytes = 2000;
 constexpr double kCentiseconds = 100.0;
 constexpr const char* kNotNumbers = "the model produced numbers that are not finite";
@@ -38,10 +39,6 @@ constexpr std::int64_t most_steps(double seconds) {
 }
 /// What a pass of the encoder counts for.
 constexpr std::int64_t kStepsOfAPass = 200;
-
-bool asks_for_detection(const std::string& language) {
-    return language.empty() || language == "auto";
-}
 
 /// Minus infinity is how the engine strikes tokens out.
 bool are_numbers(std::span<const float> logits) {
@@ -68,7 +65,9 @@ struct WhisperRecognizer::Run {
     // Of the current window.
     double offset = 0;  // seconds
     double length = 0;  // seconds, without padding
-    int taken = 0;      // segments of the window already collected
+    whisper::Loudness loudness{AudioView{}};
+    double earliest = 0;  // that the next word may begin
+    int taken = 0;        // segments of the window already collected
     CharacterJoiner joiner{};
     std::int64_t steps_left = 0;
 
@@ -80,13 +79,14 @@ struct WhisperRecognizer::Run {
         return broken || steps_left < 0 || stop.stop_requested();
     }
 
-    void begin_window(double at, double seconds);
+    void begin_window(double at, AudioView window);
     void collect();
     void finish();
     Segment segment(int index);
     std::vector<Word> words(int index) const;
+    /// Seconds from the beginning of the window.
     [[nodiscard]] double clock(std::int64_t centiseconds) const {
-        return offset + std::clamp(static_cast<double>(centiseconds) / kCentiseconds, 0.0, length);
+        return std::clamp(static_cast<double>(centiseconds) / kCentiseconds, 0.0, length);
     }
 };
 
@@ -118,68 +118,20 @@ WhisperRecognizer::WhisperRecognizer(whisper_context& context, StatePtr state, c
                                      const ModelSpec& spec)
     : context_(context), state_(std::move(state)), info_(info), spec_(spec) {}
 
-Result<void> WhisperRecognizer::check(AudioView audio, const TranscribeOptions& options) const {
-    if (std::this_thread::get_id() != home_) {
-        return fail(ErrorCode::internal, "a recognizer was used from another thread than its own");
-    }
-    const bool multilingual = info_.capabilities.language_detection;
-    // Over 1 the engine would try no temperature at all, and answer with what its buffers hold of the last request.
-    if (!(options.temperature >= 0 && options.temperature <= 1)) {
-        return fail(ErrorCode::unsupported_parameter,
-                    std::format("temperature {} is not within 0 and 1", options.temperature),
-                    "give a temperature from 0 to 1", "temperature");
-    }
-    if (!asks_for_detection(options.language)) {
-        const auto code = language_code(options.language);
-        if (!code || !std::ranges::contains(info_.capabilities.languages, *code)) {
-            return fail(
-                ErrorCode::unsupported_language,
-                code ? std::format("{} is an English-only model and does not know \"{}\"", info_.name, options.language)
-                     : std::format("\"{}\" is no language this engine knows", options.language),
-                code ? "use a multilingual model, or language=en"
-                     : "give an ISO 639-1 code such as en, or leave it out to detect it",
-                "language");
-        }
-    }
-    if (options.task == Task::translate && !multilingual) {
-        return fail(ErrorCode::unsupported_parameter,
-                    std::format("{} is an English-only model and does not translate", info_.name),
-                    "use a multilingual model", "task");
-    }
-    struct Limit {
-        const char* name;
-        int value;
-        int most;
-    };
-    for (const auto& [name, value, most] : {Limit{"best_of", options.best_of, spec_.max_best_of},
-                                            Limit{"beam_size", options.beam_size, spec_.max_beam_size}}) {
-        if (value < 0 || value > std::min(most, kMaxDecoders)) {
-            return fail(ErrorCode::unsupported_parameter,
-                        std::format("{} = {} is over this model's limit of {}", name, value, most),
-                        std::format("raise max_{} in the configuration (the engine's limit is {})", name, kMaxDecoders),
-                        name);
-        }
-    }
-    const auto bad = std::ranges::find_if_not(audio, [](float sample) { return std::isfinite(sample); });
-    if (bad != audio.end()) {
-        return fail(ErrorCode::audio_invalid_samples,
-                    std::format("sample {} of the audio is not a finite number", bad - audio.begin()),
-                    "send samples between -1 and 1");
-    }
-    return {};
-}
-
 Result<Transcript> WhisperRecognizer::transcribe(AudioView audio, const TranscribeOptions& options,
                                                  const SegmentSink& sink, std::stop_token stop) {
-    if (auto fit = check(audio, options); !fit) return std::unexpected(std::move(fit).error());
+    if (std::this_thread::get_id() != home_)
+        return fail(ErrorCode::internal, "a recognizer was used from another thread than its own");
+    if (auto fit = whisper::check_request(info_, spec_, kMaxDecoders, audio, options); !fit)
+        return std::unexpected(std::move(fit).error());
     Run run{*this, options, sink, std::move(stop)};
     run.transcript.duration = seconds_of(audio.size());
     if (!info_.capabilities.language_detection)
         run.language = "en";
-    else if (!asks_for_detection(options.language))
+    else if (!whisper::asks_for_detection(options.language))
         run.language = *language_code(options.language);
     try {
-        for (std::size_t done = 0; audio.size() - done >= kShortest;) {
+        for (std::size_t done = 0; audio.size() - done >= whisper::kShortestAudio;) {
             if (run.stop.stop_requested()) return cancelled();
             const auto rest = audio.subspan(done);
             const auto length = rest.size() <= kLongest ? rest.size() : best_pause(rest.first(kLongest), kLongest / 2);
@@ -216,11 +168,11 @@ Result<void> WhisperRecognizer::detect_language(AudioView audio, Run& run) {
     const std::span<const float> logits(whisper_get_logits_from_state(state_.get()) + whisper_token_lang(&context_, 0),
                                         static_cast<std::size_t>(count));
     if (!are_numbers(logits)) return fail(ErrorCode::inference_failed, kNotNumbers, kCheckFile);
-    const auto best = std::ranges::max_element(logits);
-    double sum = 0;
-    for (const float logit : logits) sum += std::exp(static_cast<double>(logit) - *best);
-    run.language = whisper_lang_str(static_cast<int>(best - logits.begin()));
-    run.language_probability = 1 / sum;
+    std::vector<whisper::LanguageLogit> known;
+    for (int id = 0; const float logit : logits) known.push_back({whisper_lang_str(id++), logit});
+    const auto choice = whisper::choose_language(known, seconds_of(audio.size()), run.options);
+    run.language = choice.code;
+    run.language_probability = choice.probability;
     return {};
 }
 
@@ -240,7 +192,7 @@ Result<void> WhisperRecognizer::run_window(AudioView window, double offset, Run&
     if (run.language.empty()) {
         if (auto detected = detect_language(audio, run); !detected) return detected;
     }
-    run.begin_window(offset, seconds_of(window.size()));
+    run.begin_window(offset, window);
     const auto prompt = prompt_tokens(run.options.prompt);
     const auto params = parameters(run, prompt);
     const int code =
@@ -292,7 +244,7 @@ whisper_full_params WhisperRecognizer::parameters(Run& run, std::span<const whis
     params.tdrz_enable = params.debug_mode = params.vad = false;
     params.print_special = params.print_progress = params.print_realtime = params.print_timestamps = false;
     params.temperature = static_cast<float>(options.temperature);
-    params.temperature_inc = options.temperature_fallback ? 0.2F : 0.0F;
+    params.temperature_inc = options.temperature_fallback && !options.provisional ? 0.2F : 0.0F;
     params.entropy_thold = 2.4F;
     params.logprob_thold = -1.0F;
     params.no_speech_thold = 0.6F;
@@ -321,11 +273,13 @@ whisper_full_params WhisperRecognizer::parameters(Run& run, std::span<const whis
     return params;
 }
 
-void WhisperRecognizer::Run::begin_window(double at, double seconds) {
+void WhisperRecognizer::Run::begin_window(double at, AudioView window) {
     offset = at;
-    length = seconds;
+    length = seconds_of(window.size());
+    loudness = whisper::Loudness(window);
+    earliest = 0;
     taken = 0;
-    steps_left = most_steps(seconds);
+    steps_left = most_steps(length);
 }
 
 void WhisperRecognizer::Run::collect() {
@@ -368,7 +322,17 @@ Segment WhisperRecognizer::Run::segment(int index) {
         sum += token.plog;
     }
     made.avg_logprob = count > 0 ? sum / count : 0;
-    if (options.word_timestamps) made.words = words(index);
+    if (options.word_timestamps) {
+        made.words = words(index);
+        earliest = whisper::settle_words(made.words, loudness, earliest, length);
+    }
+    whisper::settle_segment(made, loudness);
+    made.start += offset;
+    made.end += offset;
+    for (auto& word : made.words) {
+        word.start += offset;
+        word.end += offset;
+    }
     return made;
 }
 

@@ -42,7 +42,6 @@ public:
 
 private:
     struct Run;
-    [[nodiscard]] Result<void> check(AudioView audio, const TranscribeOptions& options) const;
     [[nodiscard]] Result<void> detect_language(AudioView audio, Run& run);
     [[nodiscard]] Result<void> run_window(AudioView window, double offset, Run& run);
     [[nodiscard]] std::vector<whisper_token> prompt_tokens(const std::string& prompt);

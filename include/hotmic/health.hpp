@@ -1,0 +1,77 @@
+/// What a model says of itself, for probes, people and metrics.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "hotmic/provider.hpp"
+#include "hotmic/state.hpp"
+
+namespace hotmic {
+
+/// What one slot is doing.
+struct SlotActivity {
+    std::string request{};                        ///< its id ("-" where it has none); empty: the slot is free
+    double running_ms = 0;                        ///< so far
+    bool background = false;                      ///< a canary or a warmup, which makes way
+    double audio_seconds = 0;                     ///< recognized so far
+    std::optional<double> audio_total_seconds{};  ///< of all of it, where that is known
+};
+
+/// How busy the slots are.
+struct QueueStatus {
+    int slots = 0;
+    int busy = 0;
+    std::size_t waiting = 0;
+    std::size_t max_waiting = 0;
+    double mean_service_ms = 0;            ///< moving mean of inference time, for estimating a wait
+    std::vector<SlotActivity> activity{};  ///< by slot
+};
+
+/// What is served to probes and people. A consistent snapshot.
+struct Health {
+    std::string model{};
+    std::string provider{};
+    std::string instance{};
+    ModelState state = ModelState::uninitialized;
+    bool ready = false;
+    bool warmup_complete = false;
+    bool resting = false;       ///< not loaded, and the next request loads it: idle_unload, load_on_demand
+    bool awaited = false;       ///< not READY, but requests wait for it: it rests, or is being loaded for one
+    std::string reason{};       ///< why not ready, in words; empty when ready
+    std::string shortfall{};    ///< READY, but short of a target; see WarmupReport
+    std::string slower{};       ///< READY, but slower than usual; see WarmupReport
+    std::string passed_over{};  ///< what it was to run on at first, and why it does not; empty when it does
+    std::optional<Error> last_error{};
+    std::optional<ModelInfo> info{};  ///< once loaded
+    LoadProgress::Snapshot progress{};
+    int warmup_level = 0;                 ///< the level that is running
+    std::optional<double> eta_seconds{};  ///< until READY, as far as it can be told
+    double load_time_ms = 0;              ///< of the current or last instance
+    double warmup_time_ms = 0;
+    double state_age_ms = 0;
+    int attempt = 0;  ///< of the current series of attempts
+    std::optional<double> retry_in_seconds{};
+    int deaths = 0;                               ///< while READY, within the crash loop's window
+    std::optional<double> canary_ms{};            ///< latency of the last canary inference
+    int canary_failures = 0;                      ///< in a row
+    std::uint64_t resident_bytes = 0;             ///< measured after load and after warmup
+    std::uint64_t requests = 0;                   ///< answered since READY, without warmup
+    double mean_inference_ms = 0;                 ///< of those
+    std::optional<double> first_request_ratio{};  ///< latency per audio second of the first request ÷ warm steady state
+    QueueStatus queue{};
+};
+
+/// Proof of giving back.
+struct UnloadReport {
+    std::uint64_t resident_before_bytes = 0;  ///< of the model, while it was loaded
+    std::uint64_t resident_after_bytes = 0;   ///< of the model, afterwards
+    bool process_gone = false;                ///< it ran in a worker, and that process has been reaped
+    int cancelled_requests = 0;               ///< still running at `drain_timeout`
+    double duration_ms = 0;
+};
+
+}  // namespace hotmic

@@ -1,0 +1,60 @@
+/// Memory and turns, shared by all loads of a process.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <stop_token>
+#include <string_view>
+
+#include "hotmic/error.hpp"
+
+namespace hotmic {
+
+/// What loads have to share: memory, promised to those that are under way, so that two never count the same gigabyte;
+/// and turns, so that no more of them run at once than are allowed. Shared by all managers of a process.
+class MemoryBroker {
+public:
+    /// `parallel_loads` at once, at most; 0: any number. `available` tells how many bytes could be had right now; by
+    /// default the least of MemAvailable, what is left under the cgroup's limit (v1 or v2), and RLIMIT_AS/DATA's rest.
+    explicit MemoryBroker(std::function<std::uint64_t()> available = {}, int parallel_loads = 0);
+    explicit MemoryBroker(int parallel_loads) : MemoryBroker({}, parallel_loads) {}
+    ~MemoryBroker();
+
+    /// A claim on memory; returns it when destroyed.
+    class Reservation {
+    public:
+        Reservation() = default;
+        Reservation(MemoryBroker* broker, std::uint64_t bytes) : broker_(broker), bytes_(bytes), whole_(bytes) {}
+        Reservation(Reservation&& other) noexcept;
+        Reservation& operator=(Reservation&& other) noexcept;
+        ~Reservation();
+        [[nodiscard]] std::uint64_t bytes() const noexcept { return bytes_; }
+        /// So much of the model is resident by now: that shows in what is available by itself, so only the rest is
+        /// still claimed.
+        void note_resident(std::uint64_t bytes) noexcept;
+        /// All of it is.
+        void settle() noexcept;
+
+    private:
+        MemoryBroker* broker_ = nullptr;
+        std::uint64_t bytes_ = 0;  // claimed
+        std::uint64_t whole_ = 0;  // that it claimed at first
+    };
+
+    /// Gives a turn back when the last copy is destroyed.
+    using Turn = std::shared_ptr<void>;
+    /// Waits until fewer than `parallel_loads` others have a turn; null when `stop` is requested before.
+    [[nodiscard]] Turn wait_turn(const std::stop_token& stop);
+
+    /// Errors: insufficient_memory, with what is needed and what is available.
+    [[nodiscard]] Result<Reservation> reserve(std::uint64_t bytes, std::string_view what);
+    [[nodiscard]] std::uint64_t available() const;
+    [[nodiscard]] std::uint64_t reserved() const;
+
+private:
+    struct Impl;
+    std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace hotmic

@@ -1,0 +1,23 @@
+#include "cli/convert.hpp"
+
+#include <format>
+
+#include "asr/providers/onnx/whisper/ggml_writer.hpp"
+#include "cli/commands.hpp"
+#include "cli/terminal.hpp"
+#include "config/auto.hpp"
+
+namespace hotmic::cli {
+
+int convert(const std::string& from, const std::string& to) {
+    auto source = onnx::open_source(from);
+    if (!source) return report(from, source.error());
+    LoadProgress progress("convert");
+    if (auto written = onnx::write_ggml(**source, to, progress, {}); !written) return report(written.error());
+    std::error_code ignored;
+    say(std::format("{}: {}, {}", to, (*source)->info().dimensions.size_name(),
+                    config::human_bytes(std::filesystem::file_size(to, ignored))));
+    return 0;
+}
+
+}  // namespace hotmic::cli

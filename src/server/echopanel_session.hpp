@@ -1,0 +1,85 @@
+/// A connection of EchoPanel's live captions: up to two sources at once, each a stream of its own.
+#pragma once
+
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "server/echopanel_wire.hpp"
+#include "server/live_input.hpp"
+
+namespace hotmic::server {
+
+/// Use on the connection's loop only. It waits for `start`, then takes audio until `stop` or the server's end, and ends
+/// with a summary of all finals.
+class LiveListener final : public SocketSession, public std::enable_shared_from_this<LiveListener> {
+public:
+    /// `connection`: its id, until the client names another.
+    LiveListener(Context& context, std::shared_ptr<Socket> socket, std::string connection)
+        : context_(context), socket_(std::move(socket)), connection_id_(std::move(connection)) {}
+
+    void begin();
+    /// Instead of beginning, or for want of room.
+    void refuse(const std::string& message, Close code);
+
+    void on_text(std::string_view text) override;
+    void on_binary(std::string_view bytes) override;
+    void on_shutdown() override { stop(); }
+
+private:
+    /// What a client says, read without looking at the session.
+    struct Message {
+        std::optional<Error> problem{};
+        wire::LiveListenerMessage told{};
+        std::optional<Result<std::vector<std::byte>>> audio{};
+    };
+    struct Source {
+        std::shared_ptr<LiveInput> input;
+        bool ended = false;
+        double dropped_before = 0;  // at the last metrics
+        double worst_backlog = 0;
+        bool pressed = false;  // backpressure has been told and holds
+    };
+
+    [[nodiscard]] static Message read(std::string_view text);
+    void take(Message message);
+    [[nodiscard]] Result<void> take_audio(Message message);
+    [[nodiscard]] Result<void> take_audio(const std::string& name, std::vector<std::byte> bytes);
+    [[nodiscard]] Result<void> handle(const wire::LiveListenerMessage& message);
+    [[nodiscard]] Result<void> start(const wire::LiveListenerMessage& message);
+    void stop();
+    void take_event(const std::string& name, const LiveEvent& event);
+    void summarize_if_done();
+    void summarize();
+
+    wire::AsrText tell_text(const std::string& type, const std::string& source, const LiveEvent& event);
+    void tell_metrics();
+    void tell_metrics(const std::string& name, Source& source);
+    void tell_status(wire::Status status) const;
+    void complain(const Error& error) const;
+    /// Sets the ids of the session, which every message has.
+    void stamp(auto& message) const;
+    void send(auto message) const;
+
+    Context& context_;
+    const std::shared_ptr<Socket> socket_;
+    std::string session_id_;
+    std::string attempt_id_;
+    std::string connection_id_;
+    wire::ClientFeatures features_;
+    audio::PcmFormat format_;
+    std::map<std::string, Source> sources_;
+    std::map<std::string, std::deque<std::uint64_t>> recent_drops_;  // frames in each of the last seconds
+    std::vector<wire::AsrText> transcript_;
+    std::string level_ = "NORMAL";
+    bool started_ = false;
+    bool stopped_ = false;
+    bool summarized_ = false;
+    bool third_told_ = false;
+};
+
+}  // namespace hotmic::server

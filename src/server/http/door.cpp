@@ -1,0 +1,73 @@
+#include "server/http/door.hpp"
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+namespace hotmic::http {
+
+Door::Place::~Place() {
+    const std::scoped_lock lock(door_->mutex_);
+    if (seated_) door_->seats_.erase(seat_);
+    door_->give_back(*this);
+}
+
+void Door::Place::sit(std::weak_ptr<Guest> guest) {
+    const std::scoped_lock lock(door_->mutex_);
+    seat_ = door_->seats_.insert(door_->seats_.end(), Seat{std::move(guest), this});
+    seated_ = true;
+}
+
+/// The mutex is held.
+void Door::give_back(Place& place) {
+    if (std::exchange(place.given_back_, true)) return;
+    if (--by_address_.at(place.address_) == 0) by_address_.erase(place.address_);
+    --open_;
+}
+
+std::unique_ptr<Door::Place> Door::enter(const std::string& address) {
+    while (open_ >= limits_.max_connections && ask_an_idle_one_to_leave()) {
+    }
+    const std::scoped_lock lock(mutex_);
+    const auto most_of_address = limits_.max_connections_per_client;
+    const auto of_address = by_address_.find(address);
+    const bool greedy =
+        most_of_address != 0 && of_address != by_address_.end() && of_address->second >= most_of_address;
+    if (greedy || open_ >= limits_.max_connections + kReserve) {
+        ++refused_;
+        return nullptr;
+    }
+    ++by_address_[address];
+    const bool reserved = open_++ >= limits_.max_connections;
+    return std::make_unique<Place>(*this, address, reserved);
+}
+
+/// The one that has been idle for longest. One that is told to leave is no longer idle, so it is asked once; its place
+/// is free at once, or a burst of connections would find none. False where nobody is idle.
+bool Door::ask_an_idle_one_to_leave() {
+    std::vector<std::weak_ptr<Guest>> guests;
+    {
+        const std::scoped_lock lock(mutex_);
+        for (const auto& seat : seats_) guests.push_back(seat.guest);
+    }
+    std::int64_t since = 0;
+    std::shared_ptr<Guest> idlest;
+    for (const auto& each : guests) {
+        auto guest = each.lock();
+        if (!guest) continue;
+        const auto idle = guest->idle_since();
+        if (idle == 0 || (idlest && idle >= since)) continue;
+        since = idle;
+        idlest = std::move(guest);
+    }
+    if (!idlest) return false;
+    idlest->leave();
+    ++evicted_;
+    const std::scoped_lock lock(mutex_);
+    const auto seat = std::ranges::find_if(
+        seats_, [&](const Seat& each) { return !each.guest.owner_before(idlest) && !idlest.owner_before(each.guest); });
+    if (seat != seats_.end()) give_back(*seat->place);
+    return true;
+}
+
+}  // namespace hotmic::http

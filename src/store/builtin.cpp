@@ -1,0 +1,16 @@
+#include "store/catalogue.hpp"
+
+namespace hotmic::store {
+namespace {
+
+constexpr char kText[] = {
+#embed HOTMIC_CATALOGUE
+};
+
+}  // namespace
+
+Result<Catalogue> Catalogue::builtin() {
+    return parse(std::string_view(kText, sizeof kText), "the catalogue of this program");
+}
+
+}  // namespace hotmic::store

@@ -1,0 +1,56 @@
+/// One file over the network, until all of it is here: goes on where it was cut off, waits where it is told to, checks
+/// length and digest in the pass that writes it.
+#pragma once
+
+#include <chrono>
+#include <filesystem>
+
+#include "store/transfer.hpp"
+
+namespace hotmic::store {
+
+struct Limits {
+    std::uint64_t max_bytes = 16ull << 30;   ///< of one file
+    std::chrono::seconds timeout{6 * 3600};  ///< of a whole pull
+    std::chrono::seconds stall{30};          ///< hardly anything comes
+    int attempts = 4;                        ///< in a row at one source without a byte more
+    std::chrono::milliseconds backoff{500};  ///< after the first of them; doubled
+    std::chrono::seconds patience{60};       ///< longest Retry-After that is waited for
+};
+
+/// Left free on the disk.
+inline constexpr std::uint64_t kSpare = 32u << 20;
+
+struct Wanted {
+    std::string url;
+    std::string token{};
+    std::uint64_t size = 0;  ///< 0: not known
+    std::string digest{};    ///< empty: not known
+};
+
+struct Fetched {
+    std::uint64_t size = 0;
+    std::string sha256{};
+};
+
+/// Hears how many bytes of the file are here; also called without news, about once a second.
+using Heard = std::function<void(std::uint64_t)>;
+
+/// Fetches into `part`, whatever is there already included where that can be told to be a part of it. On success `part`
+/// is the whole file. What has come stays for the next time, except when the disk is full or the digest is wrong.
+[[nodiscard]] std::expected<Fetched, Failed> download(Transfer& transfer, const Wanted& wanted,
+                                                      const std::filesystem::path& part, const Limits& limits,
+                                                      std::chrono::steady_clock::time_point until, const Heard& heard,
+                                                      const std::stop_token& stop);
+
+/// Errors: disk_full where fewer than `bytes` and a reserve are free for `folder`.
+[[nodiscard]] Result<void> check_space(const std::filesystem::path& folder, std::uint64_t bytes);
+
+/// Waits, calling `beat` meanwhile; false when `stop` was requested or `until` has passed.
+[[nodiscard]] bool wait(std::chrono::milliseconds how_long, std::chrono::steady_clock::time_point until,
+                        const std::function<void()>& beat, const std::stop_token& stop);
+
+/// "147.9 MB" and the like.
+[[nodiscard]] std::string megabytes(std::uint64_t bytes);
+
+}  // namespace hotmic::store

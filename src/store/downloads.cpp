@@ -1,0 +1,62 @@
+#include "store/downloads.hpp"
+
+#include <algorithm>
+#include <iterator>
+
+namespace hotmic::store {
+
+void Rate::hear(const PullProgress& now, Clock::time_point at) {
+    if (now.from != from_) {
+        from_ = now.from;
+        from_bytes_ = now.done_bytes;
+        began_ = at;
+    }
+    const std::chrono::duration<double> took = at - began_;
+    const auto came = static_cast<double>(now.done_bytes - std::min(now.done_bytes, from_bytes_));
+    constexpr double kTooSoon = 0.05;
+    rate_ = took.count() > kTooSoon ? came / took.count() : 0;
+    const auto left = static_cast<double>(now.total_bytes - std::min(now.total_bytes, now.done_bytes));
+    eta_ = rate_ > 0 && now.total_bytes > 0 ? std::optional(left / rate_) : std::nullopt;
+}
+
+Result<Pulled> Downloads::pull(const Entry& entry, const Library& library, const PullSettings& settings,
+                               const PullHeard& heard, const std::stop_token& stop) {
+    const auto mine = [&] {
+        const std::scoped_lock lock(mutex_);
+        auto& made = under_way_.emplace_back();
+        made.model = entry.name;
+        made.began = std::chrono::system_clock::now();
+        return std::prev(under_way_.end());
+    }();
+    const auto hear = [&](const PullProgress& now) {
+        {
+            const std::scoped_lock lock(mutex_);
+            counts_.bytes += now.received_bytes - mine->progress.received_bytes;
+            mine->progress = now;
+            mine->rate.hear(now);
+            mine->bytes_per_second = mine->rate.bytes_per_second();
+            mine->eta_seconds = mine->rate.eta_seconds();
+        }
+        if (heard) heard(now);
+    };
+    auto pulled = store::pull(entry, library, settings, hear, stop);
+    const std::scoped_lock lock(mutex_);
+    if (!pulled)
+        ++counts_.results[std::string(to_string(pulled.error().code))];
+    else if (!pulled->was_here)
+        ++counts_.results["ok"];
+    under_way_.erase(mine);
+    return pulled;
+}
+
+std::vector<Downloads::UnderWay> Downloads::under_way() const {
+    const std::scoped_lock lock(mutex_);
+    return {under_way_.begin(), under_way_.end()};
+}
+
+Downloads::Counts Downloads::counts() const {
+    const std::scoped_lock lock(mutex_);
+    return counts_;
+}
+
+}  // namespace hotmic::store

@@ -1,0 +1,69 @@
+/// All downloads of a process, whoever asked for them: what is under way, and what has been.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <list>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "store/pull.hpp"
+
+namespace hotmic::store {
+
+/// How fast bytes come, since the source changed last.
+class Rate {
+public:
+    using Clock = std::chrono::steady_clock;
+
+    void hear(const PullProgress& now, Clock::time_point at = Clock::now());
+    /// Bytes a second; 0 while there is nothing to say.
+    [[nodiscard]] double bytes_per_second() const noexcept { return rate_; }
+    /// Until all is here; nothing where size or rate are not known.
+    [[nodiscard]] std::optional<double> eta_seconds() const noexcept { return eta_; }
+
+private:
+    std::string from_{};
+    std::uint64_t from_bytes_ = 0;
+    Clock::time_point began_{};
+    double rate_ = 0;
+    std::optional<double> eta_{};
+};
+
+/// Any thread.
+class Downloads {
+public:
+    struct UnderWay {
+        std::string model;
+        PullProgress progress{};
+        double bytes_per_second = 0;
+        std::optional<double> eta_seconds{};
+        std::chrono::system_clock::time_point began{};
+    };
+    /// Since the process began.
+    struct Counts {
+        std::uint64_t bytes = 0;                         ///< that came over the network; not those that pip fetched
+        std::map<std::string, std::uint64_t> results{};  ///< ended downloads: "ok", or the error's code
+    };
+
+    /// store::pull, noted here while it lasts. A model that was here already is no download.
+    [[nodiscard]] Result<Pulled> pull(const Entry& entry, const Library& library, const PullSettings& settings,
+                                      const PullHeard& heard, const std::stop_token& stop);
+
+    [[nodiscard]] std::vector<UnderWay> under_way() const;
+    [[nodiscard]] Counts counts() const;
+
+private:
+    struct Noted : UnderWay {
+        Rate rate{};
+    };
+
+    mutable std::mutex mutex_;
+    std::list<Noted> under_way_{};
+    Counts counts_{};
+};
+
+}  // namespace hotmic::store

@@ -1,0 +1,37 @@
+/// Which model suits this machine: what fits into its memory, and what is quick enough for text while somebody speaks.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "store/library.hpp"
+#include "store/machine_speed.hpp"
+
+namespace hotmic::store {
+
+/// What a model would be like here, by forecast.
+struct Suggested {
+    std::string name;
+    std::string note;              ///< the catalogue's, for people
+    std::uint64_t size_bytes = 0;  ///< of what is downloaded
+    std::uint64_t memory_bytes = 0;
+    double seconds_per_minute = 0;  ///< to recognize a minute of speech
+    bool fits = true;               ///< into the memory that is available
+    bool live = false;              ///< fits, and is quick enough for text while somebody speaks
+    std::string state;              ///< here, cached (in another program's folder), available
+};
+
+struct Suggestion {
+    std::string measured;  ///< "… a second by …": what the forecast is made of
+    std::uint64_t available_memory_bytes = 0;
+    std::string multilingual;  ///< the best that fits and is live; where none is, the lightest that fits; else empty
+    std::string english;       ///< the same of those that know English only
+    std::vector<Suggested> models;  ///< lightest first: those of the catalogue that say what they cost
+};
+
+/// Looks at the disk.
+[[nodiscard]] Suggestion suggest(const Catalogue& catalogue, const Library& library, const MachineSpeed& speed,
+                                 std::uint64_t available_memory);
+
+}  // namespace hotmic::store

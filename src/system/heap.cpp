@@ -1,0 +1,17 @@
+#include "system/heap.hpp"
+
+#include <malloc.h>
+
+namespace hotmic::system {
+
+void give_back_large_blocks(std::size_t bytes) noexcept {
+    constexpr int kMostKept = 16 << 20;
+    mallopt(M_MMAP_THRESHOLD, static_cast<int>(bytes));
+    mallopt(M_TRIM_THRESHOLD, kMostKept);  // else the end of the heap goes back and comes again with every small array
+}
+
+void share_one_heap() noexcept {
+    mallopt(M_ARENA_MAX, 1);
+}
+
+}  // namespace hotmic::system

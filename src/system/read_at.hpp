@@ -1,0 +1,14 @@
+/// Reading an open file at a place.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+namespace hotmic::system {
+
+/// Reads from `position` on, whatever interrupts it. Returns how many bytes were read: fewer than `out.size()` only at
+/// the end; -1 where the disk failed. Any thread, several at once on one descriptor.
+[[nodiscard]] std::int64_t read_at(int descriptor, std::uint64_t position, std::span<std::byte> out) noexcept;
+
+}  // namespace hotmic::system

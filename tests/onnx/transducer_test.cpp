@@ -1,0 +1,425 @@
+/// Transducers: what is read and what is refused, what is carried from chunk to chunk, and how an utterance goes on.
+#include <cmath>
+#include <fstream>
+#include <limits>
+#include <thread>
+
+#include "asr/providers/onnx/transducer/words.hpp"
+#include "onnx/transducer_fixture.hpp"
+
+namespace hotmic::onnx {
+namespace {
+
+namespace fs = std::filesystem;
+using ::testing::HasSubstr;
+using testing::sound;
+using testing::TransducerTestFolder;
+using testing::write_transducer_folder;
+
+class Transducer : public TransducerFixture {
+protected:
+    Transducer() : TransducerFixture("zipformer-en-test") {}
+
+    std::unique_ptr<Model> load(const TransducerTestFolder& how = {}) {
+        write_transducer_folder(folder_, how);
+        return load_folder();
+    }
+    void expect_refused(const TransducerTestFolder& how, ErrorCode code, const std::string& says) {
+        write_transducer_folder(folder_, how);
+        expect_folder_refused(code, says);
+    }
+};
+
+TEST_F(Transducer, EveryChunkIsHeardOnceAndInOrder) {
+    const auto model = load();
+    const auto recognizer = model->make_recognizer().value();
+    EXPECT_EQ(heard(*recognizer, sound(1)).text, "A");
+    EXPECT_EQ(heard(*recognizer, sound(4)).text, "A B C D") << "what came before is no part of it";
+    EXPECT_EQ(heard(*recognizer, sound(12)).text, "A B C D E F G H I J A B");
+    EXPECT_EQ(heard(*recognizer, sound(3), {.beam_size = 4}).text, "A B C");
+    EXPECT_EQ(heard(*recognizer, std::vector<float>(16000)).text, "");
+    EXPECT_EQ(heard(*recognizer, {}).text, "");
+    EXPECT_EQ(heard(*recognizer, sound(1)).language, "en") << "the folder's name says so";
+}
+
+TEST_F(Transducer, TheFirstKindIsHeardWithToo) {
+    const auto model = load({.model_type = "zipformer"});
+    EXPECT_EQ(heard(*model->make_recognizer().value(), sound(4)).text, "A B C D");
+    EXPECT_EQ(provider_->inspect(spec_of(folder_))->kind, "streaming transducer zipformer");
+}
+
+TEST_F(Transducer, WordsHaveTheirTimesAndSegmentsEndAtPauses) {
+    const auto model = load();
+    auto audio = sound(3, 3);
+    audio.append_range(sound(2));
+    const auto transcript = heard(*model->make_recognizer().value(), audio, {.word_timestamps = true});
+    EXPECT_EQ(transcript.text, "A B C F G H") << "it counts in silence, too, and looks ahead by 0.13 s";
+    ASSERT_EQ(transcript.segments.size(), 2u);
+    EXPECT_EQ(transcript.segments[0].text, "A B C");
+    const auto& later = transcript.segments[1].words;
+    ASSERT_EQ(later.size(), 3u);
+    EXPECT_NEAR(later[0].end, 5 * 0.32, 0.1);
+    EXPECT_NEAR(later[1].end - later[0].end, 0.32, 1e-6);
+    EXPECT_GT(later[0].probability, 0.9);
+    for (const auto& segment : transcript.segments) {
+        for (const auto& word : segment.words) {
+            EXPECT_LE(segment.start, word.start);
+            EXPECT_LE(word.start, word.end);
+            EXPECT_LE(word.end, transcript.duration);
+        }
+    }
+}
+
+TEST_F(Transducer, WhatIsCertainIsToldWhileTheRestIsHeard) {
+    const auto model = load();
+    const auto recognizer = model->make_recognizer().value();
+    std::vector<float> audio;
+    for (int i = 0; i < 8; ++i) audio.append_range(sound(3, 9));
+    for (const int beam : {0, 4}) {
+        std::vector<std::string> told;
+        std::stop_source stop;
+        const auto whole = recognizer->transcribe(audio, {.beam_size = beam},
+                                                  [&](const Segment& segment) { told.push_back(segment.text); }, {});
+        std::vector<std::string> segments;
+        for (const auto& segment : whole->segments) segments.push_back(segment.text);
+        EXPECT_EQ(told, segments);
+        EXPECT_EQ(segments.size(), 8u);
+        const auto cut = recognizer->transcribe(
+            audio, {.beam_size = beam}, [&](const Segment&) { stop.request_stop(); }, stop.get_token());
+        ASSERT_FALSE(cut) << "it was told before the end";
+        EXPECT_EQ(cut.error().code, ErrorCode::cancelled);
+    }
+}
+
+TEST_F(Transducer, AStreamIsFedEachSampleOnceOnAnySlot) {
+    const auto model = load();
+    const auto one = model->make_recognizer().value();
+    const auto other = model->make_recognizer().value();
+    const auto audio = sound(12);
+    const auto feed = [&](Recognizer& slot, std::size_t from, std::size_t to, TranscribeOptions options = {}) {
+        options.step = {.stream = 1, .from = from, .last = to == audio.size()};
+        return slot.transcribe(AudioView(audio).subspan(from, to - from), options, {}, {});
+    };
+    const auto first = feed(*one, 0, 30'000).value();
+    EXPECT_EQ(first.text, "A B C D E") << "what is no whole chunk yet is waited for";
+    EXPECT_EQ(first.settled_words, 5u);
+    EXPECT_EQ(first.duration, seconds_of(30'000));
+    EXPECT_EQ(feed(*other, 30'000, first.next_step_at - 1)->text, first.text);
+    EXPECT_EQ(feed(*other, first.next_step_at - 1, first.next_step_at)->text, "A B C D E F");
+    EXPECT_EQ(feed(*one, first.next_step_at, 45'000)->text, "A B C D E F G H");
+    const auto final = feed(*other, 45'000, audio.size()).value();
+    EXPECT_EQ(final.text, "A B C D E F G H I J A B") << "and the silence behind it is heard";
+    EXPECT_EQ(final.settled_words, 12u);
+    EXPECT_EQ(feed(*one, 45'000, 46'000).error().code, ErrorCode::stream_lost) << "it is over";
+
+    ASSERT_TRUE(feed(*one, 0, 30'000));
+    EXPECT_EQ(feed(*one, 31'000, 45'000).error().code, ErrorCode::stream_lost) << "something is missing";
+    EXPECT_EQ(feed(*one, 30'000, 45'000).error().code, ErrorCode::stream_lost) << "and then it is no stream";
+    EXPECT_EQ(feed(*one, 0, 30'000)->text, "A B C D E") << "begun anew";
+    EXPECT_EQ(feed(*one, 0, 30'000)->text, "A B C D E") << "reset";
+    EXPECT_EQ(feed(*one, 30'000, 45'000, {.beam_size = 4}).error().code, ErrorCode::stream_lost) << "another search";
+}
+
+TEST_F(Transducer, HowLongNothingWasHeardIsTold) {
+    const auto model = load();
+    const auto recognizer = model->make_recognizer().value();
+    const auto blank = [&](const std::vector<float>& audio) {
+        return recognizer->transcribe(audio, {.step = {.stream = 1}}, {}, {}).value().trailing_blank;
+    };
+    EXPECT_LT(blank(sound(4)), 0.33);
+    EXPECT_NEAR(blank(sound(4, 6)), 6 * 0.32, 0.33);
+    EXPECT_NEAR(blank(std::vector<float>(48'000)), 8 * 0.32, 0.01) << "there was no word at all";
+}
+
+TEST_F(Transducer, StreamsThatNobodyFeedsAreForgottenOnlyWhenThereAreMany) {
+    const auto model = load();
+    const auto recognizer = model->make_recognizer().value();
+    const auto audio = sound(2);
+    const auto begin = [&](std::uint64_t stream) {
+        return recognizer->transcribe(audio, {.step = {.stream = stream}}, {}, {}).has_value();
+    };
+    const auto goes_on = [&](std::uint64_t stream) {
+        return recognizer->transcribe({}, {.step = {.stream = stream, .from = audio.size()}}, {}, {}).has_value();
+    };
+    for (std::uint64_t stream = 1; stream <= 128; ++stream) ASSERT_TRUE(begin(stream));
+    EXPECT_TRUE(goes_on(1));
+    EXPECT_TRUE(begin(129));
+    EXPECT_TRUE(goes_on(1)) << "it was fed lately";
+    EXPECT_FALSE(goes_on(2)) << "it was not";
+}
+
+TEST_F(Transducer, NeighboursChangeNothing) {
+    const auto model = load();
+    std::vector<std::string> texts(2);
+    std::vector<std::jthread> threads;
+    for (std::size_t i = 0; i < texts.size(); ++i) {
+        threads.emplace_back([&, i] {
+            const auto recognizer = model->make_recognizer().value();
+            for (int round = 0; round < 20; ++round)
+                texts[i] = heard(*recognizer, sound(3 + 4 * static_cast<int>(i))).text;
+        });
+    }
+    threads.clear();
+    EXPECT_EQ(texts[0], "A B C");
+    EXPECT_EQ(texts[1], "A B C D E F G");
+}
+
+TEST_F(Transducer, StreamsShareRunsAndHearWhatTheyWouldAlone) {
+    write_transducer_folder(folder_, {.rows = true});
+    auto spec = spec_of(folder_);
+    spec.slots = 8;
+    const auto model = provider_->load(spec, progress_, {}).value();
+    std::vector<std::vector<Transcript>> heard_by(8);
+    std::vector<std::jthread> threads;
+    for (std::size_t i = 0; i < heard_by.size(); ++i) {
+        threads.emplace_back([&, i] {
+            const auto recognizer = model->make_recognizer().value();
+            for (int round = 0; round < 20; ++round)
+                heard_by[i].push_back(heard(*recognizer, sound(3 + static_cast<int>(i)), {.word_timestamps = true}));
+        });
+    }
+    threads.clear();
+    const auto recognizer = model->make_recognizer().value();
+    for (std::size_t i = 0; i < heard_by.size(); ++i) {
+        const auto alone = heard(*recognizer, sound(3 + static_cast<int>(i)), {.word_timestamps = true});
+        EXPECT_EQ(alone.text.size(), 2 * (3 + i) - 1);
+        for (const auto& beside : heard_by[i]) {
+            EXPECT_EQ(beside.text, alone.text);
+            EXPECT_EQ(beside.segments.front().avg_logprob, alone.segments.front().avg_logprob) << "to the last bit";
+        }
+    }
+    EXPECT_EQ(provider_->inspect(spec)->details.at("streams_share_runs"), "yes");
+}
+
+TEST_F(Transducer, AStreamWhoseNumbersAreNoneEndsAloneAmongThoseThatShareItsRun) {
+    write_transducer_folder(folder_, {.rows = true, .nan_when_loud = true});
+    auto spec = spec_of(folder_);
+    spec.slots = 4;
+    const auto model = provider_->load(spec, progress_, {}).value();
+    auto loud = sound(5);
+    unsigned random = 1;
+    for (auto& sample : loud) {  // noise that is as loud as may be, at all frequencies
+        random = random * 1'664'525U + 1'013'904'223U;
+        sample = (random >> 31U) != 0 ? 1.0F : -1.0F;
+    }
+    std::vector<std::vector<Result<Transcript>>> results(4);
+    std::vector<std::jthread> threads;
+    for (std::size_t i = 0; i < results.size(); ++i) {
+        threads.emplace_back([&, i] {
+            const auto recognizer = model->make_recognizer().value();
+            for (int round = 0; round < 20; ++round)
+                results[i].push_back(recognizer->transcribe(i == 0 ? loud : sound(5), {}, {}, {}));
+        });
+    }
+    threads.clear();
+    for (const auto& result : results[0]) {
+        ASSERT_FALSE(result);
+        EXPECT_EQ(result.error().code, ErrorCode::inference_failed);
+        EXPECT_THAT(result.error().message, HasSubstr("not finite"));
+    }
+    for (std::size_t i = 1; i < results.size(); ++i)
+        for (const auto& result : results[i]) EXPECT_EQ(result.value().text, "A B C D E");
+}
+
+TEST_F(Transducer, NumbersThatAreNoneEndTheRequestAlone) {
+    const auto model = load({.nan_states = true});
+    const auto recognizer = model->make_recognizer().value();
+    const auto transcript = recognizer->transcribe(sound(2), {}, {}, {});
+    ASSERT_FALSE(transcript);
+    EXPECT_EQ(transcript.error().code, ErrorCode::inference_failed);
+    EXPECT_THAT(transcript.error().message, HasSubstr("not finite"));
+}
+
+TEST_F(Transducer, WhatItCannotDoIsSaidBeforeItHears) {
+    const auto model = load();
+    const auto recognizer = model->make_recognizer().value();
+    const auto code_of = [&](const TranscribeOptions& options, AudioView audio) {
+        return recognizer->transcribe(audio, options, {}, {}).error().code;
+    };
+    const auto audio = sound(1);
+    EXPECT_EQ(code_of({.language = "de"}, audio), ErrorCode::unsupported_language);
+    EXPECT_EQ(code_of({.languages = {"en", "de"}}, audio), ErrorCode::unsupported_language);
+    EXPECT_EQ(code_of({.task = Task::translate}, audio), ErrorCode::unsupported_parameter);
+    EXPECT_EQ(code_of({.beam_size = 5}, audio), ErrorCode::unsupported_parameter);
+    EXPECT_EQ(code_of({}, std::vector{0.F, std::numeric_limits<float>::infinity()}), ErrorCode::audio_invalid_samples);
+    std::stop_source stop;
+    stop.request_stop();
+    EXPECT_EQ(recognizer->transcribe(audio, {}, {}, stop.get_token()).error().code, ErrorCode::cancelled);
+    EXPECT_EQ(heard(*recognizer, audio, {.language = "english"}).text, "A");
+}
+
+TEST_F(Transducer, ItIsDescribed) {
+    write_transducer_folder(folder_);
+    const auto info = provider_->inspect(spec_of(folder_)).value();
+    EXPECT_EQ(info.kind, "streaming transducer zipformer2");
+    EXPECT_EQ(info.languages, std::vector<std::string>{"en"});
+    EXPECT_EQ(info.details.at("step_ms"), "320");
+    EXPECT_EQ(info.details.at("vocabulary"), "13");
+    EXPECT_GT(provider_->estimate(spec_of(folder_))->total_bytes(), 0u);
+    const auto model = provider_->load(spec_of(folder_), progress_, {}).value();
+    EXPECT_TRUE(model->info().capabilities.streaming);
+    EXPECT_TRUE(model->info().capabilities.exact_streams);
+    EXPECT_EQ(progress_.snapshot().done_bytes, progress_.snapshot().total_bytes);
+}
+
+TEST_F(Transducer, EightBitsAreTakenUnlessFloatsAreAskedFor) {
+    write_transducer_folder(folder_);
+    write_transducer_folder(folder_, {.suffix = ".int8"});
+    const auto files = [&](const std::string& quantize) {
+        auto spec = spec_of(folder_);
+        spec.quantize = quantize;
+        const auto details = provider_->inspect(spec).value().details;
+        return details.at("encoder") + " " + details.at("decoder") + " " + details.at("joiner");
+    };
+    EXPECT_EQ(files(""), "encoder.int8.onnx decoder.onnx joiner.int8.onnx");
+    EXPECT_EQ(files("none"), "encoder.onnx decoder.onnx joiner.onnx");
+    fs::remove(folder_ / "encoder.onnx");
+    auto spec = spec_of(folder_);
+    spec.quantize = "none";
+    EXPECT_EQ(provider_->inspect(spec).error().code, ErrorCode::config_invalid);
+    spec.quantize = "int4";
+    EXPECT_EQ(provider_->inspect(spec).error().code, ErrorCode::config_invalid);
+}
+
+TEST_F(Transducer, AKindThatIsNotKnownIsNamed) {
+    expect_refused({.metadata = {{"model_type", "emformer"}}}, ErrorCode::model_unsupported, "\"emformer\"");
+    expect_refused({.metadata = {{"model_type", "-"}}}, ErrorCode::model_corrupt, "\"model_type\"");
+    expect_refused({.metadata = {{"feature", "whisper"}}}, ErrorCode::model_unsupported, "whisper features");
+}
+
+TEST_F(Transducer, WhatTheMetadataLacksOrMakesUpIsNamed) {
+    expect_refused({.metadata = {{"T", "-"}}}, ErrorCode::model_corrupt, "\"T\"");
+    expect_refused({.metadata = {{"T", "44"}}}, ErrorCode::model_corrupt, "[1, 44, any]");
+    expect_refused({.metadata = {{"decode_chunk_len", "99999999999999"}}}, ErrorCode::model_corrupt,
+                   "decode_chunk_len");
+    expect_refused({.metadata = {{"decode_chunk_len", "46"}}}, ErrorCode::model_corrupt, "decode_chunk_len");
+    expect_refused({.decoder_metadata = {{"context_size", "-"}}}, ErrorCode::model_corrupt, "context_size");
+    expect_refused({.decoder_metadata = {{"context_size", "3"}}}, ErrorCode::model_corrupt, "[1, 3]");
+    expect_refused({.decoder_metadata = {{"vocab_size", "many"}}}, ErrorCode::model_corrupt, "\"many\"");
+    expect_refused({.decoder_metadata = {{"vocab_size", "14"}}}, ErrorCode::model_corrupt, "14");
+}
+
+TEST_F(Transducer, ShapesThatCannotBeAreRefused) {
+    expect_refused({.bins = 100'000}, ErrorCode::model_corrupt, "100000 features");
+    expect_refused({.next_state = {4, 1, 9}}, ErrorCode::model_corrupt, "[4, 1, 9]");
+    expect_refused({.next_state = {4, 8}}, ErrorCode::model_corrupt, "[4, 8]");
+    expect_refused({.state = {0, 1, 8}}, ErrorCode::model_corrupt, "empty state");
+    expect_refused({.state = {1 << 30, 1 << 30, 1 << 30}}, ErrorCode::model_corrupt, "larger than");
+}
+
+TEST_F(Transducer, TokensWithGapsAreRefused) {
+    const std::string start = "<blk> 0\n<sos/eos> 1\n<unk> 2\n";
+    expect_refused({.tokens = start + "A 4\n"}, ErrorCode::model_corrupt, "no piece number 3");
+    expect_refused({.tokens = start + "A 3\nB 3\n"}, ErrorCode::model_corrupt, "a second time");
+    expect_refused({.tokens = start + "A B\n"}, ErrorCode::model_corrupt, "line 4");
+    expect_refused({.tokens = start + "A 4294967296\n"}, ErrorCode::model_corrupt, "4294967296");
+    expect_refused({.tokens = start + std::string(5000, 'A') + " 3\n"}, ErrorCode::model_corrupt, "longer");
+    expect_refused({.tokens = start}, ErrorCode::model_corrupt, "has 3 pieces");
+    write_transducer_folder(folder_);
+    fs::remove(folder_ / "tokens.txt");
+    expect_folder_refused(ErrorCode::model_file_missing, "tokens.txt");
+}
+
+TEST_F(Transducer, APartThatIsMissingCutOrThereTwiceIsNamed) {
+    for (const std::string part : {"encoder.onnx", "decoder.onnx"}) {
+        write_transducer_folder(folder_);
+        fs::remove(folder_ / part);
+        expect_folder_refused(ErrorCode::model_file_missing, part.substr(0, 7));
+    }
+    write_transducer_folder(folder_);
+    fs::resize_file(folder_ / "joiner.onnx", fs::file_size(folder_ / "joiner.onnx") - 3);
+    expect_folder_refused(ErrorCode::model_truncated, "joiner.onnx");
+    write_transducer_folder(folder_);
+    fs::resize_file(folder_ / "joiner.onnx", 0);
+    expect_folder_refused(ErrorCode::model_truncated, "joiner.onnx");
+    write_transducer_folder(folder_);
+    std::ofstream(folder_ / "decoder.onnx") << "version https://git-lfs.github.com/spec/v1\n";
+    expect_folder_refused(ErrorCode::model_not_recognized, "decoder.onnx");
+    write_transducer_folder(folder_);
+    fs::copy(folder_ / "encoder.onnx", folder_ / "encoder-2.onnx");
+    expect_folder_refused(ErrorCode::model_not_recognized, "encoder-2.onnx");
+}
+
+TEST_F(Transducer, NumbersFromOutsideOfTheFolderAreNeverRead) {
+    fs::create_directories(folder_);
+    std::ofstream(base_ / "secret") << "1234";
+    for (const std::string place : {"constant", "attribute", "subgraph", "sparse", "function", "training"}) {
+        for (const auto& location :
+             {std::string("../secret"), (base_ / "secret").string(), std::string("*/_ORT_MEM_ADDR_/*"),
+              std::string("a/../../secret"), std::string("link"), std::string("/etc/passwd"), std::string("..")}) {
+            fs::create_directories(folder_);
+            fs::create_symlink(base_ / "secret", folder_ / "link");
+            expect_refused({.location = location, .place = place}, ErrorCode::model_corrupt, "outside of its folder");
+        }
+    }
+    expect_refused({.location = "weights"}, ErrorCode::model_corrupt, "not there");
+    fs::create_directories(folder_);
+    std::ofstream(folder_ / "weights") << "1234";
+    expect_refused({.location = "weights", .offset = 1}, ErrorCode::model_truncated, "beyond the end");
+}
+
+TEST_F(Transducer, NumbersInAFileBesideItAreTaken) {
+    fs::create_directories(folder_);
+    std::ofstream(folder_ / "weights") << "1234";
+    EXPECT_EQ(heard(*load({.location = "weights"})->make_recognizer().value(), sound(2)).text, "A B");
+}
+
+TEST_F(Transducer, OperatorsThatNobodyKnowsAreAnError) {
+    write_transducer_folder(folder_, {.operation = "Telepathy"});
+    const auto model = provider_->load(spec_of(folder_), progress_, {});
+    ASSERT_FALSE(model);
+    EXPECT_EQ(model.error().code, ErrorCode::model_unsupported) << model.error().message;
+    EXPECT_THAT(model.error().message, HasSubstr("Telepathy"));
+}
+
+TEST_F(Transducer, SettingsThatCannotBeAreRefused) {
+    write_transducer_folder(folder_);
+    const auto code_of = [&](ModelSpec spec) { return provider_->load(spec, progress_, {}).error().code; };
+    auto spec = spec_of(folder_);
+    spec.sha256 = std::string(64, '0');
+    EXPECT_EQ(code_of(spec), ErrorCode::config_invalid);
+    spec = spec_of(folder_);
+    spec.backend = "gpu";
+    EXPECT_EQ(code_of(spec), ErrorCode::provider_unavailable);
+    spec = spec_of(folder_);
+    spec.max_beam_size = 17;
+    EXPECT_EQ(code_of(spec), ErrorCode::config_invalid);
+    std::stop_source stop;
+    stop.request_stop();
+    EXPECT_EQ(provider_->load(spec_of(folder_), progress_, stop.get_token()).error().code, ErrorCode::load_cancelled);
+}
+
+TEST_F(Transducer, TheFoldersNameTellsTheLanguages) {
+    const auto languages = [&](const std::string& name) {
+        write_transducer_folder(base_ / name);
+        return provider_->inspect(spec_of(base_ / name)).value().languages;
+    };
+    using Codes = std::vector<std::string>;
+    EXPECT_EQ(languages("sherpa-onnx-streaming-zipformer-bilingual-zh-en-2023-02-20"), (Codes{"zh", "en"}));
+    EXPECT_EQ(languages("sherpa-onnx-streaming-zipformer-korean-2024-06-16"), Codes{"ko"});
+    EXPECT_EQ(languages("models--csukuangfj--streaming-zipformer-fr-2023-04-14/snapshots/0123abc"), Codes{"fr"});
+    EXPECT_EQ(languages("mine"), Codes{});
+}
+
+TEST(TransducerWords, AreJoinedAsTheirScriptsAre) {
+    const fs::path file = fs::temp_directory_path() / ("hotmic-pieces-" + std::to_string(getpid()));
+    std::ofstream(file) << "<blk> 0\n<unk> 1\n▁HEL 2\nLO 3\n▁ 4\n世 5\n界 6\n<0xC3> 7\n<0xA9> 8\n'S 9\n";
+    const auto pieces = Pieces::read(file).value();
+    fs::remove(file);
+    const auto text = [&](const std::vector<Piece>& emitted) {
+        std::vector<EmittedPiece> all;
+        for (const auto piece : emitted) all.push_back({piece, static_cast<std::int32_t>(10 * all.size()), 0});
+        return text_of(words_of(all, pieces, 0.04, 100));
+    };
+    EXPECT_EQ(text({2, 3, 9, 2}), "HELLO'S HEL");
+    EXPECT_EQ(text({5, 6, 2, 3, 5}), "世界 HELLO 世");
+    EXPECT_EQ(text({2, 7, 8}), "HELé");
+    EXPECT_EQ(text({2, 7}), "HEL\uFFFD");
+    EXPECT_EQ(text({4, 3, 1}), "LO");
+    EXPECT_EQ(text({4}), "");
+    EXPECT_EQ(text({}), "");
+    EXPECT_EQ(pieces.unknown(), 1);
+}
+
+}  // namespace
+}  // namespace hotmic::onnx
