@@ -14,6 +14,10 @@ pkg_check_modules(whisper REQUIRED IMPORTED_TARGET whisper)
 pkg_check_modules(onnxruntime REQUIRED IMPORTED_TARGET libonnxruntime)
 pkg_check_modules(kissfft REQUIRED IMPORTED_TARGET kissfft-float)
 pkg_check_modules(pocketsphinx REQUIRED IMPORTED_TARGET pocketsphinx)
+# Its own CMake files want what its other exporters are made with. The folders of its pkg-config files are not there; its
+# headers are where all are.
+pkg_check_modules(opentelemetry REQUIRED IMPORTED_TARGET opentelemetry_exporter_otlp_http opentelemetry_trace)
+set_property(TARGET PkgConfig::opentelemetry PROPERTY INTERFACE_INCLUDE_DIRECTORIES "")
 pkg_check_modules(systemd REQUIRED IMPORTED_TARGET libsystemd)
 pkg_check_modules(libseccomp REQUIRED IMPORTED_TARGET libseccomp>=2.6)
 pkg_check_modules(libav REQUIRED IMPORTED_TARGET libavformat libavcodec libswresample libavutil)

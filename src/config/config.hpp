@@ -94,6 +94,12 @@ struct Model {
     LifecycleOptions lifecycle{};         ///< load_timeout, stall_timeout, …, and [models.NAME.warmup|retry|supervise]
 };
 
+/// [traces]
+struct Traces {
+    std::string endpoint{};   ///< URL of a collector; empty: see tracing::Settings
+    double sample_ratio = 1;  ///< of traces that begin here
+};
+
 /// [download]
 struct Download {
     std::vector<std::string> mirrors{};     ///< addresses of model hubs, tried before the usual one
@@ -113,6 +119,7 @@ struct Config {
     Server server{};
     Audio audio{};
     Log log{};
+    Traces traces{};
     std::string default_model{};  ///< that serves a request which names none; empty: "default", or the only one
     int parallel_loads = 1;       ///< models loading or warming up at once
     std::map<std::string, Model> models{};  ///< {"default": Model{}} when none is named

@@ -30,6 +30,7 @@ constexpr std::array kSections{
     Section{"server", "The HTTP server."},
     Section{"audio", "What is decoded, and what that may take."},
     Section{"log", "What is written to standard error."},
+    Section{"traces", "Spans of requests and of models being made ready, sent as OpenTelemetry's protocol."},
     Section{"download", "Getting models by name."},
     Section{
         "models.*",
@@ -98,6 +99,9 @@ constexpr std::array kKeys{
 
     Key{"log.level", "Least important lines that are written.", IN_CONFIG(log.level), kAny, kLogLevels},
     Key{"log.format", "How a line looks.", IN_CONFIG(log.format), kAny, kLogFormats},
+
+    Key{"traces.endpoint", "URL to which spans are posted, as OTLP over HTTP: `http://127.0.0.1:4318/v1/traces`. Empty: what `$OTEL_EXPORTER_OTLP_TRACES_ENDPOINT` or `$OTEL_EXPORTER_OTLP_ENDPOINT` say; where they say nothing, nothing is traced. Headers, certificates and the like are as the variables of OpenTelemetry say.", IN_CONFIG(traces.endpoint)},
+    Key{"traces.sample_ratio", "Part of the traces that begin here which is recorded. A caller that says in its `traceparent` whether its trace is recorded is heeded.", IN_CONFIG(traces.sample_ratio), {0, 1}},
 
     Key{"download.mirrors", "Addresses of model hubs that are tried before the usual one (`$HF_ENDPOINT`, else `https://huggingface.co`).", IN_CONFIG(download.mirrors)},
     Key{"download.max_bytes", "Largest file that is downloaded.", IN_CONFIG(download.max_bytes), {1, 1e13}},

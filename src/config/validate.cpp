@@ -80,12 +80,21 @@ public:
             blame("worker_paths", std::format("worker_paths names {:?}, which is relative to nothing", path),
                   "write the whole path, from /");
         }
+        traces();
         fit("server.drain_delay_ms", server.drain_delay, "server.shutdown_timeout_ms", server.shutdown_timeout,
             "the drain alone would take all the time there is to stop");
         return std::move(problems_);
     }
 
 private:
+    void traces() {
+        const auto& endpoint = loaded_.config.traces.endpoint;
+        if (endpoint.empty() || endpoint.starts_with("http://") || endpoint.starts_with("https://")) return;
+        blame("traces.endpoint",
+              std::format("{} is \"{}\", which is no URL of HTTP", named("traces.endpoint"), endpoint),
+              "write the whole URL, like http://127.0.0.1:4318/v1/traces (OTLP over gRPC is not spoken)");
+    }
+
     void listeners() {
         const auto& server = loaded_.config.server;
         const auto needs = [&](const std::string& key, const std::filesystem::path& file, const std::string& other,

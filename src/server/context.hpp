@@ -16,6 +16,7 @@
 #include "server/pulls.hpp"
 #include "server/upload.hpp"
 #include "telemetry/metrics.hpp"
+#include "tracing/traces.hpp"
 
 namespace hotmic::server {
 
@@ -36,6 +37,7 @@ struct Context {
     const Journal& journal;
     const ProviderRegistry& providers;
     telemetry::Metrics& metrics;
+    const tracing::Traces& traces;
     Executor& decoders;
     InFlight& in_flight;
     Clients& clients;
@@ -66,6 +68,7 @@ struct Context {
 void add_openai_routes(http::Router& router, Context& context);
 void add_probes_routes(http::Router& router, Context& context);
 void add_health_routes(http::Router& router, Context& context);
+void add_metrics_routes(http::Router& router, Context& context);
 void add_admin_routes(http::Router& router, Context& context);
 void add_pull_routes(http::Router& router, Context& context);
 void add_suggestion_routes(http::Router& router, Context& context);

@@ -1,7 +1,6 @@
-/// What people and desktop clients ask: /health, /model-status, /capabilities (EchoPanel's, and more), /metrics, and at
-/// / the live page or an index.
+/// What people and desktop clients ask: /health, /model-status, /capabilities (EchoPanel's, and more), and at / the
+/// live page or an index.
 #include <algorithm>
-#include <array>
 #include <format>
 
 #include "lifecycle/memory_info.hpp"
@@ -122,9 +121,6 @@ struct Index {
 namespace {
 
 constexpr double kMb = 1 << 20;
-constexpr std::array kStates{ModelState::uninitialized, ModelState::loading, ModelState::warming_up,
-                             ModelState::ready,         ModelState::error,   ModelState::unloading};
-
 double mb(std::uint64_t bytes) {
     return static_cast<double>(bytes) / kMb;
 }
@@ -249,58 +245,6 @@ wire::ModelStatus model_status(const Context& context, const EntryPtr& entry) {
     return status;
 }
 
-std::string metrics_text(const Context& context) {
-    std::vector<telemetry::Metrics::ModelGauges> models;
-    for (const auto& entry : context.catalog.entries()) {
-        const auto health = entry->model->health();
-        telemetry::Metrics::ModelGauges gauges{.model = entry->name,
-                                               .state = to_string(health.state),
-                                               .all_states = {},
-                                               .load_seconds = health.load_time_ms / 1000,
-                                               .warmup_seconds = health.warmup_time_ms / 1000,
-                                               .resident_bytes = static_cast<double>(health.resident_bytes),
-                                               .slots = static_cast<double>(health.queue.slots),
-                                               .slots_busy = static_cast<double>(health.queue.busy),
-                                               .waiting = static_cast<double>(health.queue.waiting),
-                                               .first_request_ratio = health.first_request_ratio.value_or(0),
-                                               .transitions = context.journal.last_sequence()};
-        for (const auto state : kStates) gauges.all_states.push_back(to_string(state));
-        models.push_back(std::move(gauges));
-    }
-    context.metrics.models(models);
-    const auto live = context.live.status();
-    std::vector<std::pair<std::string_view, double>> thresholds;
-    thresholds.reserve(live.levels.size());
-    for (const auto& level : live.levels) thresholds.emplace_back(level.name, level.late_seconds);
-    context.metrics.live({.streams = static_cast<double>(live.streams),
-                          .level = live.level,
-                          .thresholds = std::move(thresholds),
-                          .lateness_seconds = live.lateness_seconds,
-                          .backlog_seconds = live.backlog_seconds,
-                          .dropped_seconds = live.dropped_seconds});
-    if (context.decoder_gauges) context.metrics.decoders(context.decoder_gauges());
-    context.metrics.connections({.open = static_cast<double>(context.door.open()),
-                                 .refused = static_cast<double>(context.door.refused()),
-                                 .evicted = static_cast<double>(context.door.evicted()),
-                                 .buffered_bytes = static_cast<double>(context.budget.held()),
-                                 .max_buffered_bytes = static_cast<double>(context.budget.most()),
-                                 .buffer_refusals = static_cast<double>(context.budget.refusals()),
-                                 .spooled_bytes = static_cast<double>(context.spool->budget().held()),
-                                 .max_spooled_bytes = static_cast<double>(context.spool->budget().most()),
-                                 .spool_refusals = static_cast<double>(context.spool->budget().refusals())});
-    const auto counts = context.downloads.counts();
-    telemetry::Metrics::DownloadFigures downloads{.received_bytes = static_cast<double>(counts.bytes),
-                                                  .results = counts.results};
-    for (const auto& each : context.downloads.under_way()) {
-        ++downloads.under_way;
-        downloads.done_bytes += static_cast<double>(each.progress.done_bytes);
-        downloads.total_bytes += static_cast<double>(each.progress.total_bytes);
-        downloads.bytes_per_second += each.bytes_per_second;
-    }
-    context.metrics.downloads(downloads);
-    return context.metrics.text();
-}
-
 }  // namespace
 
 void add_health_routes(http::Router& router, Context& context) {
@@ -351,12 +295,6 @@ void add_health_routes(http::Router& router, Context& context) {
                  [&context](const EntryPtr& entry) { return respond_json(to_json(model_status(context, entry))); });
     get("/capabilities",
         [&context](const http::Request&) -> Result<Response> { return respond_json(capabilities_json(context)); });
-    router.add({.pattern = "/metrics",
-                .handle =
-                    [&context](const RequestPtr&, const Respond& respond) {
-                        respond(respond_text(metrics_text(context), "text/plain; version=0.0.4; charset=utf-8"));
-                    },
-                .is_probe = true});
     const auto index = [] {
         return respond_json(to_json(wire::Index{.endpoints = {"POST /v1/audio/transcriptions",
                                                               "POST /v1/audio/translations",

@@ -209,6 +209,7 @@ private:
 
     void answer(const std::optional<std::string>& id, const Recognition::Outcome& outcome) {
         if (!outcome.transcript) return refuse(outcome.transcript.error(), outcome.retry_after);
+        const auto formatting = request_->span.child("format");
         wire::OipAnswer answer{.model_name = model_, .id = id, .outputs = {}};
         answer.outputs.push_back({.name = "text", .data = {valid_utf8(outcome.transcript->text)}});
         answer.outputs.push_back({.name = "language", .data = {outcome.transcript->language}});

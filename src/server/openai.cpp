@@ -187,9 +187,10 @@ private:
             text_stream_->done(*outcome.transcript);
             begin_stream();
         } else if (outcome.transcript) {
-            send(respond_text(render(*outcome.transcript, wanted_.format, wanted_.render),
-                              content_type_of(wanted_.format)),
-                 served_by_);
+            const auto formatting = request_->span.child("format");
+            auto text = render(*outcome.transcript, wanted_.format, wanted_.render);
+            formatting.end();
+            send(respond_text(std::move(text), content_type_of(wanted_.format)), served_by_);
         } else if (text_stream_ && streams_.exchange(true)) {
             const auto& error = outcome.transcript.error();
             context_.metrics.error(to_string(error.code));

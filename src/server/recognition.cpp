@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "server/responses.hpp"
+#include "server/traced_source.hpp"
 #include "speech/speech_cutter.hpp"
 
 namespace hotmic::server {
@@ -102,6 +103,7 @@ void Recognition::enqueue() {
 
 void Recognition::decode() {
     const auto& limits = context_.config.server;
+    const auto decoding = request_->span.child("decode");
     std::optional<int> channel;
     if (order_.channels == Channels::separate) channel = static_cast<int>(heard_.size());
     auto source = context_.decoder.open(
@@ -109,7 +111,10 @@ void Recognition::decode() {
         {.max_seconds = limits.max_audio_seconds, .cpu_seconds = limits.decode_cpu_seconds, .stop = ticket_->stop()},
         {.language = order_.options.language.empty() ? model().options().language : order_.options.language,
          .channel = channel});
-    if (!source) return answer(std::unexpected(std::move(source).error()), {});
+    if (!source) {
+        decoding.fail(source.error());
+        return answer(std::unexpected(std::move(source).error()), {});
+    }
     if (const auto track = (*source)->track(); track && channel) {
         channels_ = track->channels;
         if (auto few = check_separate(channels_); !few) return answer(std::unexpected(std::move(few).error()), {});
@@ -117,7 +122,7 @@ void Recognition::decode() {
     if (const auto track = (*source)->track(); track && track->of > 1)
         audio_track_ =
             std::format("{} of {}{}{}", track->number, track->of, track->language.empty() ? "" : ", ", track->language);
-    Request request{.audio = *std::move(source),
+    Request request{.audio = traced(*std::move(source), decoding),
                     .options = order_.options,
                     .stop = ticket_->stop(),
                     .id = request_->id,
@@ -134,9 +139,26 @@ void Recognition::decode() {
     }
     lease_.submit(std::move(request),
                   [self = shared_from_this()](Result<Transcript> result, const RequestTimings& timings) {
+                      self->trace(result, timings);
                       if (self->replay(result, timings) || self->go_on(result, timings)) return;
                       self->answer(std::move(result), self->timings_);
                   });
+}
+
+/// Where the time went that a slot was waited for, and had.
+void Recognition::trace(const Result<Transcript>& result, const RequestTimings& timings) const {
+    if (!request_->span) return;
+    const auto ended = Clock::now();
+    const auto began = ended - std::chrono::duration_cast<Clock::duration>(timings.inference);
+    request_->span.child("queue", began - std::chrono::duration_cast<Clock::duration>(timings.queued)).end(began);
+    if (timings.slot < 0) return;  // it never got one
+    const auto inference = request_->span.child("inference", began);
+    inference.set("hotmic.model", std::string_view(server_->name));
+    inference.set("hotmic.instance", std::string_view(lease_.instance_id()));
+    inference.set("hotmic.slot", static_cast<std::int64_t>(timings.slot));
+    inference.set("hotmic.audio.seconds", timings.audio_seconds);
+    if (!result) inference.fail(result.error());
+    inference.end(ended);
 }
 
 /// A model that dies takes its requests with it, but not what they were about: each is tried once more, by a fallback
@@ -184,13 +206,14 @@ void Recognition::answer(Result<Transcript> result, const RequestTimings& timing
     order_.media.reset();
     if (result) {
         context_.metrics.recognition(server_->name, seconds(timings.queued), seconds(timings.inference),
-                                     timings.audio_seconds);
+                                     timings.audio_seconds, reference_to(request_->span));
         context_.metrics.decoding(server_->name, result->counters, result->uncovered_seconds);
         spdlog::info(
             "recognized request={} instance={} slot={} audio_s={:.2f} queued_ms={:.1f} inference_ms={:.1f} language={} "
-            "language_probability={:.2f}",
+            "language_probability={:.2f}{}{}",
             request_->id, lease_.instance_id(), timings.slot, timings.audio_seconds, seconds(timings.queued) * 1000,
-            seconds(timings.inference) * 1000, result->language, result->language_probability);
+            seconds(timings.inference) * 1000, result->language, result->language_probability,
+            request_->span ? " trace=" : "", request_->span.trace_id());
         for (const auto& [language, probability] : result->detections) {
             context_.metrics.detection(server_->name, probability);
             spdlog::debug("language detected request={} language={} probability={:.2f}", request_->id, language,

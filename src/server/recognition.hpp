@@ -53,6 +53,7 @@ private:
     void decode();
     bool replay(Result<Transcript>& result, const RequestTimings& timings);
     [[nodiscard]] bool go_on(Result<Transcript>& result, const RequestTimings& timings);
+    void trace(const Result<Transcript>& result, const RequestTimings& timings) const;
     void answer(Result<Transcript> result, const RequestTimings& timings);
     [[nodiscard]] ServedModel& model() const { return *server_->model; }
     [[nodiscard]] std::optional<int> retry_after_seconds(const Error& error) const;

@@ -69,12 +69,18 @@ Response respond_error(const Error& error, const http::Request* request, std::op
     spdlog::log(spec.http_status >= 500 ? spdlog::level::warn : spdlog::level::info,
                 "request failed request={} code={} status={} message={:?}", request != nullptr ? request->id : "-",
                 spec.name, spec.http_status, error.message);
+    if (request != nullptr && spec.http_status >= 500) request->span.fail(error);
+    if (request != nullptr && spec.http_status < 500) request->span.set("error.type", spec.name);
     return response;
 }
 
 int retry_after(const Health& health) {
     const double seconds = health.eta_seconds.value_or(health.state == ModelState::warming_up ? 2 : 5);
     return static_cast<int>(std::clamp(std::ceil(seconds), 1.0, 600.0));
+}
+
+telemetry::TraceReference reference_to(const tracing::Span& span) {
+    return {.trace_id = span.trace_id(), .span_id = span.span_id()};
 }
 
 std::string make_request_id(std::string_view sent) {

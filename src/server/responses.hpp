@@ -8,6 +8,8 @@
 #include "hotmic/health.hpp"
 #include "hotmic/lease.hpp"
 #include "server/http/message.hpp"
+#include "telemetry/exemplars.hpp"
+#include "tracing/span.hpp"
 
 namespace hotmic::server {
 
@@ -28,6 +30,9 @@ using http::Response;
 
 /// Seconds a client of a model that is not ready should wait: what is known of its progress, at least 1.
 [[nodiscard]] int retry_after(const Health& health);
+
+/// What a metric says of who raised it.
+[[nodiscard]] telemetry::TraceReference reference_to(const tracing::Span& span);
 
 /// The client's X-Request-Id where it is sane (1 to 128 of letters, digits, ._-), else a new one of ours.
 [[nodiscard]] std::string make_request_id(std::string_view sent);

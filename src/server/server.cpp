@@ -13,6 +13,7 @@
 #include "server/ending.hpp"
 #include "server/http/listener.hpp"
 #include "server/http/stream.hpp"
+#include "server/lifecycle_traces.hpp"
 #include "server/origin.hpp"
 #include "server/responses.hpp"
 #include "server/wyoming.hpp"
@@ -56,6 +57,9 @@ struct Server::Impl {
         : options(std::move(opts)),
           catalog(models),
           metrics(all_error_names(), HOTMIC_VERSION),
+          traces({.endpoint = options.config.traces.endpoint,
+                  .sample_ratio = options.config.traces.sample_ratio,
+                  .version = HOTMIC_VERSION}),
           clients(options.config.server.max_requests_per_client, options.config.server.max_streams_per_client),
           decoders(options.config.server.decode_threads, kDecodeQueue),
           live(options.config.server.max_streams),
@@ -69,6 +73,7 @@ struct Server::Impl {
                   record,
                   engines,
                   metrics,
+                  traces,
                   decoders,
                   in_flight,
                   clients,
@@ -112,6 +117,7 @@ struct Server::Impl {
             .complete = [this](const http::Request& request, Response& response) { complete(request, response); }};
         add_probes_routes(to.router, context);
         add_health_routes(to.router, context);
+        add_metrics_routes(to.router, context);
         if (!with_admin) return;
         add_pull_routes(to.router, context);  // before the admin's, whose names may hold slashes
         add_admin_routes(to.router, context);
@@ -163,9 +169,22 @@ struct Server::Impl {
             request.host);
     }
 
+    /// Who asks how we are would fill a collector with it.
+    void trace(http::Request& request, const http::Router::Match& match) const {
+        if (!traces.on() || match.route == nullptr || match.route->is_probe) return;
+        request.span = traces.of_request(request.method_name + " " + match.route->pattern,
+                                         request.header("traceparent"), request.header("tracestate"), request.began);
+        request.span.set("http.request.method", std::string_view(request.method_name));
+        request.span.set("http.route", std::string_view(match.route->pattern));
+        request.span.set("url.path", std::string_view(request.path));
+        request.span.set("client.address", std::string_view(request.peer));
+        request.span.set("hotmic.request.id", std::string_view(request.id));
+    }
+
     std::optional<Response> admit(http::Request& request, const http::Router::Match& match) {
         const auto& server = options.config.server;
         request.id = make_request_id(request.header("x-request-id"));
+        trace(request, match);
         warn_of_proxy(request);
         if (!server.hosts.empty() && !is_own_host(request.host, server.hosts) &&
             (match.route == nullptr || !match.route->is_probe)) {
@@ -191,7 +210,9 @@ struct Server::Impl {
         allow_origin(request, origins, response);
         if (request.method == Method::options) answer_preflight(request, origins, response);
         const double seconds = std::chrono::duration<double>(http::Clock::now() - request.began).count();
-        metrics.request(request.route, response.status, seconds);
+        metrics.request(request.route, response.status, seconds, reference_to(request.span));
+        request.span.set("http.response.status_code", static_cast<std::int64_t>(response.status));
+        if (!response.stream) request.span.end();
         spdlog::debug("answered request={} method={} path={:?} status={} ms={:.1f}", request.id, request.method_name,
                       request.path, response.status, seconds * 1000);
     }
@@ -222,6 +243,7 @@ struct Server::Impl {
         loops.main().post([this] {
             if (options.on_listening) options.on_listening((tls ? "https://" : "http://") + ports.authority);
         });
+        if (traces.on()) lifecycle_traces.emplace(traces, context.journal);
         if (options.service_manager.tell) {
             reporter.emplace(options.service_manager, catalog, context.journal, loops);
             reporter->start();
@@ -301,6 +323,7 @@ struct Server::Impl {
     Options options;
     ModelCatalog& catalog;
     telemetry::Metrics metrics;
+    tracing::Traces traces;
     InFlight in_flight;
     Clients clients;
     Executor decoders;
@@ -322,6 +345,7 @@ struct Server::Impl {
     Executor hearing{kHearers, kHearQueue};
     Executor planning{1, kPlanQueue};
     std::optional<ServiceReporter> reporter;
+    std::optional<LifecycleTraces> lifecycle_traces;
 };
 
 Server::Server(Options options, ModelCatalog& catalog, const Journal& journal, JobBook& jobs, Planner& planner,

@@ -260,7 +260,8 @@ Filter inference() {
     filter.where(SCMP_ACT_ERRNO(EPERM), SCMP_SYS(clone), has_none_of(0, CLONE_THREAD));
     filter.each(SCMP_ACT_ERRNO(ENOSYS), std::array{SCMP_SYS(clone3)});
     // Signals to itself only.
-    const scmp_arg_cmp other{.arg = 0, .op = SCMP_CMP_NE, .datum_a = static_cast<std::uint64_t>(::getpid()), .datum_b = 0};
+    const scmp_arg_cmp other{
+        .arg = 0, .op = SCMP_CMP_NE, .datum_a = static_cast<std::uint64_t>(::getpid()), .datum_b = 0};
     for (const int call : {SCMP_SYS(kill), SCMP_SYS(tgkill), SCMP_SYS(rt_sigqueueinfo), SCMP_SYS(rt_tgsigqueueinfo)})
         filter.where(SCMP_ACT_ERRNO(EPERM), call, other);
     filter.each(SCMP_ACT_ERRNO(EPERM), std::array{SCMP_SYS(tkill), SCMP_SYS(pidfd_send_signal)});

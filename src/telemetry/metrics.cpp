@@ -6,9 +6,13 @@
 #include <prometheus/registry.h>
 #include <prometheus/text_serializer.h>
 
+#include <algorithm>
+#include <limits>
 #include <map>
 #include <mutex>
 #include <utility>
+
+#include "telemetry/open_metrics.hpp"
 
 namespace hotmic::telemetry {
 namespace {
@@ -29,10 +33,16 @@ auto& histogram(prometheus::Registry& registry, const char* name, const char* he
     return prometheus::BuildHistogram().Name(name).Help(help).Register(registry);
 }
 
+/// Two that do so at once would count the same twice.
+void raise(prometheus::Counter& counter, double to) {
+    counter.Increment(to - counter.Value());
+}
+
 }  // namespace
 
 struct Metrics::Impl {
     prometheus::Registry registry;
+    Exemplars exemplars;
     prometheus::Family<prometheus::Counter>& requests =
         counter(registry, "hotmic_http_requests_total", "HTTP requests answered, by route and status");
     prometheus::Family<prometheus::Histogram>& durations = histogram(
@@ -123,7 +133,7 @@ struct Metrics::Impl {
               "Decoders that were lost and replaced by another that went on since the start")
             .Add({});
 
-    prometheus::Gauge& downloads = gauge(registry, "hotmic_downloads", "Models being downloaded now").Add({});
+    prometheus::Gauge& downloads = gauge(registry, "hotmic_downloads_in_flight", "Models being downloaded now").Add({});
     prometheus::Gauge& download_done =
         gauge(registry, "hotmic_download_done_bytes", "Bytes that are here of models being downloaded").Add({});
     prometheus::Gauge& download_size =
@@ -135,7 +145,10 @@ struct Metrics::Impl {
         counter(registry, "hotmic_download_bytes_total", "Bytes of models that came over the network").Add({});
     prometheus::Family<prometheus::Counter>& download_results =
         counter(registry, "hotmic_downloads_total", "Downloads that ended, by result: ok, or an error's code");
-    std::mutex downloads_mutex;
+    std::mutex raising_mutex;
+
+    prometheus::Family<prometheus::Counter>& spans =
+        counter(registry, "hotmic_trace_spans_total", "Spans that left, by result: exported, failed");
 
     /// What is told of each model.
     using Told = std::vector<std::pair<prometheus::Family<prometheus::Gauge>*, prometheus::Gauge*>>;
@@ -143,6 +156,8 @@ struct Metrics::Impl {
     std::map<std::string, Told> of_models;
 
     void set_model(const ModelGauges& gauges);
+    void observe(prometheus::Family<prometheus::Histogram>& family, const prometheus::Labels& labels,
+                 const Buckets& buckets, double value, const TraceReference& trace);
 };
 
 Metrics::Metrics(const std::vector<std::string_view>& error_codes, std::string_view version)
@@ -153,21 +168,29 @@ Metrics::Metrics(const std::vector<std::string_view>& error_codes, std::string_v
 }
 Metrics::~Metrics() = default;
 
-void Metrics::request(std::string_view route, int status, double seconds) {
+void Metrics::Impl::observe(prometheus::Family<prometheus::Histogram>& family, const prometheus::Labels& labels,
+                            const Buckets& buckets, double value, const TraceReference& trace) {
+    family.Add(labels, buckets).Observe(value);
+    const auto bucket = std::ranges::lower_bound(buckets, value);
+    exemplars.keep(family.GetName(), labels,
+                   bucket == buckets.end() ? std::numeric_limits<double>::infinity() : *bucket, value, trace);
+}
+
+void Metrics::request(std::string_view route, int status, double seconds, const TraceReference& trace) {
     impl_->requests.Add({{"route", std::string(route)}, {"status", std::to_string(status)}}).Increment();
-    impl_->durations.Add({{"route", std::string(route)}}, kSeconds).Observe(seconds);
+    impl_->observe(impl_->durations, {{"route", std::string(route)}}, kSeconds, seconds, trace);
 }
 
 void Metrics::error(std::string_view code) {
     impl_->errors.Add({{"code", std::string(code)}}).Increment();
 }
 
-void Metrics::recognition(std::string_view model, double queued_seconds, double inference_seconds,
-                          double audio_seconds) {
+void Metrics::recognition(std::string_view model, double queued_seconds, double inference_seconds, double audio_seconds,
+                          const TraceReference& trace) {
     const prometheus::Labels labels{{"model", std::string(model)}};
-    impl_->queued.Add(labels, kSeconds).Observe(queued_seconds);
-    impl_->inference.Add(labels, kSeconds).Observe(inference_seconds);
-    if (audio_seconds > 0) impl_->factor.Add(labels, kFactors).Observe(inference_seconds / audio_seconds);
+    impl_->observe(impl_->queued, labels, kSeconds, queued_seconds, trace);
+    impl_->observe(impl_->inference, labels, kSeconds, inference_seconds, trace);
+    if (audio_seconds > 0) impl_->observe(impl_->factor, labels, kFactors, inference_seconds / audio_seconds, trace);
     impl_->audio.Add(labels).Increment(audio_seconds);
 }
 
@@ -262,15 +285,24 @@ void Metrics::downloads(const DownloadFigures& figures) {
     impl_->download_done.Set(figures.done_bytes);
     impl_->download_size.Set(figures.total_bytes);
     impl_->download_rate.Set(figures.bytes_per_second);
-    const std::scoped_lock lock(impl_->downloads_mutex);  // two that ask at once would count the same twice
-    const auto raise = [](prometheus::Counter& counter, double to) { counter.Increment(to - counter.Value()); };
+    const std::scoped_lock lock(impl_->raising_mutex);
     raise(impl_->downloaded, figures.received_bytes);
     for (const auto& [result, count] : figures.results)
         raise(impl_->download_results.Add({{"result", result}}), static_cast<double>(count));
 }
 
+void Metrics::spans(std::uint64_t exported, std::uint64_t failed) {
+    const std::scoped_lock lock(impl_->raising_mutex);
+    raise(impl_->spans.Add({{"result", "exported"}}), static_cast<double>(exported));
+    raise(impl_->spans.Add({{"result", "failed"}}), static_cast<double>(failed));
+}
+
 std::string Metrics::text() const {
     return prometheus::TextSerializer().Serialize(impl_->registry.Collect());
+}
+
+std::string Metrics::open_metrics() const {
+    return telemetry::open_metrics(impl_->registry.Collect(), impl_->exemplars);
 }
 
 }  // namespace hotmic::telemetry

@@ -1,4 +1,4 @@
-/// What is counted and measured, in Prometheus' text format.
+/// What is counted and measured, in the text formats of Prometheus and OpenMetrics.
 #pragma once
 
 #include <cstdint>
@@ -7,6 +7,8 @@
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "telemetry/exemplars.hpp"
 
 namespace hotmic::telemetry {
 
@@ -20,11 +22,12 @@ public:
     Metrics& operator=(const Metrics&) = delete;
 
     /// An HTTP request was answered.
-    void request(std::string_view route, int status, double seconds);
+    void request(std::string_view route, int status, double seconds, const TraceReference& trace = {});
     /// An error was told to a client.
     void error(std::string_view code);
     /// A recognition ended well.
-    void recognition(std::string_view model, double queued_seconds, double inference_seconds, double audio_seconds);
+    void recognition(std::string_view model, double queued_seconds, double inference_seconds, double audio_seconds,
+                     const TraceReference& trace = {});
     /// What the engine did on the way (Transcript::counters), and speech that it gave no text for.
     void decoding(std::string_view model, const std::map<std::string, int>& events, double uncovered_seconds);
     /// An engine was asked for the language of a stretch of speech.
@@ -98,8 +101,13 @@ public:
     };
     void downloads(const DownloadFigures& figures);
 
-    /// The exposition text.
+    /// Spans that were sent and that could not be, since the start; likewise.
+    void spans(std::uint64_t exported, std::uint64_t failed);
+
+    /// In Prometheus' format.
     [[nodiscard]] std::string text() const;
+    /// In OpenMetrics' format, with the newest trace of each bucket as its exemplar.
+    [[nodiscard]] std::string open_metrics() const;
 
 private:
     struct Impl;

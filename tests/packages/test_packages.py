@@ -263,3 +263,6 @@ def test_an_index_that_is_older_than_the_lock_is_refused_unless_asked_for(tmp_pa
     if refused.returncode == 0:
         pytest.skip("THE MIRROR IS UP TO DATE: its index has not expired, so there is nothing to refuse")
     assert "expired" in refused.stderr and "HOTMIC_STALE_INDEX=1" in refused.stderr
+    taken = shell(dev / "make-root", tmp_path / "root", "ca-certificates", env=os.environ | {"HOTMIC_STALE_INDEX": "1"})
+    assert taken.returncode == 0, taken.stderr
+    assert (tmp_path / "root/etc/debian_version").exists()

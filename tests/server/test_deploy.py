@@ -2,6 +2,8 @@
 
 import json
 import re
+import shutil
+import subprocess
 
 import pytest
 
@@ -11,6 +13,15 @@ from hotmic_py import SOURCE
 DEPLOY = SOURCE / "deploy"
 METRIC = re.compile(r"(hotmic_\w+)(?:\{([^}]*)\})?")
 GIVEN = {"instance", "job"}  # by Prometheus
+
+
+needs_promtool = pytest.mark.skipif(not shutil.which("promtool"), reason="NO PROMTOOL: apt install promtool")
+
+
+def promtool(*arguments, stdin=None):
+    done = subprocess.run(["promtool", *map(str, arguments)], input=stdin, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
 
 
 @pytest.fixture(scope="module")
@@ -63,3 +74,25 @@ def test_every_metric_is_told_by_the_server(told):
             if not kept:
                 assert shown - GIVEN <= set(told[name]), f"{title}: {name} has no {shown}"
     assert len(names) > 20
+
+
+@needs_promtool
+def test_prometheus_takes_the_alerts_and_the_panels(tmp_path):
+    assert "SUCCESS" in promtool("check", "rules", DEPLOY / "prometheus/alerts.yml")
+    panels = tmp_path / "panels.yml"  # promtool reads rules, not dashboards
+    panels.write_text(json.dumps({"groups": [{"name": "panels", "rules": [
+        {"record": f"panel:{number}", "expr": expression.replace("$__rate_interval", "5m")} for number, (_, expression, _) in enumerate(expressions())]}]}))
+    promtool("check", "rules", panels)
+
+
+@needs_promtool
+def test_each_alert_is_raised_by_what_it_is_about_and_by_nothing_else():
+    promtool("test", "rules", SOURCE / "tests/server/alerts_test.yml")
+
+
+@needs_promtool
+def test_prometheus_finds_nothing_to_say_of_the_metrics(tmp_path):
+    with hotmic_py.Server("--provider", "fake", "--model", "fake:text=a", "--level", "0", home=tmp_path, name="hotmic-faults") as server:
+        server.wait_ready()
+        server.transcribe()
+        assert promtool("check", "metrics", stdin=server.request("/metrics").text) == ""

@@ -70,7 +70,7 @@ def test_a_pull_is_a_job_that_tells_how_far_it_is(serve, web, model, catalogue, 
 
     listed = until(lambda: next((each for each in ask(server, PULL, "GET").json()["downloads"] if each.get("eta_seconds")), None), "the download is told")
     assert listed["model"] == "mine" and 0 < listed["done_bytes"] <= listed["total_bytes"] == len(model) and listed["bytes_per_second"] > 0
-    assert metric(server, "hotmic_downloads") == 1 and metric(server, "hotmic_download_size_bytes") == len(model)
+    assert metric(server, "hotmic_downloads_in_flight") == 1 and metric(server, "hotmic_download_size_bytes") == len(model)
     assert metric(server, "hotmic_download_bytes_per_second") > 0
 
     steps = [json.loads(line[6:]) for line in server.request(f"/admin/jobs/{name}/events").text.splitlines() if line.startswith("data: ")]
@@ -81,7 +81,7 @@ def test_a_pull_is_a_job_that_tells_how_far_it_is(serve, web, model, catalogue, 
 
     state = {each["name"]: each for each in ask(server, PULL, "GET").json()["models"]}
     assert state["mine"]["state"] == "here" and state["mine"]["path"].endswith("a.bin") and state["base"]["state"] == "available"
-    assert (metric(server, "hotmic_downloads"), metric(server, "hotmic_download_bytes_total"), metric(server, 'hotmic_downloads_total{result="ok"}')) == (0, len(model), 1)
+    assert (metric(server, "hotmic_downloads_in_flight"), metric(server, "hotmic_download_bytes_total"), metric(server, 'hotmic_downloads_total{result="ok"}')) == (0, len(model), 1)
     assert metric(server, "hotmic_download_size_bytes") == 0
     again = ended(server, ask(server, model="mine"))
     assert again["state"] == "succeeded" and "is here already" in again["step"] and len(web.requests) == 1

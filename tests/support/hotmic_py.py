@@ -74,7 +74,7 @@ SANITIZED = any(name in program().parts for name in ("asan", "tsan"))  # by the 
 
 def environment(home, **extra):
     """The caller's environment without anything that configures hotmic, and with a home of its own."""
-    kept = {k: v for k, v in os.environ.items() if not k.startswith(("HOTMIC_", "XDG_")) and k != "NO_COLOR"}
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("HOTMIC_", "XDG_", "OTEL_")) and k != "NO_COLOR"}
     return kept | {"HOME": str(home)} | {k: str(v) for k, v in extra.items()}
 
 
@@ -227,8 +227,8 @@ class Server:
             with answer:
                 return Answer(answer.code, dict(answer.headers), answer.read())
 
-    def transcribe(self, file=CLIP, path="/v1/audio/transcriptions", **fields):
-        """Posts a file as OpenAI's clients do."""
+    def transcribe(self, file=CLIP, path="/v1/audio/transcriptions", headers=None, **fields):
+        """Posts a file as OpenAI's clients do. `headers`: further ones."""
         boundary = "hotmic-test-boundary"
         parts = []
         for name, value in fields.items():
@@ -236,7 +236,12 @@ class Server:
         parts.append(f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="{Path(file).name}"\r\n\r\n'.encode()
                      + Path(file).read_bytes() + b"\r\n")
         parts.append(f"--{boundary}--\r\n".encode())
-        return self.request(path, "POST", b"".join(parts), {"Content-Type": f"multipart/form-data; boundary={boundary}"})
+        return self.request(path, "POST", b"".join(parts), (headers or {}) | {"Content-Type": f"multipart/form-data; boundary={boundary}"})
+
+    def metric(self, series):
+        """The value of a series, named as in the metrics' text: 'hotmic_slots{model="default",use="busy"}'."""
+        [value] = [line.rpartition(" ")[2] for line in self.request("/metrics").text.splitlines() if line.startswith(series + " ")]
+        return float(value)
 
     def until(self, what, value=1):
         """Waits until the default model's figure, such as how many slots are busy, is this one. Asking for it never waits."""

@@ -16,6 +16,7 @@ MAY_USE = {
     "text": set(),
     "telemetry": {"text"},
     "asr": {"telemetry", "text"},
+    "tracing": {"asr"},
     "audio": {"asr", "telemetry", "text"},
     "asr/providers": {"asr", "audio", "system", "telemetry", "text"},
     "lifecycle": {"asr", "audio", "telemetry", "text"},
@@ -24,8 +25,8 @@ MAY_USE = {
     "worker": {"asr", "audio", "system", "telemetry", "text"},
     "store": {"asr", "system", "text"},
     "config": {"store", "lifecycle", "asr", "audio", "telemetry", "text"},
-    "server": {"config", "store", "live", "speech", "lifecycle", "asr", "audio", "system", "telemetry", "text"},
-    "cli": {"server", "config", "store", "live", "speech", "worker", "lifecycle", "asr", "asr/providers", "audio", "system", "telemetry", "text"},
+    "server": {"config", "store", "live", "speech", "lifecycle", "asr", "audio", "system", "telemetry", "text", "tracing"},
+    "cli": {"server", "config", "store", "live", "speech", "worker", "lifecycle", "asr", "asr/providers", "audio", "system", "telemetry", "text", "tracing"},
 }
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*["<]([^">]+)[">]', re.MULTILINE)
