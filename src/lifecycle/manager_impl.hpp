@@ -108,7 +108,7 @@ private:
     void check_limits(Clock::time_point now);
     bool tell_to_stop(Lock& lock);
     bool unload_here(Lock& lock);
-    bool clear_corpse(Lock& lock);
+    bool clear_dead(Lock& lock);
     bool retry(Clock::time_point now);
     bool look_at_file(Lock& lock, Clock::time_point now);
     bool rest_if_idle(Clock::time_point now);
@@ -144,8 +144,9 @@ private:
     std::string passed_over;  // why not those before it
     std::shared_ptr<Attempt> attempt;
     std::shared_ptr<ModelInstance> instance;  // the one that serves
-    std::shared_ptr<ModelInstance> corpse;  // lost, to be cleared up by the watch, with the cause its requests are told
-    std::optional<Error> corpse_cause;
+    std::shared_ptr<ModelInstance>
+        dead_instance;  // lost, to be cleared up by the watch, with the cause its requests are told
+    std::optional<Error> death_cause;
     std::shared_ptr<Unloading> unloading;
     MemoryBroker::Reservation reservation;
     std::vector<Waiter> waiters;

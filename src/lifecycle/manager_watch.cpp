@@ -18,7 +18,7 @@ void ModelManager::Impl::watch_loop(const std::stop_token& stop) {
         const auto now = Clock::now();
         check_limits(now);
         // Each does one thing and is looked at again, for the state may be another one afterwards.
-        if (tell_to_stop(lock) || clear_corpse(lock) || unload_here(lock) || answer_waiters(lock, now) || retry(now) ||
+        if (tell_to_stop(lock) || clear_dead(lock) || unload_here(lock) || answer_waiters(lock, now) || retry(now) ||
             look_at_file(lock, now) || rest_if_idle(now) || send_canary(lock, now))
             continue;
         watch_wakes.wait_until(lock, stop, next_check(), [this] { return watch_due; });
@@ -62,11 +62,11 @@ bool ModelManager::Impl::unload_here(Lock& lock) {
     return true;
 }
 
-bool ModelManager::Impl::clear_corpse(Lock& lock) {
-    if (!corpse) return false;
+bool ModelManager::Impl::clear_dead(Lock& lock) {
+    if (!dead_instance) return false;
     clearing = true;
-    const auto dead = std::exchange(corpse, nullptr);
-    const auto why = *std::exchange(corpse_cause, std::nullopt);
+    const auto dead = std::exchange(dead_instance, nullptr);
+    const auto why = *std::exchange(death_cause, std::nullopt);
     lock.unlock();
     dead->close(Clock::now(), options.cancel_grace, why);
     lock.lock();

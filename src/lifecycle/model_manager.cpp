@@ -218,11 +218,12 @@ void ModelManager::Impl::fail_attempt(Attempt& failed, const Error& error) {
 /// The serving instance is no longer one. A request that it had at its last death, too, explains both.
 void ModelManager::Impl::die(const Error& error) {
     const auto now = Clock::now();
-    corpse = std::exchange(instance, nullptr);
-    corpse_cause = Error{ErrorCode::model_lost, error.message, "send the request again"};
-    const auto explained = quarantine->note_death(corpse->casualties(), now);
+    dead_instance = std::exchange(instance, nullptr);
+    death_cause = Error{ErrorCode::model_lost, error.message, "send the request again"};
+    const auto explained = quarantine->note_death(dead_instance->casualties(), now);
     for (const auto& death : explained) recovery.excuse(death);
-    if (!explained.empty()) spdlog::warn("poison model={} instance={} cause={:?}", name, corpse->id(), error.message);
+    if (!explained.empty())
+        spdlog::warn("poison model={} instance={} cause={:?}", name, dead_instance->id(), error.message);
     auto verdict = recovery.after_death(now, !explained.empty());
     if (try_next_way(error)) verdict = {.wait = Clock::duration::zero()};
     enter_error(error, attempt->file, verdict);

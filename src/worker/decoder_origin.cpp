@@ -48,8 +48,8 @@ Result<void> DecoderOrigin::ready() {
     if (answer_) return *answer_;
     lock.unlock();
     if (!process_->ended()) process_->condemn("did not get ready");
-    (void)process_->wait_ended(WorkerProcess::kAfterlife);
-    return fail(ErrorCode::decoder_unavailable, process_->obituary("while it got ready"),
+    (void)process_->wait_ended(WorkerProcess::kExitPatience);
+    return fail(ErrorCode::decoder_unavailable, process_->exit_report("while it got ready"),
                 "check the limits on processes and memory");
 }
 

@@ -36,7 +36,7 @@ namespace {
 using std::chrono::milliseconds;
 
 /// How long the word of a decoder's end may take after its channel has closed.
-constexpr milliseconds kAfterlife{2'000};
+constexpr milliseconds kExitPatience{2'000};
 /// A decoder delivers a little more than it was asked for, for silence and resamplers.
 constexpr double kSlackSeconds = 70;
 constexpr auto kConvert = "the file is damaged or made to do harm: convert it, e.g. ffmpeg -i FILE -ac 1 speech.flac";
@@ -273,7 +273,7 @@ private:
     /// The channel closed before the end. Whether the file is to blame, how it ended tells.
     Result<void> died() {
         if (process_) ::pidfd_send_signal(process_.get(), SIGKILL, nullptr, 0);
-        const auto end = origin_->end_of(number_, kAfterlife);
+        const auto end = origin_->end_of(number_, kExitPatience);
         const bool known = end && end->code != 0;
         const int signal = known && end->code != CLD_EXITED ? end->status : 0;
         if (signal == SIGXCPU) {

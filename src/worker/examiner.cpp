@@ -47,7 +47,7 @@ public:
                          "check the disk that it is on"});
         }
         return both({ErrorCode::model_corrupt,
-                     std::format("{}: {}", spec.path.string(), process_->obituary("while it read what the file is")),
+                     std::format("{}: {}", spec.path.string(), process_->exit_report("while it read what the file is")),
                      "get the file again from where it came from"});
     }
 

@@ -36,21 +36,21 @@ public:
         answered_.wait(lock, [this] { return outcome_ || ended_; });
         progress_ = nullptr;
         if (outcome_) return *outcome_;
-        return fail(ErrorCode::worker_crashed, process().obituary("while loading"),
+        return fail(ErrorCode::worker_crashed, process().exit_report("while loading"),
                     "check that the model file is intact (hotmic inspect) and that there is enough memory");
     }
 
     [[nodiscard]] Error lost() {
         // A closed channel is seen before the end of its process is. One that lives on without it is of no use.
-        if (!process().wait_ended(WorkerProcess::kAfterlife)) condemn("closed the channel of a slot");
-        return {ErrorCode::model_lost, process().obituary("while it served"), "send the request again"};
+        if (!process().wait_ended(WorkerProcess::kExitPatience)) condemn("closed the channel of a slot");
+        return {ErrorCode::model_lost, process().exit_report("while it served"), "send the request again"};
     }
 
     /// Ends a worker that is not to be trusted any more. A killed process is gone in milliseconds, unless the kernel
     /// holds it.
     void condemn(std::string_view why) {
         process().condemn(why);
-        (void)process().wait_ended(WorkerProcess::kAfterlife);
+        (void)process().wait_ended(WorkerProcess::kExitPatience);
     }
 
     void on_lost(std::function<void(const Error&)> handler) {
@@ -105,7 +105,7 @@ private:
         }
         if (!handler) return;
         const auto code = process().hung() ? ErrorCode::worker_hung : ErrorCode::model_lost;
-        handler({code, process().obituary("while it served"), "it is being loaded again"});
+        handler({code, process().exit_report("while it served"), "it is being loaded again"});
     }
 
     std::mutex mutex_;
@@ -240,7 +240,7 @@ public:
 
     void terminate() noexcept override {
         connection_->process().kill();
-        (void)connection_->process().wait_ended(WorkerProcess::kAfterlife);
+        (void)connection_->process().wait_ended(WorkerProcess::kExitPatience);
     }
 
     void on_lost(std::function<void(const Error&)> handler) override { connection_->on_lost(std::move(handler)); }
@@ -271,7 +271,8 @@ public:
         const auto sent =
             worker.process().send(Kind::load, encode(load_of(spec, progress.instance(), options_.confinement)));
         // Without a message there is no answer to wait for. Mostly it has ended already, and that is what will be told.
-        if (!sent && !worker.process().wait_ended(WorkerProcess::kAfterlife)) worker.condemn("did not take its orders");
+        if (!sent && !worker.process().wait_ended(WorkerProcess::kExitPatience))
+            worker.condemn("did not take its orders");
         auto info = worker.wait_loaded();
         kill.reset();  // a stop that comes from here on must not end a model that has been handed out
         if (stop.stop_requested())

@@ -158,7 +158,7 @@ bool WorkerProcess::hung() const {
     return hung_;
 }
 
-std::string WorkerProcess::obituary(std::string_view when) const {
+std::string WorkerProcess::exit_report(std::string_view when) const {
     const std::scoped_lock lock(mutex_);
     std::string text;
     if (!ended_) {
@@ -261,7 +261,7 @@ void WorkerProcess::read_control() {
         if (frame.error() == Broken::nonsense)
             condemn("sent what is no message");
         else
-            must_end_by_ = std::chrono::steady_clock::now() + kAfterlife;
+            must_end_by_ = std::chrono::steady_clock::now() + kExitPatience;
     } else if (frame->kind != Kind::pong && !callbacks_.on_message(*frame)) {
         control_open_ = false;
         condemn("sent a message that makes no sense");

@@ -41,7 +41,7 @@ public:
                                                                       Start start);
     /// How long a worker may live on after one of its channels has closed, which is nearly always the first sign of its
     /// end.
-    static constexpr std::chrono::milliseconds kAfterlife{2000};
+    static constexpr std::chrono::milliseconds kExitPatience{2000};
     static constexpr std::chrono::milliseconds kStartAllowance{10'000};
 
     /// Lets the worker end by itself for a moment, then kills it; reaps it either way.
@@ -55,8 +55,8 @@ public:
     /// SIGKILL. Returns at once; `wait_ended` tells when it has been reaped.
     void kill() noexcept;
 
-    /// SIGKILL because of what the worker did: not an end that anybody here wished for. `why` goes into the obituary:
-    /// "sent a message that makes no sense". Does nothing once the process has ended or its end is on the way.
+    /// SIGKILL because of what the worker did: not an end that anybody here wished for. `why` goes into the exit
+    /// report: "sent a message that makes no sense". Does nothing once the process has ended or its end is on the way.
     void condemn(std::string_view why);
 
     /// Waits until the process has been reaped.
@@ -67,7 +67,7 @@ public:
     [[nodiscard]] bool hung() const;
 
     /// How it ended and the last lines it printed, in words. `when`: "while loading", …
-    [[nodiscard]] std::string obituary(std::string_view when) const;
+    [[nodiscard]] std::string exit_report(std::string_view when) const;
 
     /// From the start on the worker's threads have a lower processor priority than ours, where that can be taken back
     /// (niceness.hpp). This takes it back.

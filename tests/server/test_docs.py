@@ -1,4 +1,4 @@
-"""docs/api.md is true: its commands work, its tables are complete."""
+"""docs/api.md is true: its commands work, its tables are complete. README's example is one that is compiled."""
 
 import re
 import shutil
@@ -67,3 +67,7 @@ def test_every_documented_error_has_its_status():
     told = {name: status for status, names in rows for name in re.findall(r"\w+", names)}
     assert len(told) > 20
     assert {name: real.get(name) for name in told} == told
+
+
+def test_readmes_example_of_the_library_is_the_one_that_the_packages_are_tried_with():
+    assert f"```cpp\n{(SOURCE / 'examples/library/main.cpp').read_text()}```\n" in (SOURCE / "README.md").read_text()
