@@ -29,6 +29,8 @@ void LifecycleTraces::run(const std::stop_token& stop) {
 }
 
 void LifecycleTraces::take(const Transition& transition) {
+    const bool goes_on = !phase_name(transition.to).empty();
+    if (!goes_on && phase_name(transition.from).empty()) return;  // what comes after
     auto& instance = on_their_way_[transition.instance];
     if (!instance) {
         instance = traces_.begin("make ready", transition.monotonic);
@@ -40,7 +42,7 @@ void LifecycleTraces::take(const Transition& transition) {
         phase.set("hotmic.cause", std::string_view(transition.cause));
         phase.end(transition.monotonic);
     }
-    if (!phase_name(transition.to).empty()) return;
+    if (goes_on) return;
     instance.set("hotmic.state", to_string(transition.to));
     instance.set("hotmic.cause", std::string_view(transition.cause));
     instance.end(transition.monotonic);

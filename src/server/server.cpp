@@ -30,6 +30,8 @@ constexpr std::size_t kHearQueue = 1024;
 constexpr milliseconds kSweep{100};
 /// Between the last answer and closing the sockets: time for it to leave them.
 constexpr milliseconds kFlush{100};
+/// What comes then is no answer, but a session.
+constexpr int kUpgraded = 101;
 /// So long before it expires a certificate is worth a warning.
 constexpr std::chrono::days kCertificateSoon{14};
 /// What is not over so long after the end of the shutdown's time is ended with the process.
@@ -212,7 +214,7 @@ struct Server::Impl {
         const double seconds = std::chrono::duration<double>(http::Clock::now() - request.began).count();
         metrics.request(request.route, response.status, seconds, reference_to(request.span));
         request.span.set("http.response.status_code", static_cast<std::int64_t>(response.status));
-        if (!response.stream) request.span.end();
+        if (!response.stream && response.status != kUpgraded) request.span.end();
         spdlog::debug("answered request={} method={} path={:?} status={} ms={:.1f}", request.id, request.method_name,
                       request.path, response.status, seconds * 1000);
     }

@@ -74,6 +74,27 @@ def test_a_stream_is_traced_until_its_last_word(traced):
         assert parts["inference"].ended <= request.ended
 
 
+def test_a_live_session_is_one_span_until_it_ends(traced):
+    client = pytest.importorskip("websockets.sync.client", reason="NO WEBSOCKETS: apt install python3-websockets")
+    with collector.Collector() as to, traced(to) as server:
+        server.wait_ready()
+        url = server.url.replace("http", "ws") + "/v1/realtime?intent=transcription"
+        with client.connect(url, additional_headers={"traceparent": f"00-{TRACE}-{CALLER}-01"}) as session:
+            session.recv()
+            assert transcribe(server).status == 200  # whose span is sent after that of the session, were it over
+            to.wait_for(lambda span: span.name == ROUTE, hotmic_py.PATIENCE)
+            assert "GET /v1/realtime" not in {span.name for span in to.spans}
+        span = to.wait_for(lambda span: span.name == "GET /v1/realtime", hotmic_py.PATIENCE)[0]
+        assert span.parent == CALLER and span.attributes["http.response.status_code"] == 101
+
+
+def test_an_unload_is_no_way_to_ready(traced):
+    with collector.Collector() as to, traced(to) as server:
+        server.wait_ready()
+        assert server.stop() == 0
+        assert [span.name for span in to.spans].count("make ready") == 1
+
+
 def test_a_failure_is_told(traced):
     with collector.Collector() as to, traced(to, options="fail=infer") as server:
         server.wait_ready()

@@ -54,7 +54,7 @@ struct Request {
     std::string body{};                   ///< where the route wants it whole
     Budget::Share share{};                ///< what is held for this request, until the last owner lets it go
     std::weak_ptr<Client> client{};
-    tracing::Span span{};  ///< ends with the answer, or with the last owner where that is a stream
+    tracing::Span span{};  ///< ends with the answer, or with the last owner where that is a stream or a session
     Clock::time_point began = Clock::now();
 
     /// Empty where there is none.
