@@ -31,6 +31,13 @@ enum class ErrorCode : std::uint8_t {
     upgrade_required,    ///< the path is a WebSocket
     expectation_failed,
     server_busy,  ///< no room: too many connections, or too many bytes held for clients
+    // Jobs.
+    jobs_disabled,
+    job_not_found,
+    job_not_finished,       ///< it has no result, or not yet
+    idempotency_mismatch,   ///< the same Idempotency-Key came with another request
+    recording_unreachable,  ///< it was to be fetched from a URL
+    job_abandoned,          ///< the server died too often while it worked on it
     // The audio.
     audio_undecodable,
     audio_no_track,
@@ -90,6 +97,7 @@ enum class ErrorCode : std::uint8_t {
     config_invalid,
     address_in_use,
     sandbox_unavailable,  ///< the kernel does not give what `sandbox` requires
+    job_database_unusable,
     io_error,
     internal,
 };

@@ -33,6 +33,8 @@ struct Request {
     std::optional<Clock::time_point> wanted_by{};
 
     static constexpr std::chrono::milliseconds kPatience{3'000};
+    /// `wanted_by` of work that nobody waits for: all others go first, between its windows, too.
+    static constexpr Clock::time_point kWhenever = Clock::time_point::max();
     /// A request that an engine was working on at so many deaths of its model is not tried again.
     static constexpr int kMostDeaths = 2;
 };

@@ -18,6 +18,7 @@
 #include "cli/terminal.hpp"
 #include "cli/vad_model.hpp"
 #include "config/auto.hpp"
+#include "jobs/jobs.hpp"
 #include "server/fallback.hpp"
 #include "server/server.hpp"
 #include "system/heap.hpp"
@@ -62,6 +63,22 @@ Result<std::shared_ptr<server::Spool>> open_spool(const config::Server& server) 
     if (spool || !server.upload_dir.empty()) return spool;
     spdlog::warn("uploads stay in memory: {}", spool.error().describe());
     return std::make_shared<server::Spool>(server.max_spooled_bytes);
+}
+
+/// Null: none are kept. Errors: those of Jobs::open.
+Result<std::shared_ptr<jobs::Jobs>> open_jobs(const config::Config& config) {
+    const auto& jobs = config.jobs;
+    if (jobs.dir.empty()) return nullptr;
+    return jobs::Jobs::open({.dir = jobs.dir,
+                             .limits = {.jobs = jobs.max_jobs, .bytes = jobs.max_bytes},
+                             .keep = jobs.keep,
+                             .parallel = jobs.parallel,
+                             .max_recording_bytes = config.server.max_body_bytes,
+                             .url_hosts = jobs.url_hosts,
+                             .webhook_hosts = jobs.webhook_hosts,
+                             .webhook_secret = jobs.webhook_secret,
+                             .webhook_timeout = jobs.webhook_timeout,
+                             .webhook_retry = jobs.webhook_retry});
 }
 
 /// The sockets that systemd passed.
@@ -203,6 +220,8 @@ int serve(const ConfigFlags& flags, const ProviderRegistry& providers) {
     raise_file_limit(loaded->config.server.max_connections);
     auto spool = open_spool(loaded->config.server);
     if (!spool) return report(spool.error());
+    auto transcription_jobs = open_jobs(loaded->config);
+    if (!transcription_jobs) return report(transcription_jobs.error());
 
     MemoryBroker memory(loaded->config.parallel_loads);
     Journal journal;
@@ -248,6 +267,7 @@ int serve(const ConfigFlags& flags, const ProviderRegistry& providers) {
                            .service_manager = service_manager(),
                            .decoder = decoders,
                            .decoder_gauges = [decoders] { return gauges_of(*decoders); },
+                           .jobs = *std::move(transcription_jobs),
                            .on_listening =
                                [&](const std::string& address) {
                                    url = address;

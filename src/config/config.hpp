@@ -108,6 +108,20 @@ struct Download {
     milliseconds stall_timeout{30'000};     ///< a source that sends hardly anything is given up
 };
 
+/// [jobs]
+struct Jobs {
+    std::filesystem::path dir{};               ///< empty: there are none
+    std::uint32_t max_jobs = 1000;             ///< kept, ended ones included
+    std::uint64_t max_bytes = 10ull << 30;     ///< of recordings and results
+    milliseconds keep{7 * 24 * 3600 * 1000};   ///< after a job has ended
+    int parallel = 1;                          ///< running at once
+    std::vector<std::string> url_hosts{};      ///< that recordings are fetched from
+    std::vector<std::string> webhook_hosts{};  ///< that are told when a job has ended
+    std::string webhook_secret{};              ///< "whsec_…"
+    milliseconds webhook_timeout{10'000};
+    milliseconds webhook_retry{5'000};  ///< the first wait
+};
+
 struct Config {
     std::filesystem::path models_dir{};             ///< empty: $XDG_DATA_HOME/hotmic/models
     std::filesystem::path catalogue{};              ///< of further models; empty: none
@@ -120,6 +134,7 @@ struct Config {
     Audio audio{};
     Log log{};
     Traces traces{};
+    Jobs jobs{};
     std::string default_model{};  ///< that serves a request which names none; empty: "default", or the only one
     int parallel_loads = 1;       ///< models loading or warming up at once
     std::map<std::string, Model> models{};  ///< {"default": Model{}} when none is named

@@ -423,6 +423,7 @@ private:
         if (auto& uploads = config.server.upload_dir;
             from_file("server.upload_dir") && !uploads.empty() && uploads.is_relative())
             anchor(uploads);
+        if (auto& jobs = config.jobs.dir; from_file("jobs.dir") && !jobs.empty() && jobs.is_relative()) anchor(jobs);
         if (from_file("models_dir") && config.models_dir.is_relative()) anchor(config.models_dir);
         for (auto& [name, model] : config.models) {
             auto& clip = model.lifecycle.warmup.clip;

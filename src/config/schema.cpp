@@ -31,6 +31,7 @@ constexpr std::array kSections{
     Section{"audio", "What is decoded, and what that may take."},
     Section{"log", "What is written to standard error."},
     Section{"traces", "Spans of requests and of models being made ready, sent as OpenTelemetry's protocol."},
+    Section{"jobs", "Recordings that are recognized while nobody waits: see [api.md](api.md#jobs)."},
     Section{"download", "Getting models by name."},
     Section{
         "models.*",
@@ -102,6 +103,17 @@ constexpr std::array kKeys{
 
     Key{"traces.endpoint", "URL to which spans are posted, as OTLP over HTTP: `http://127.0.0.1:4318/v1/traces`. Empty: what `$OTEL_EXPORTER_OTLP_TRACES_ENDPOINT` or `$OTEL_EXPORTER_OTLP_ENDPOINT` say; where they say nothing, nothing is traced. Headers, certificates and the like are as the variables of OpenTelemetry say.", IN_CONFIG(traces.endpoint)},
     Key{"traces.sample_ratio", "Part of the traces that begin here which is recorded. A caller that says in its `traceparent` whether its trace is recorded is heeded.", IN_CONFIG(traces.sample_ratio), {0, 1}},
+
+    Key{"jobs.dir", "Folder of the jobs: their database, and recordings until they are recognized. Made for this user alone where it does not exist; for one server only. Empty: `/v1/jobs` takes none. In a file, relative to that file's folder.", IN_CONFIG(jobs.dir)},
+    Key{"jobs.max_jobs", "Jobs that are kept, ended ones included; more are answered with 429.", IN_CONFIG(jobs.max_jobs), {1, 1'000'000}},
+    Key{"jobs.max_bytes", "Bytes of recordings and results that are kept; more are answered with 429.", IN_CONFIG(jobs.max_bytes), {1, 1e15}},
+    Key{"jobs.keep_ms", "A job that has ended is forgotten after this long, and its result with it.", IN_CONFIG(jobs.keep), {1, 366.0 * 24 * 3600 * 1000}},
+    Key{"jobs.parallel", "Jobs that run at once. Each takes a slot of its model, and lets any other request go first.", IN_CONFIG(jobs.parallel), {1, 64}},
+    Key{"jobs.url_hosts", "Hosts that recordings are fetched from where a job comes with a `url`: `example.com`; `*.example.com`, every name below it; `*`, every public address. Addresses that are not public are asked only where the name is written out. Empty: none.", IN_CONFIG(jobs.url_hosts)},
+    Key{"jobs.webhook_hosts", "Hosts that may be told of a job's end, likewise. Empty: jobs with a `webhook` are refused.", IN_CONFIG(jobs.webhook_hosts)},
+    Key{"jobs.webhook_secret", "What webhooks are signed with, as https://www.standardwebhooks.com has it: `whsec_` and base64 of 24 to 64 bytes (`echo whsec_$(openssl rand -base64 32)`).", IN_CONFIG(jobs.webhook_secret), kAny, kFree, true},
+    Key{"jobs.webhook_timeout_ms", "A webhook that is not answered within this long is tried again.", IN_CONFIG(jobs.webhook_timeout), {1, 600'000}},
+    Key{"jobs.webhook_retry_ms", "Wait before the second attempt of a webhook; each further wait is four times as long, up to six hours. After ten attempts it is given up.", IN_CONFIG(jobs.webhook_retry), kPositiveDuration},
 
     Key{"download.mirrors", "Addresses of model hubs that are tried before the usual one (`$HF_ENDPOINT`, else `https://huggingface.co`).", IN_CONFIG(download.mirrors)},
     Key{"download.max_bytes", "Largest file that is downloaded.", IN_CONFIG(download.max_bytes), {1, 1e13}},

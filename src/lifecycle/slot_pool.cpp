@@ -335,7 +335,8 @@ void SlotPool::end_inference(int slot, std::optional<ErrorCode> failure) {
 bool SlotPool::give_way(int slot, const std::shared_ptr<Job>& job) {
     const std::scoped_lock lock(mutex_);
     const auto now = Clock::now();
-    const auto wanted_by = now + Request::kPatience;
+    const bool whenever = job->request.wanted_by == Request::kWhenever;
+    const auto wanted_by = whenever ? Request::kWhenever : now + Request::kPatience;
     const bool somebody = std::ranges::any_of(waiting_, [&](const auto& other) {
         return !other->stop.stop_requested() && !other->request.background && other->wanted_by < wanted_by &&
                is_for(*other, slot);

@@ -51,9 +51,9 @@ Result<void> authorize_admin(const http::Request& request, const config::Server&
                 "set server.admin_key, and send it as Authorization: Bearer KEY");
 }
 
-InFlight::Ticket::Ticket(InFlight& owner, http::RequestPtr request) : owner_(owner) {
+InFlight::Ticket::Ticket(InFlight& owner, std::function<bool()> gone) : owner_(owner) {
     const std::scoped_lock lock(owner_.mutex_);
-    entry_ = owner_.entries_.insert(owner_.entries_.end(), Entry{std::move(request), {}});
+    entry_ = owner_.entries_.insert(owner_.entries_.end(), Entry{std::move(gone), {}});
 }
 
 InFlight::Ticket::~Ticket() {
@@ -66,7 +66,7 @@ void InFlight::sweep() {
     {
         const std::scoped_lock lock(mutex_);
         for (auto& entry : entries_) {
-            if (entry.request->client_gone()) gone.push_back(entry.stop);
+            if (entry.gone()) gone.push_back(entry.stop);
         }
     }
     for (auto& stop : gone) stop.request_stop();  // outside the lock: callbacks run here

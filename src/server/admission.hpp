@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <functional>
 #include <list>
 #include <mutex>
 #include <stop_token>
@@ -30,13 +31,15 @@ namespace hotmic::server {
 /// proxy there. Errors: unauthorized.
 [[nodiscard]] Result<void> authorize_admin(const http::Request& request, const config::Server& server);
 
-/// Requests being recognized, each with its connection. `sweep` asks those to stop whose client has gone.
+/// Recordings being recognized, each with a way to tell whether anybody still wants it. `sweep` asks those to stop that
+/// nobody does.
 class InFlight {
 public:
     /// One request; leaves the list when destroyed.
     class Ticket {
     public:
-        Ticket(InFlight& owner, http::RequestPtr request);
+        /// `gone` must not block.
+        Ticket(InFlight& owner, std::function<bool()> gone);
         ~Ticket();
         Ticket(const Ticket&) = delete;
         Ticket& operator=(const Ticket&) = delete;
@@ -45,7 +48,7 @@ public:
     private:
         friend class InFlight;
         struct Entry {
-            http::RequestPtr request;
+            std::function<bool()> gone;
             std::stop_source stop;
         };
         InFlight& owner_;

@@ -18,6 +18,10 @@
 #include "telemetry/metrics.hpp"
 #include "tracing/traces.hpp"
 
+namespace hotmic::jobs {
+class Jobs;
+}
+
 namespace hotmic::server {
 
 using http::Close;
@@ -53,6 +57,8 @@ struct Context {
     const store::Downloads& downloads;
     MediaDecoder& decoder;
     const std::function<telemetry::Metrics::DecoderGauges()>& decoder_gauges;
+    jobs::Jobs* transcription_jobs;      ///< null: this server keeps none
+    Executor& filing;                    ///< of jobs: it waits for the disk
     std::atomic<bool> not_ready{false};  ///< shutting down: readiness is withdrawn
     std::atomic<bool> refusing{false};   ///< shutting down: new requests are refused
     std::atomic<bool> started{false};    ///< every required model has been READY once
@@ -66,6 +72,7 @@ struct Context {
 
 /// Each adds its routes. `context` must outlive the server's run.
 void add_openai_routes(http::Router& router, Context& context);
+void add_job_routes(http::Router& router, Context& context);
 void add_probes_routes(http::Router& router, Context& context);
 void add_health_routes(http::Router& router, Context& context);
 void add_metrics_routes(http::Router& router, Context& context);

@@ -298,6 +298,11 @@ void add_health_routes(http::Router& router, Context& context) {
     const auto index = [] {
         return respond_json(to_json(wire::Index{.endpoints = {"POST /v1/audio/transcriptions",
                                                               "POST /v1/audio/translations",
+                                                              "POST /v1/jobs",
+                                                              "GET /v1/jobs",
+                                                              "GET /v1/jobs/{id}",
+                                                              "GET /v1/jobs/{id}/result",
+                                                              "DELETE /v1/jobs/{id}",
                                                               "WS /v1/realtime",
                                                               "WS /ws/live-listener",
                                                               "GET /v2",

@@ -2,6 +2,7 @@
 #include <array>
 
 #include "server/context.hpp"
+#include "server/job_run.hpp"
 #include "server/responses.hpp"
 
 namespace hotmic::server {
@@ -44,6 +45,7 @@ void look_around(const Context& context) {
                           .backlog_seconds = live.backlog_seconds,
                           .dropped_seconds = live.dropped_seconds});
     if (context.decoder_gauges) context.metrics.decoders(context.decoder_gauges());
+    context.metrics.jobs(job_gauges_of(context));
     context.metrics.connections({.open = static_cast<double>(context.door.open()),
                                  .refused = static_cast<double>(context.door.refused()),
                                  .evicted = static_cast<double>(context.door.evicted()),

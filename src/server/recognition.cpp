@@ -45,8 +45,18 @@ int busy_retry(const QueueStatus& queue) {
 
 }  // namespace
 
+void Recognition::begin(Context& context, Asker asker, Order order, Done done) {
+    std::shared_ptr<Recognition>(new Recognition(context, std::move(asker), std::move(order), std::move(done)))
+        ->find_model();
+}
+
 void Recognition::begin(Context& context, const RequestPtr& request, Order order, Done done) {
-    std::shared_ptr<Recognition>(new Recognition(context, request, std::move(order), std::move(done)))->find_model();
+    begin(context,
+          {.id = request->id,
+           .client = request->peer,
+           .gone = [request] { return request->client_gone(); },
+           .span = request->span},
+          std::move(order), std::move(done));
 }
 
 void Recognition::find_model() {
@@ -63,11 +73,14 @@ void Recognition::find_model() {
         const auto retry = retry_after(model().health());
         return done_({std::unexpected(std::move(lease).error()), server_->name, retry});
     }
-    auto share = context_.clients.admit(request_->peer, Clients::What::request);
-    if (!share)
-        return done_({std::unexpected(std::move(share).error()), server_->name, busy_retry(model().health().queue)});
-    share_ = *std::move(share);
-    ticket_.emplace(context_.in_flight, request_);
+    if (!asker_.client.empty()) {
+        auto share = context_.clients.admit(asker_.client, Clients::What::request);
+        if (!share)
+            return done_(
+                {std::unexpected(std::move(share).error()), server_->name, busy_retry(model().health().queue)});
+        share_ = *std::move(share);
+    }
+    ticket_.emplace(context_.in_flight, asker_.gone);
     context_.metrics.in_flight(+1);
     if (awaited) return await_model();
     lease_ = *std::move(lease);
@@ -103,7 +116,7 @@ void Recognition::enqueue() {
 
 void Recognition::decode() {
     const auto& limits = context_.config.server;
-    const auto decoding = request_->span.child("decode");
+    const auto decoding = asker_.span.child("decode");
     std::optional<int> channel;
     if (order_.channels == Channels::separate) channel = static_cast<int>(heard_.size());
     auto source = context_.decoder.open(
@@ -125,8 +138,9 @@ void Recognition::decode() {
     Request request{.audio = traced(*std::move(source), decoding),
                     .options = order_.options,
                     .stop = ticket_->stop(),
-                    .id = request_->id,
+                    .id = asker_.id,
                     .fingerprint = fingerprint_of(*order_.media, order_.options, channel)};
+    if (!asker_.waits) request.wanted_by = Request::kWhenever;
     auto endpointing = order_.chunking.value_or(Endpointing{});
     endpointing.vad_model = context_.vad_model;
     auto cutter = order_.chunking ? make_speech_cutter(endpointing) : make_file_cutter(context_.vad_model);
@@ -147,12 +161,12 @@ void Recognition::decode() {
 
 /// Where the time went that a slot was waited for, and had.
 void Recognition::trace(const Result<Transcript>& result, const RequestTimings& timings) const {
-    if (!request_->span) return;
+    if (!asker_.span) return;
     const auto ended = Clock::now();
     const auto began = ended - std::chrono::duration_cast<Clock::duration>(timings.inference);
-    request_->span.child("queue", began - std::chrono::duration_cast<Clock::duration>(timings.queued)).end(began);
+    asker_.span.child("queue", began - std::chrono::duration_cast<Clock::duration>(timings.queued)).end(began);
     if (timings.slot < 0) return;  // it never got one
-    const auto inference = request_->span.child("inference", began);
+    const auto inference = asker_.span.child("inference", began);
     inference.set("hotmic.model", std::string_view(server_->name));
     inference.set("hotmic.instance", std::string_view(lease_.instance_id()));
     inference.set("hotmic.slot", static_cast<std::int64_t>(timings.slot));
@@ -168,13 +182,13 @@ bool Recognition::replay(Result<Transcript>& result, const RequestTimings& timin
     constexpr int kMostLosses = 5;
     if (result || result.error().code != ErrorCode::model_lost) return false;
     if (timings.died_under_it && ++deaths_ >= Request::kMostDeaths) {
-        spdlog::warn("poison request={} instance={} cause={:?}", request_->id, lease_.instance_id(),
+        spdlog::warn("poison request={} instance={} cause={:?}", asker_.id, lease_.instance_id(),
                      result.error().message);
         result = std::unexpected(poison());
         return false;
     }
     if ((order_.may_replay && !order_.may_replay()) || ++losses_ > kMostLosses) return false;
-    spdlog::warn("replaying request={} instance={} cause=\"{}\"", request_->id, lease_.instance_id(),
+    spdlog::warn("replaying request={} instance={} cause=\"{}\"", asker_.id, lease_.instance_id(),
                  result.error().message);
     context_.metrics.replayed(server_->name);
     std::string lost = lease_.instance_id();
@@ -206,17 +220,17 @@ void Recognition::answer(Result<Transcript> result, const RequestTimings& timing
     order_.media.reset();
     if (result) {
         context_.metrics.recognition(server_->name, seconds(timings.queued), seconds(timings.inference),
-                                     timings.audio_seconds, reference_to(request_->span));
+                                     timings.audio_seconds, reference_to(asker_.span));
         context_.metrics.decoding(server_->name, result->counters, result->uncovered_seconds);
         spdlog::info(
             "recognized request={} instance={} slot={} audio_s={:.2f} queued_ms={:.1f} inference_ms={:.1f} language={} "
             "language_probability={:.2f}{}{}",
-            request_->id, lease_.instance_id(), timings.slot, timings.audio_seconds, seconds(timings.queued) * 1000,
+            asker_.id, lease_.instance_id(), timings.slot, timings.audio_seconds, seconds(timings.queued) * 1000,
             seconds(timings.inference) * 1000, result->language, result->language_probability,
-            request_->span ? " trace=" : "", request_->span.trace_id());
+            asker_.span ? " trace=" : "", asker_.span.trace_id());
         for (const auto& [language, probability] : result->detections) {
             context_.metrics.detection(server_->name, probability);
-            spdlog::debug("language detected request={} language={} probability={:.2f}", request_->id, language,
+            spdlog::debug("language detected request={} language={} probability={:.2f}", asker_.id, language,
                           probability);
         }
     }

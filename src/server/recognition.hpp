@@ -18,6 +18,14 @@ namespace hotmic::server {
 /// Begun by the socket's thread, decoded by a decoder, answered by a slot.
 class Recognition : public std::enable_shared_from_this<Recognition> {
 public:
+    /// For whom.
+    struct Asker {
+        std::string id;              ///< in log lines
+        std::string client{};        ///< whose requests are counted (Clients); empty: nobody's
+        std::function<bool()> gone;  ///< nobody wants the answer any more; must not block
+        bool waits = true;           ///< somebody does: false lets all others go first
+        tracing::Span span{};        ///< of which this is a part
+    };
     struct Order {
         std::string model;  ///< name or alias; empty: the default
         TranscribeOptions options{};
@@ -38,13 +46,15 @@ public:
     };
     using Done = std::function<void(Outcome)>;
 
-    /// `done` is called exactly once, possibly before `begin` returns, and must not block. A client that goes away ends
-    /// it. `context` must outlive it.
+    /// `done` is called exactly once, possibly before `begin` returns, and must not block. Soon after `gone` is true it
+    /// ends. `context` must outlive it.
+    static void begin(Context& context, Asker asker, Order order, Done done);
+    /// Whoever sent the request, which lives as long as this.
     static void begin(Context& context, const RequestPtr& request, Order order, Done done);
 
 private:
-    Recognition(Context& context, RequestPtr request, Order order, Done done)
-        : context_(context), request_(std::move(request)), order_(std::move(order)), done_(std::move(done)) {}
+    Recognition(Context& context, Asker asker, Order order, Done done)
+        : context_(context), asker_(std::move(asker)), order_(std::move(order)), done_(std::move(done)) {}
 
     void find_model();
     void await_model(std::string lost = {});
@@ -59,7 +69,7 @@ private:
     [[nodiscard]] std::optional<int> retry_after_seconds(const Error& error) const;
 
     Context& context_;
-    const RequestPtr request_;
+    const Asker asker_;
     Order order_;
     const Done done_;
     int losses_ = 0;            ///< models lost so far, working on this or not

@@ -13,6 +13,7 @@
 #include "server/ending.hpp"
 #include "server/http/listener.hpp"
 #include "server/http/stream.hpp"
+#include "server/job_run.hpp"
 #include "server/lifecycle_traces.hpp"
 #include "server/origin.hpp"
 #include "server/responses.hpp"
@@ -25,6 +26,7 @@ using std::chrono::milliseconds;
 
 constexpr std::size_t kDecodeQueue = 256;
 constexpr std::size_t kPlanQueue = 64;
+constexpr std::size_t kFilingQueue = 256;
 constexpr int kHearers = 2;
 constexpr std::size_t kHearQueue = 1024;
 constexpr milliseconds kSweep{100};
@@ -90,14 +92,18 @@ struct Server::Impl {
                   pulls,
                   *options.downloads,
                   *options.decoder,
-                  options.decoder_gauges},
+                  options.decoder_gauges,
+                  options.jobs.get(),
+                  filing},
           service{.limits = limits_of(options.config.server), .budget = budget, .door = door},
           admin_service{.limits = limits_of(options.config.server), .budget = budget, .door = door},
-          loops(options.config.server.io_threads) {}
+          loops(options.config.server.io_threads),
+          jobs(std::move(options.jobs)) {}
 
     void configure() {
         configure(service, options.config.server.admin_listen.empty());
         add_openai_routes(service.router, context);
+        add_job_routes(service.router, context);
         add_suggestion_routes(service.router, context);
         add_realtime_routes(service.router, context);
         add_echopanel_routes(service.router, context);
@@ -250,6 +256,7 @@ struct Server::Impl {
             reporter.emplace(options.service_manager, catalog, context.journal, loops);
             reporter->start();
         }
+        if (jobs) jobs->start(run_job_with(context));
         std::jthread supervisor([this] { supervise(); });
         loops.run();
         return {};
@@ -273,6 +280,7 @@ struct Server::Impl {
             if (reporter) reporter->stopping(server.shutdown_timeout + server.drain_delay + kLastResort);
             if (options.on_ending) options.on_ending();
             pulls.stop();
+            if (jobs) jobs->stop();
             context.not_ready = true;
         }
         std::this_thread::sleep_for(options.config.server.drain_delay);
@@ -344,6 +352,8 @@ struct Server::Impl {
     http::Loops loops;  // after what connections use, and so gone before it
     Ports ports;
     // Last, so that they have ended before what they use.
+    std::shared_ptr<jobs::Jobs> jobs;
+    Executor filing{1, kFilingQueue};
     Executor hearing{kHearers, kHearQueue};
     Executor planning{1, kPlanQueue};
     std::optional<ServiceReporter> reporter;

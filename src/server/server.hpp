@@ -9,6 +9,7 @@
 #include "hotmic/media_bytes.hpp"
 #include "hotmic/provider.hpp"
 #include "hotmic/voice.hpp"
+#include "jobs/jobs.hpp"
 #include "server/catalog.hpp"
 #include "server/planner.hpp"
 #include "server/ports.hpp"
@@ -31,6 +32,7 @@ public:
         std::shared_ptr<MediaDecoder> decoder{};  ///< of what clients send; never null
         /// Of `decoder`, for the metrics; empty: there are none.
         std::function<telemetry::Metrics::DecoderGauges()> decoder_gauges{};
+        std::shared_ptr<jobs::Jobs> jobs{};  ///< null: none are kept
         /// Called once when requests are being answered, with "http://HOST:PORT", on the loop that
         /// accepts connections. The place to begin to look for models and load them.
         std::function<void(const std::string& url)> on_listening{};

@@ -118,6 +118,16 @@ struct Metrics::Impl {
         gauge(registry, "hotmic_certificate_expires_timestamp_seconds",
               "When the server's certificate expires, in seconds since 1970; 0 without TLS")
             .Add({});
+    prometheus::Family<prometheus::Gauge>& jobs = gauge(registry, "hotmic_jobs", "Jobs that are kept, by status");
+    prometheus::Gauge& jobs_oldest =
+        gauge(registry, "hotmic_jobs_oldest_queued_seconds", "Since the oldest job that is queued was made").Add({});
+    prometheus::Gauge& jobs_bytes =
+        gauge(registry, "hotmic_jobs_bytes", "Bytes of recordings and results of jobs").Add({});
+    prometheus::Gauge& deliveries_pending =
+        gauge(registry, "hotmic_webhooks_pending", "Webhooks of jobs that are still to be heard").Add({});
+    prometheus::Family<prometheus::Counter>& deliveries =
+        counter(registry, "hotmic_webhook_attempts_total",
+                "Attempts to deliver a webhook: delivered, refused (tried again), given_up");
     prometheus::Family<prometheus::Gauge>& transitions =
         gauge(registry, "hotmic_model_transitions", "Sequence number of the last lifecycle transition");
 
@@ -295,6 +305,16 @@ void Metrics::spans(std::uint64_t exported, std::uint64_t failed) {
     const std::scoped_lock lock(impl_->raising_mutex);
     raise(impl_->spans.Add({{"result", "exported"}}), static_cast<double>(exported));
     raise(impl_->spans.Add({{"result", "failed"}}), static_cast<double>(failed));
+}
+
+void Metrics::jobs(const JobGauges& gauges) {
+    for (const auto& [status, count] : gauges.jobs) impl_->jobs.Add({{"status", status}}).Set(count);
+    impl_->jobs_oldest.Set(gauges.oldest_queued_seconds);
+    impl_->jobs_bytes.Set(gauges.bytes);
+    impl_->deliveries_pending.Set(gauges.pending_deliveries);
+    const std::scoped_lock lock(impl_->raising_mutex);
+    for (const auto& [result, count] : gauges.deliveries)
+        raise(impl_->deliveries.Add({{"result", result}}), static_cast<double>(count));
 }
 
 std::string Metrics::text() const {

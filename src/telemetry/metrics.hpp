@@ -104,6 +104,16 @@ public:
     /// Spans that were sent and that could not be, since the start; likewise.
     void spans(std::uint64_t exported, std::uint64_t failed);
 
+    /// Recordings that are recognized while nobody waits, as of now and since the start; likewise.
+    struct JobGauges {
+        std::map<std::string, double> jobs{};  ///< by status
+        double oldest_queued_seconds = 0;
+        double bytes = 0;
+        double pending_deliveries = 0;
+        std::map<std::string, std::uint64_t> deliveries{};  ///< attempts, by what came of them
+    };
+    void jobs(const JobGauges& gauges);
+
     /// In Prometheus' format.
     [[nodiscard]] std::string text() const;
     /// In OpenMetrics' format, with the newest trace of each bucket as its exemplar.

@@ -20,7 +20,8 @@ def ready(tmp_path_factory):
     models = {"default": {"provider": "fake", "path": f"fake:text={FAKE_TEXT}", "warmup.level": 0}, "multilingual": {"path": MULTILINGUAL_MODEL}}
     # A model hub that never answers: what is asked of it stays under way, and nothing is downloaded.
     with socket.create_server(("127.0.0.1", 0)) as hub, \
-            Server(*settings(**models), *numbers_clip("multilingual"), home=tmp_path_factory.mktemp("home"), name="hotmic-faults",
+            Server(*settings(**models), *numbers_clip("multilingual"), "--set", f"jobs.dir={tmp_path_factory.mktemp('jobs')}",
+                   home=tmp_path_factory.mktemp("home"), name="hotmic-faults",
                    env={"HF_ENDPOINT": f"http://127.0.0.1:{hub.getsockname()[1]}", "no_proxy": "127.0.0.1"}) as server:
         yield server.wait_ready("default", "multilingual")
 

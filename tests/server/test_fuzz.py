@@ -15,7 +15,7 @@ import pytest
 pytest.importorskip("websockets", reason="NO WEBSOCKETS: apt install python3-websockets")
 import websockets.protocol  # noqa: E402
 import websockets.sync.client  # noqa: E402
-from hotmic_py import CLIP, PATIENCE, SANITIZED, Server, free_port, speech_pcm  # noqa: E402
+from hotmic_py import CLIP, PATIENCE, SANITIZED, Server, free_port, speech_pcm, until  # noqa: E402
 
 ROUNDS = int(os.environ.get("HOTMIC_FUZZ_ROUNDS", 40))
 SEED = int(os.environ.get("HOTMIC_FUZZ_SEED", 1))
@@ -51,7 +51,7 @@ def damaged(rng, data, most=4):
 def server(tmp_path_factory):
     wyoming = free_port()
     with Server("--provider", "fake", "--model", "fake:slots=2&text=fake", "--level", "0", "--set", f"server.wyoming_port={wyoming}",
-                home=tmp_path_factory.mktemp("home"), name="hotmic-faults") as server:
+                "--set", f"jobs.dir={tmp_path_factory.mktemp('jobs')}", home=tmp_path_factory.mktemp("home"), name="hotmic-faults") as server:
         server.wyoming = wyoming
         yield server.wait_ready()
 
@@ -214,6 +214,22 @@ def test_multipart_forms(server):
         assert answer.status in (200, 400, 404, 413, 415, 422), (answer.status, answer.text)
         if answer.status != 200:
             assert answer.json()["error"]["message"]
+
+
+def test_forms_of_jobs(server):
+    form = part(b"task", b"transcribe") + part(b"webhook", b"") + part(b"url", b"") + FORM.replace(part(b"stream", b"false"), b"")
+    small = form.replace(CLIP.read_bytes(), b"RIFF")
+    for rng in rounds("jobs"):
+        body = damaged(rng, small) if rng.random() < 0.7 else damaged(rng, form, 8)
+        key = {"Idempotency-Key": rng.choice(["", "a", "b", "c" * 255])} if rng.random() < 0.5 else {}
+        answer = server.request("/v1/jobs", "POST", body, {"Content-Type": f"multipart/form-data; boundary={BOUNDARY.decode()}"} | key)
+        assert answer.status in (200, 202, 400, 404, 413, 422, 429), (answer.status, answer.text)
+        if answer.status < 300:
+            assert server.request(f"/v1/jobs/{answer.json()['id']}").status == 200
+        else:
+            assert answer.json()["error"]["message"]
+    left = lambda: [job for job in server.request("/v1/jobs?limit=100").json()["data"] if job["status"] in ("queued", "running")]  # noqa: E731
+    until(lambda: not left(), "all jobs have ended")
 
 
 def test_json_bodies(server):

@@ -24,9 +24,10 @@ MAY_USE = {
     "live": {"lifecycle", "speech", "asr", "system", "text"},
     "worker": {"asr", "audio", "system", "telemetry", "text"},
     "store": {"asr", "system", "text"},
+    "jobs": {"store", "asr", "system", "telemetry", "text"},
     "config": {"store", "lifecycle", "asr", "audio", "telemetry", "text"},
-    "server": {"config", "store", "live", "speech", "lifecycle", "asr", "audio", "system", "telemetry", "text", "tracing"},
-    "cli": {"server", "config", "store", "live", "speech", "worker", "lifecycle", "asr", "asr/providers", "audio", "system", "telemetry", "text", "tracing"},
+    "server": {"config", "jobs", "store", "live", "speech", "lifecycle", "asr", "audio", "system", "telemetry", "text", "tracing"},
+    "cli": {"server", "config", "jobs", "store", "live", "speech", "worker", "lifecycle", "asr", "asr/providers", "audio", "system", "telemetry", "text", "tracing"},
 }
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*["<]([^">]+)[">]', re.MULTILINE)

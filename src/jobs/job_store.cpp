@@ -1,0 +1,384 @@
+#include "jobs/job_store.hpp"
+
+#include <SQLiteCpp/SQLiteCpp.h>
+#include <SQLiteCpp/VariadicBind.h>
+#include <sqlite3.h>
+
+#include <algorithm>
+#include <format>
+#include <mutex>
+#include <utility>
+
+#include "jobs/job_rows.hpp"
+#include "text/json.hpp"
+
+namespace hotmic::jobs {
+namespace {
+
+Error error_of(const SQLite::Exception& why, const std::filesystem::path& file) {
+    const auto message = std::format("the database of the jobs, {}: {}", file.string(), why.what());
+    switch (why.getErrorCode() & 0xff) {
+        case SQLITE_FULL:
+            return {ErrorCode::disk_full, message, "free space there, or set jobs.dir to a folder on a larger disk"};
+        case SQLITE_NOTADB:
+        case SQLITE_CORRUPT:
+        case SQLITE_SCHEMA:
+            return {ErrorCode::job_database_unusable, message,
+                    "restore it from a backup, or move it away: a new one is made", "jobs.dir"};
+        case SQLITE_CANTOPEN:
+        case SQLITE_READONLY:
+        case SQLITE_PERM:
+            return {ErrorCode::io_error, message, "set jobs.dir to a folder that may be written", "jobs.dir"};
+        default:
+            return {ErrorCode::io_error, message, "check the disk (dmesg)"};
+    }
+}
+
+std::unexpected<Error> no_such_job(const std::string& id) {
+    return fail(ErrorCode::job_not_found, std::format("there is no job \"{}\"", id),
+                "GET /v1/jobs lists those there are", "id");
+}
+
+}  // namespace
+
+struct JobStore::Impl {
+    Impl(std::filesystem::path path, Limits most)
+        : file(std::move(path)), limits(most), db(file, SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE, 5000) {}
+
+    /// Runs `work` as one transaction. What it throws is undone, and becomes an error.
+    template <class Work>
+    auto transact(Work work) -> decltype(work()) {
+        const std::scoped_lock lock(mutex);
+        try {
+            SQLite::Transaction transaction(db, SQLite::TransactionBehavior::IMMEDIATE);
+            auto result = work();
+            if (result) transaction.commit();
+            return result;
+        } catch (const SQLite::Exception& why) {
+            return std::unexpected(error_of(why, file));
+        }
+    }
+
+    [[nodiscard]] std::optional<Job> one(const std::string& where, const auto&... values) {
+        SQLite::Statement query(db, std::format("SELECT {} FROM jobs WHERE {}", kColumns, where));
+        SQLite::bind(query, values...);
+        if (!query.executeStep()) return std::nullopt;
+        return row_of(query);
+    }
+    [[nodiscard]] std::optional<Job> by_id(const std::string& id) { return one("id = ?", id); }
+
+    int change(const char* sql, const auto&... values) {
+        SQLite::Statement statement(db, sql);
+        SQLite::bind(statement, values...);
+        return statement.exec();
+    }
+
+    Result<void> room(std::size_t more, std::uint64_t bytes) {
+        SQLite::Statement query(db, "SELECT count(*), ifnull(sum(recording_bytes + result_bytes), 0) FROM jobs");
+        query.executeStep();
+        const auto jobs = static_cast<std::size_t>(query.getColumn(0).getInt64());
+        const auto held = static_cast<std::uint64_t>(query.getColumn(1).getInt64());
+        if (jobs + more > limits.jobs) {
+            return fail(ErrorCode::queue_full, std::format("{} jobs are kept already, as many as jobs.max_jobs", jobs),
+                        "DELETE those whose results were fetched, or try again later");
+        }
+        if (bytes > limits.bytes || held > limits.bytes - bytes) {
+            return fail(ErrorCode::queue_full,
+                        std::format("the recordings and results of jobs take {} bytes already, and {} more are over "
+                                    "jobs.max_bytes",
+                                    held, bytes),
+                        "DELETE those whose results were fetched, or try again later");
+        }
+        return {};
+    }
+
+    Result<std::optional<Job>> same(const std::string& owner, const std::string& key, const std::string& fingerprint) {
+        if (key.empty()) return std::nullopt;
+        auto found = one("owner = ? AND idempotency_key = ?", owner, key);
+        if (found && found->fingerprint != fingerprint) {
+            return fail(ErrorCode::idempotency_mismatch,
+                        std::format("job {} was made with this Idempotency-Key, by another request", found->id),
+                        "send another key with another request", "Idempotency-Key");
+        }
+        return found;
+    }
+
+    void finish(const std::string& id, Status status, const Error* error, const std::string& served_by, Time now) {
+        change(
+            "UPDATE jobs SET status = ?, finished_ms = ?, served_by = ?, recording_bytes = 0, "
+            "webhook_state = CASE webhook_url WHEN '' THEN 'none' ELSE 'pending' END, "
+            "webhook_due_ms = CASE webhook_url WHEN '' THEN NULL ELSE ? END WHERE id = ?",
+            std::string(to_string(status)), ms_of(now), served_by, ms_of(now), id);
+        if (error == nullptr) return;
+        change("UPDATE jobs SET error_code = ?, error_message = ?, error_param = ? WHERE id = ?",
+               std::string(to_string(error->code)), error->describe(), error->param, id);
+    }
+
+    /// Errors: job_database_unusable.
+    Result<void> prepare();
+
+    const std::filesystem::path file;
+    const Limits limits;
+    std::mutex mutex;
+    SQLite::Database db;
+};
+
+Result<void> JobStore::Impl::prepare() {
+    const auto unusable = [&](std::string what) {
+        return fail(ErrorCode::job_database_unusable, std::format("{} {}", file.string(), what),
+                    "set jobs.dir to another folder", "jobs.dir");
+    };
+    const auto version = db.execAndGet("PRAGMA user_version").getInt();
+    const auto application = db.execAndGet("PRAGMA application_id").getInt();
+    const auto tables = db.execAndGet("SELECT count(*) FROM sqlite_master").getInt();
+    if (application != kApplication && (application != 0 || tables > 0))
+        return unusable("is a database of another program");
+    if (version > kVersion) {
+        return unusable(
+            std::format("is of a later hotmic (version {} of the tables; this one knows {})", version, kVersion));
+    }
+    db.exec("PRAGMA journal_mode = WAL");
+    db.exec("PRAGMA synchronous = FULL");
+    db.exec("PRAGMA foreign_keys = ON");
+    db.exec("PRAGMA secure_delete = ON");  // what was said is gone with its job
+    if (tables == 0) {
+        SQLite::Transaction transaction(db);
+        db.exec(kSchema);
+        db.exec(std::format("PRAGMA application_id = {}", kApplication));
+        db.exec(std::format("PRAGMA user_version = {}", kVersion));
+        transaction.commit();
+        return {};
+    }
+    if (const auto found = db.execAndGet("PRAGMA quick_check(1)").getString(); found != "ok") {
+        return fail(ErrorCode::job_database_unusable, std::format("{} is damaged: {}", file.string(), found),
+                    "restore it from a backup, or move it away: a new one is made", "jobs.dir");
+    }
+    return {};
+}
+
+JobStore::JobStore(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+JobStore::~JobStore() = default;
+
+Result<std::unique_ptr<JobStore>> JobStore::open(const std::filesystem::path& file, Limits limits) {
+    try {
+        auto impl = std::make_unique<Impl>(file, limits);
+        if (auto prepared = impl->prepare(); !prepared) return std::unexpected(std::move(prepared).error());
+        return std::unique_ptr<JobStore>(new JobStore(std::move(impl)));
+    } catch (const SQLite::Exception& why) {
+        return std::unexpected(error_of(why, file));
+    }
+}
+
+Result<std::vector<Job>> JobStore::recover(Time now) {
+    return impl_->transact([&]() -> Result<std::vector<Job>> {
+        std::vector<Job> running;
+        {
+            SQLite::Statement query(impl_->db, std::format("SELECT {} FROM jobs WHERE status = 'running'", kColumns));
+            while (query.executeStep()) running.push_back(row_of(query));
+        }
+        std::vector<Job> ended;
+        for (const auto& job : running) {
+            if (job.cancel_requested) {
+                impl_->finish(job.id, Status::cancelled, nullptr, "", now);
+            } else if (job.starts >= Job::kMostStarts) {
+                const Error error{ErrorCode::job_abandoned,
+                                  std::format("the server ended {} times while it worked on this job", job.starts),
+                                  "try the recording in another format, or look into the server's log", ""};
+                impl_->finish(job.id, Status::failed, &error, "", now);
+            } else {
+                impl_->change("UPDATE jobs SET status = 'queued', started_ms = NULL, due_ms = ? WHERE id = ?",
+                              ms_of(now), job.id);
+                continue;
+            }
+            ended.push_back(*impl_->by_id(job.id));
+        }
+        return ended;
+    });
+}
+
+Result<void> JobStore::check_room(std::size_t jobs, std::uint64_t bytes) {
+    return impl_->transact([&] { return impl_->room(jobs, bytes); });
+}
+
+Result<JobStore::Added> JobStore::add(Job job) {
+    return impl_->transact([&]() -> Result<Added> {
+        auto same = impl_->same(job.owner, job.idempotency_key, job.fingerprint);
+        if (!same) return std::unexpected(std::move(same).error());
+        if (*same) return Added{.job = **std::move(same), .is_new = false};
+        if (auto room = impl_->room(1, job.recording_bytes); !room) return std::unexpected(std::move(room).error());
+        impl_->change(
+            "INSERT INTO jobs (id, owner, idempotency_key, fingerprint, task, model, fields, file_name, url, "
+            "recording_bytes, status, due_ms, created_ms, webhook_url) VALUES (?, ?, nullif(?, ''), ?, ?, ?, "
+            "?, ?, ?, ?, 'queued', ?, ?, ?)",
+            job.id, job.owner, job.idempotency_key, job.fingerprint, job.task, job.model, to_json(job.fields),
+            job.file_name, job.url, static_cast<std::int64_t>(job.recording_bytes), ms_of(job.created),
+            ms_of(job.created), job.webhook.url);
+        return Added{.job = *impl_->by_id(job.id)};
+    });
+}
+
+Result<std::optional<Job>> JobStore::find_same(const std::string& owner, const std::string& idempotency_key,
+                                               const std::string& fingerprint) {
+    return impl_->transact([&] { return impl_->same(owner, idempotency_key, fingerprint); });
+}
+
+Result<std::optional<Job>> JobStore::find(const std::string& id) {
+    return impl_->transact([&]() -> Result<std::optional<Job>> { return impl_->by_id(id); });
+}
+
+Result<std::vector<Job>> JobStore::list(const Query& query) {
+    return impl_->transact([&]() -> Result<std::vector<Job>> {
+        std::string where = "TRUE";
+        if (query.owner) where += " AND owner = :owner";
+        if (query.status) where += " AND status = :status";
+        if (query.before) where += " AND number < :before";
+        SQLite::Statement rows(
+            impl_->db, std::format("SELECT {} FROM jobs WHERE {} ORDER BY number DESC LIMIT :most", kColumns, where));
+        if (query.owner) rows.bind(":owner", *query.owner);
+        if (query.status) rows.bind(":status", std::string(to_string(*query.status)));
+        if (query.before) rows.bind(":before", *query.before);
+        rows.bind(":most", query.most);
+        std::vector<Job> found;
+        while (rows.executeStep()) found.push_back(row_of(rows));
+        return found;
+    });
+}
+
+Result<std::optional<Answer>> JobStore::answer(const std::string& id) {
+    return impl_->transact([&]() -> Result<std::optional<Answer>> {
+        SQLite::Statement query(impl_->db,
+                                "SELECT content_type, body, served_by FROM answers JOIN jobs USING (id) WHERE id = ?");
+        SQLite::bind(query, id);
+        if (!query.executeStep()) return std::nullopt;
+        return Answer{query.getColumn(0).getString(), query.getColumn(1).getString(), query.getColumn(2).getString()};
+    });
+}
+
+Result<std::set<std::string>> JobStore::unfinished() {
+    return impl_->transact([&]() -> Result<std::set<std::string>> {
+        SQLite::Statement query(impl_->db, "SELECT id FROM jobs WHERE status IN ('queued', 'running')");
+        std::set<std::string> ids;
+        while (query.executeStep()) ids.insert(query.getColumn(0).getString());
+        return ids;
+    });
+}
+
+Result<std::optional<Job>> JobStore::claim(Time now, const std::set<std::string>& resting) {
+    return impl_->transact([&]() -> Result<std::optional<Job>> {
+        const auto job = impl_->one(
+            "status = 'queued' AND due_ms <= ? AND model NOT IN (SELECT value FROM json_each(?)) ORDER BY number LIMIT "
+            "1",
+            ms_of(now), to_json(resting));
+        if (!job) return std::nullopt;
+        impl_->change("UPDATE jobs SET status = 'running', starts = starts + 1, started_ms = ? WHERE id = ?",
+                      ms_of(now), job->id);
+        return impl_->by_id(job->id);
+    });
+}
+
+Result<std::optional<Time>> JobStore::next_due(Time now) {
+    return impl_->transact([&]() -> Result<std::optional<Time>> {
+        SQLite::Statement query(impl_->db, "SELECT min(due_ms) FROM jobs WHERE status = 'queued' AND due_ms > ?");
+        SQLite::bind(query, ms_of(now));
+        query.executeStep();
+        return time_in(query.getColumn(0));
+    });
+}
+
+Result<void> JobStore::note_recording(const std::string& id, std::uint64_t bytes) {
+    return impl_->transact([&]() -> Result<void> {
+        impl_->change("UPDATE jobs SET recording_bytes = ? WHERE id = ?", static_cast<std::int64_t>(bytes), id);
+        return {};
+    });
+}
+
+Result<void> JobStore::give_back(const std::string& id, Time due, bool counts) {
+    return impl_->transact([&]() -> Result<void> {
+        impl_->change(
+            "UPDATE jobs SET status = 'queued', started_ms = NULL, due_ms = ?, starts = starts - ? "
+            "WHERE id = ? AND status = 'running'",
+            ms_of(due), counts ? 0 : 1, id);
+        return {};
+    });
+}
+
+Result<Job> JobStore::end(const std::string& id, const Result<Answer>& outcome, Time now) {
+    return impl_->transact([&]() -> Result<Job> {
+        if (outcome) {
+            SQLite::Statement insert(impl_->db, "INSERT INTO answers (id, content_type, body) VALUES (?, ?, ?)");
+            insert.bind(1, id);
+            insert.bind(2, outcome->content_type);
+            insert.bindNoCopy(3, outcome->body.data(), static_cast<int>(outcome->body.size()));
+            insert.exec();
+            impl_->change("UPDATE jobs SET result_bytes = ? WHERE id = ?",
+                          static_cast<std::int64_t>(outcome->body.size()), id);
+            impl_->finish(id, Status::succeeded, nullptr, outcome->served_by, now);
+        } else if (outcome.error().code == ErrorCode::cancelled) {
+            impl_->finish(id, Status::cancelled, nullptr, "", now);
+        } else {
+            impl_->finish(id, Status::failed, &outcome.error(), "", now);
+        }
+        auto ended = impl_->by_id(id);
+        if (!ended) return no_such_job(id);
+        return *std::move(ended);
+    });
+}
+
+Result<Job> JobStore::cancel(const std::string& id, Time now) {
+    return impl_->transact([&]() -> Result<Job> {
+        const auto job = impl_->by_id(id);
+        if (!job) return no_such_job(id);
+        if (job->status == Status::queued) impl_->finish(id, Status::cancelled, nullptr, "", now);
+        if (job->status == Status::running) impl_->change("UPDATE jobs SET cancel_requested = 1 WHERE id = ?", id);
+        return *impl_->by_id(id);
+    });
+}
+
+Result<void> JobStore::remove(const std::string& id) {
+    return impl_->transact([&]() -> Result<void> {
+        impl_->change("DELETE FROM jobs WHERE id = ? AND status NOT IN ('queued', 'running')", id);
+        return {};
+    });
+}
+
+Result<int> JobStore::expire(Time before) {
+    return impl_->transact(
+        [&]() -> Result<int> { return impl_->change("DELETE FROM jobs WHERE finished_ms < ?", ms_of(before)); });
+}
+
+Result<std::optional<Job>> JobStore::next_delivery() {
+    return impl_->transact([&]() -> Result<std::optional<Job>> {
+        return impl_->one("webhook_state = 'pending' ORDER BY webhook_due_ms LIMIT 1");
+    });
+}
+
+Result<void> JobStore::note_delivery(const std::string& id, const std::string& error, std::optional<Time> next) {
+    return impl_->transact([&]() -> Result<void> {
+        const auto state = next ? Delivery::pending : error.empty() ? Delivery::delivered : Delivery::failed;
+        impl_->change(
+            "UPDATE jobs SET webhook_state = ?, webhook_attempts = webhook_attempts + 1, webhook_error = ?, "
+            "webhook_due_ms = nullif(?, -1) WHERE id = ?",
+            std::string(to_string(state)), error, next ? ms_of(*next) : std::int64_t{-1}, id);
+        return {};
+    });
+}
+
+Result<JobStore::Figures> JobStore::figures() {
+    return impl_->transact([&]() -> Result<Figures> {
+        Figures figures;
+        for (const auto status : kStatuses) figures.jobs[status] = 0;
+        SQLite::Statement counts(impl_->db,
+                                 "SELECT status, count(*), sum(recording_bytes + result_bytes), "
+                                 "sum(webhook_state = 'pending'), min(created_ms) FROM jobs GROUP BY status");
+        while (counts.executeStep()) {
+            const auto status = status_named(counts.getColumn(0).getString()).value_or(Status::failed);
+            figures.jobs[status] = static_cast<std::size_t>(counts.getColumn(1).getInt64());
+            figures.bytes += static_cast<std::uint64_t>(counts.getColumn(2).getInt64());
+            figures.pending_deliveries += static_cast<std::size_t>(counts.getColumn(3).getInt64());
+            if (status == Status::queued) figures.oldest_queued = time_in(counts.getColumn(4));
+        }
+        return figures;
+    });
+}
+
+}  // namespace hotmic::jobs

@@ -1,0 +1,101 @@
+/// Runs jobs, in the order in which they came, a few at once.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <set>
+#include <stop_token>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "hotmic/media_bytes.hpp"
+#include "jobs/job_store.hpp"
+#include "jobs/recordings.hpp"
+
+namespace hotmic::jobs {
+
+/// Whether a job that failed runs again.
+enum class Again : std::uint8_t {
+    no,
+    model,    ///< its model is not there, or has no room: all its jobs wait, at first shortly, then longer
+    later,    ///< in a while; it is not the job's fault
+    counted,  ///< in a while; that run was one of `Job::kMostStarts`
+};
+
+/// How a run of a job went.
+struct Ran {
+    Result<Answer> answer;
+    Again again = Again::no;
+};
+
+/// Any thread.
+class Runner {
+public:
+    /// Recognizes, and returns when that is over: soon, once `stop` is requested. `heard` takes how many seconds have
+    /// been recognized so far.
+    using Recognize = std::function<Ran(const Job& job, std::shared_ptr<const MediaBytes> media,
+                                        const std::function<void(double)>& heard, const std::stop_token& stop)>;
+    /// Gets the recording of a job that came with a URL.
+    using Fetch = std::function<Ran(const Job& job, const std::stop_token& stop)>;
+    struct Steps {
+        Fetch fetch;
+        Recognize recognize;
+        std::function<void()> changed;  ///< a job has begun, ended or waits again; on the runner's threads
+    };
+
+    Runner(JobStore& store, const Recordings& recordings, std::function<Time()> now)
+        : store_(store), recordings_(recordings), now_(std::move(now)) {}
+    ~Runner();
+    Runner(const Runner&) = delete;
+    Runner& operator=(const Runner&) = delete;
+
+    /// Once. So many jobs at once.
+    void start(int threads, Steps steps);
+    /// There may be something to do.
+    void wake();
+    /// Asks one that runs to end.
+    void cancel(const std::string& id);
+    /// Asks all to end: they go back to the queue. Does not wait.
+    void stop();
+    /// Seconds that were recognized, of a job that runs.
+    [[nodiscard]] std::optional<double> heard(const std::string& id) const;
+
+private:
+    struct Running {
+        std::stop_source stop;
+        std::atomic<double> heard{0};
+    };
+    void work(const std::stop_token& stop);
+    void run(const Job& job, const std::stop_token& stop);
+    [[nodiscard]] Ran attempt(const Job& job, const std::shared_ptr<Running>& running);
+    void settle(const Job& job, Ran ran, bool stopping, const std::stop_token& stop);
+    void insist(const std::function<Result<void>()>& write, const std::string& id, const std::stop_token& stop);
+    void rest(std::chrono::milliseconds longest, const std::stop_token& stop, std::uint64_t seen);
+    void note_rest(const std::string& model, bool is_there);
+    [[nodiscard]] std::set<std::string> resting();
+    [[nodiscard]] std::chrono::milliseconds until_something_is_due();
+
+    JobStore& store_;
+    const Recordings& recordings_;
+    const std::function<Time()> now_;
+    Steps steps_;
+    mutable std::mutex mutex_;
+    std::condition_variable_any news_;
+    std::uint64_t wakes_ = 0;
+    std::map<std::string, std::shared_ptr<Running>> running_;  // by id
+    struct Rest {
+        Time until;
+        std::chrono::milliseconds length;
+    };
+    std::map<std::string, Rest> rests_;  // of models, by the name that jobs have for them
+    std::vector<std::jthread> threads_;  // last, and so ended first
+};
+
+}  // namespace hotmic::jobs
