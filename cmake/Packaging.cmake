@@ -91,8 +91,13 @@ and the Open Inference Protocol. Models (Whisper, streaming transducers,
 PocketSphinx) are loaded and warmed up before they are called ready, run in
 processes of their own, and are replaced without losing a request.")
 set(CPACK_DEBIAN_HOTMIC_PACKAGE_SHLIBDEPS ON)
+# OpenTelemetry's libraries have no versions in their names, so dpkg-shlibdeps knows nothing of them: the release that we were
+# built with, and no later one.
+set(opentelemetry_release ${opentelemetry_opentelemetry_trace_VERSION})
+string(REGEX MATCH "^([0-9]+)[.]([0-9]+)" opentelemetry_series ${opentelemetry_release})
+math(EXPR opentelemetry_next "${CMAKE_MATCH_2} + 1")
 set(CPACK_DEBIAN_HOTMIC_PACKAGE_DEPENDS
-    "systemd | systemd-standalone-sysusers | systemd-sysusers, systemd | systemd-standalone-tmpfiles | systemd-tmpfiles")
+    "systemd | systemd-standalone-sysusers | systemd-sysusers, systemd | systemd-standalone-tmpfiles | systemd-tmpfiles, opentelemetry-cpp (>= ${opentelemetry_series}), opentelemetry-cpp (<< ${CMAKE_MATCH_1}.${opentelemetry_next}~)")
 set(CPACK_DEBIAN_HOTMIC_PACKAGE_RECOMMENDS "ca-certificates, pocketsphinx-en-us")
 set(CPACK_DEBIAN_HOTMIC_PACKAGE_CONTROL_EXTRA ${CMAKE_SOURCE_DIR}/deploy/debian/postinst ${CMAKE_SOURCE_DIR}/deploy/debian/prerm
     ${CMAKE_SOURCE_DIR}/deploy/debian/postrm ${CMAKE_SOURCE_DIR}/deploy/debian/conffiles)
