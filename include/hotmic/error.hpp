@@ -21,6 +21,8 @@ enum class ErrorCode : std::uint8_t {
     unsupported_language,
     body_too_large,
     unauthorized,
+    key_forbidden,  ///< the key is known, and not good for this
+    rate_limited,   ///< the key has had its requests, or has as many under way as it may
     not_found,
     method_not_allowed,
     model_not_found,

@@ -24,6 +24,7 @@ struct Server {
     std::uint16_t port = 8090;                ///< 0: any free port, printed at start
     std::vector<std::string> api_keys{};      ///< empty: open to whoever reaches the port
     std::string admin_key{};                  ///< of /admin; empty: admin requests are taken from loopback only
+    std::filesystem::path keys_file{};        ///< see config/keys_file.hpp; empty: none
     std::filesystem::path tls_certificate{};  ///< PEM; empty: no TLS
     std::filesystem::path tls_key{};          ///< PEM
     std::filesystem::path tls_client_ca{};    ///< PEM; empty: clients need no certificate

@@ -309,6 +309,7 @@ private:
         auto text = read_small(file);
         if (!text) return problem(where, target.path, text.error());
         const Origin origin{From::credential, file.string()};
+        if (target.path == "server.keys_file") return take_text(target, file.string(), origin, where);
         if (kind_of(*target.key) != Kind::list) {
             while (text->ends_with('\n') || text->ends_with('\r')) text->pop_back();
             return take_text(target, *text, origin, where);
@@ -420,6 +421,8 @@ private:
         const auto anchor = [&](fs::path& path) { path = (loaded_.file->parent_path() / path).lexically_normal(); };
         if (auto& vad = config.server.vad_model; from_file("server.vad_model") && !vad.empty() && vad.is_relative())
             anchor(vad);
+        if (auto& keys = config.server.keys_file; from_file("server.keys_file") && !keys.empty() && keys.is_relative())
+            anchor(keys);
         if (auto& uploads = config.server.upload_dir;
             from_file("server.upload_dir") && !uploads.empty() && uploads.is_relative())
             anchor(uploads);

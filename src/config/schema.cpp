@@ -59,8 +59,9 @@ constexpr std::array kKeys{
 
     Key{"server.host", "Address to listen on. `0.0.0.0` is every IPv4 interface, `::` every one.", IN_CONFIG(server.host)},
     Key{"server.port", "Port to listen on. 0: any free one, printed at start.", IN_CONFIG(server.port), {0, 65535}},
-    Key{"server.api_keys", "Keys that clients may present as `Authorization: Bearer …`. Empty: open to whoever reaches the port.", IN_CONFIG(server.api_keys), kAny, kFree, true},
-    Key{"server.admin_key", "Key of `/admin`, presented as `Authorization: Bearer …`. Empty: admin requests are taken from this machine only; set it behind a proxy on this machine, which may look like a program here.", IN_CONFIG(server.admin_key), kAny, kFree, true},
+    Key{"server.api_keys", "Keys that clients may present as `Authorization: Bearer …`. Empty, and no `keys_file`: open to whoever reaches the port.", IN_CONFIG(server.api_keys), kAny, kFree, true},
+    Key{"server.admin_key", "Key of `/admin`, presented as `Authorization: Bearer …`. Empty, and no key in `keys_file` with the scope `admin`: admin requests are taken from this machine only; set it behind a proxy on this machine, which may look like a program here.", IN_CONFIG(server.admin_key), kAny, kFree, true},
+    Key{"server.keys_file", "File of keys with names, scopes, limits and dates, as digests: `hotmic key` makes them ([security.md](security.md)). Transcribing needs a key then, be the file empty. SIGHUP and `POST /admin/reload` read it again. As a credential: the file itself. In a file, relative to that file's folder.", IN_CONFIG(server.keys_file)},
     Key{"server.tls_certificate", "File with the server's certificate, and those between it and its authority behind it, in PEM format. Empty: HTTP without TLS. SIGHUP reads it again.", IN_CONFIG(server.tls_certificate)},
     Key{"server.tls_key", "File with the certificate's private key, in PEM format and without a passphrase.", IN_CONFIG(server.tls_key)},
     Key{"server.tls_client_ca", "File with the certificates of the authorities that sign those of clients: whoever has none may not come in. Empty: clients need no certificate.", IN_CONFIG(server.tls_client_ca)},
