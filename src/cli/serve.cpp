@@ -207,6 +207,8 @@ int serve(const ConfigFlags& flags, const ProviderRegistry& providers) {
     system::give_back_large_blocks(kLarge);
     const auto loaded = load_config(flags, false);
     if (!loaded) return report(loaded.error());
+    auto keys = server::Keys::load(loaded->config.server);
+    if (!keys) return report(keys.error());
     auto sockets = passed_sockets();
     if (!sockets) return report(sockets.error());
     const auto vad_path = find_vad_model(loaded->config.server.vad_model, loaded->config.models_dir);
@@ -260,6 +262,7 @@ int serve(const ConfigFlags& flags, const ProviderRegistry& providers) {
                  }
              }});
     server::Server server({.config = loaded->config,
+                           .keys = *std::move(keys),
                            .vad_model = *std::move(vad_model),
                            .spool = *std::move(spool),
                            .downloads = downloads,

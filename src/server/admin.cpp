@@ -254,6 +254,7 @@ public:
     }
 
     Result<Response> reload() const {
+        if (auto read = context_.keys.reload(); !read) return std::unexpected(std::move(read).error());
         auto begun = context_.planner.reload();
         if (!begun) return std::unexpected(std::move(begun).error());
         wire::JobsBody body;
@@ -266,7 +267,7 @@ private:
         return fail(ErrorCode::not_found, std::format("there is no job \"{}\"", id), "GET /admin/jobs lists them");
     }
 
-    [[nodiscard]] std::optional<Response> check(const http::Request& request) const {
+    [[nodiscard]] std::optional<Response> check(http::Request& request) const {
         return refuse_strangers(context_, request);
     }
 

@@ -88,8 +88,8 @@ Response respond_job(const Job& job, int status) {
     return response;
 }
 
-std::optional<Response> refuse_strangers(const Context& context, const http::Request& request) {
-    const auto known = authorize_admin(request, context.config.server);
+std::optional<Response> refuse_strangers(const Context& context, http::Request& request) {
+    const auto known = context.keys.authorize(request, Scope::admin);
     if (known) return std::nullopt;
     return refusal(context, known.error(), request);
 }

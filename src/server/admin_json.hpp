@@ -56,7 +56,7 @@ struct JobsBody {
 [[nodiscard]] Result<std::map<std::string, config::Value>> keys_of(const std::string& body);
 
 /// The answer for whoever may not administer; nothing for those who may.
-[[nodiscard]] std::optional<Response> refuse_strangers(const Context& context, const http::Request& request);
+[[nodiscard]] std::optional<Response> refuse_strangers(const Context& context, http::Request& request);
 /// The answer to a request that failed; counted.
 [[nodiscard]] Response refusal(const Context& context, const Error& error, const http::Request& request);
 

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -13,7 +14,8 @@
 
 namespace hotmic::server {
 
-/// A client is an address. Behind a proxy all clients are one: leave the limits off there. Thread-safe.
+/// A client is an address, or a key's name. Behind a proxy all addresses are one: leave their limits off there.
+/// Thread-safe.
 class Clients {
 public:
     enum class What : std::uint8_t { request, stream };
@@ -45,6 +47,8 @@ public:
 
     /// Errors: queue_full, when this client has as many already.
     [[nodiscard]] Result<Ticket> admit(const std::string& client, What what);
+    /// The same with a limit of its own; 0: counted only. Null, when this client has as many already.
+    [[nodiscard]] std::optional<Ticket> admit(const std::string& client, What what, std::size_t most);
 
 private:
     void give_back(const Ticket::Key& key);

@@ -6,12 +6,13 @@
 
 #include "config/config.hpp"
 #include "hotmic/live_stream.hpp"
-#include "server/admission.hpp"
 #include "server/catalog.hpp"
 #include "server/clients.hpp"
 #include "server/executor.hpp"
 #include "server/http/door.hpp"
 #include "server/http/router.hpp"
+#include "server/in_flight.hpp"
+#include "server/keys.hpp"
 #include "server/planner.hpp"
 #include "server/pulls.hpp"
 #include "server/upload.hpp"
@@ -45,6 +46,7 @@ struct Context {
     Executor& decoders;
     InFlight& in_flight;
     Clients& clients;
+    Keys& keys;
     LiveHub& live;
     std::shared_ptr<const VadModel> vad_model;  ///< null: the detector that needs none
     SocketSessions& sockets;

@@ -1,5 +1,4 @@
 /// WebSocket /ws/live-listener: who may open a session of EchoPanel's live captions.
-#include "server/admission.hpp"
 #include "server/echopanel_session.hpp"
 
 namespace hotmic::server {
@@ -8,7 +7,7 @@ void add_echopanel_routes(http::Router& router, Context& context) {
     const auto open = [&context](const std::shared_ptr<Socket>& socket,
                                  const RequestPtr& request) -> std::shared_ptr<SocketSession> {
         auto session = std::make_shared<LiveListener>(context, socket, request->id);
-        if (auto known = check_key(echopanel_key(*request), context.config.server.api_keys); !known) {
+        if (auto known = context.keys.authorize_socket(*request, Scope::transcribe); !known) {
             context.metrics.error(to_string(known.error().code));
             session->refuse("Unauthorized websocket connection", Close::policy);
             return nullptr;
@@ -17,7 +16,14 @@ void add_echopanel_routes(http::Router& router, Context& context) {
             session->refuse("the server is shutting down", Close::going_away);
             return nullptr;
         }
-        session->begin();
+        auto share = context.keys.begin(*request, Clients::What::stream);
+        if (!share) {
+            context.metrics.error(to_string(share.error().code));
+            session->refuse(share.error().message, Close::try_later);
+            return nullptr;
+        }
+        note_opened(context, *request);
+        session->begin(*std::move(share));
         return session;
     };
     router.add({.pattern = "/ws/live-listener", .open = http::listed(context.sockets, open)});

@@ -73,7 +73,8 @@ void LiveListener::tell_status(wire::Status status) const {
     send(std::move(status));
 }
 
-void LiveListener::begin() {
+void LiveListener::begin(Clients::Ticket share) {
+    share_ = std::move(share);
     tell_status({.state = "connected", .message = "Connected, waiting for start"});
     socket_->every(kMetricsSeconds, [weak = weak_from_this()] {
         if (const auto self = weak.lock()) self->tell_metrics();

@@ -22,7 +22,8 @@ public:
     LiveListener(Context& context, std::shared_ptr<Socket> socket, std::string connection)
         : context_(context), socket_(std::move(socket)), connection_id_(std::move(connection)) {}
 
-    void begin();
+    /// `share`: of the streams that its key may have open.
+    void begin(Clients::Ticket share);
     /// Instead of beginning, or for want of room.
     void refuse(const std::string& message, Close code);
 
@@ -67,6 +68,7 @@ private:
 
     Context& context_;
     const std::shared_ptr<Socket> socket_;
+    Clients::Ticket share_;
     std::string session_id_;
     std::string attempt_id_;
     std::string connection_id_;

@@ -33,10 +33,10 @@ std::uint64_t announced_size(const http::Request& request) {
 }
 
 /// Whether it makes sense to take the body at all; the boundary of its parts.
-Result<std::string> check_upload(const Context& context, const http::Request& request) {
+Result<std::string> check_upload(const Context& context, http::Request& request) {
     if (context.refusing)
         return fail(ErrorCode::shutting_down, "the server is shutting down", "send the request to another instance");
-    if (auto known = authorize(request, context.config.server.api_keys); !known) return std::unexpected(known.error());
+    if (auto known = context.keys.authorize(request, Scope::transcribe); !known) return std::unexpected(known.error());
     auto boundary = http::MultipartParser::boundary_of(request.header("content-type"));
     if (boundary && announced_size(request) > context.config.server.max_body_bytes + kFormLines)
         return too_large(context);
@@ -105,6 +105,7 @@ void FormReceiver::refuse(const Error& error, std::optional<int> retry) {
     if (refused_.exchange(true)) return;
     form_ = {};
     upload_.reset();
+    share_ = {};
     if (error.code == ErrorCode::server_busy && !retry) retry = 1;
     context_.metrics.error(to_string(error.code));
     respond_(respond_error(error, request_.get(), retry));
@@ -127,8 +128,14 @@ void add_form_route(http::Router& router, Context& context, const char* path, Ma
                     if (boundary && check) {
                         if (auto good = check(*request); !good) boundary = std::unexpected(std::move(good).error());
                     }
-                    if (boundary) return make(request, std::move(respond), *boundary);
-                    const auto& error = boundary.error();
+                    auto share = boundary.and_then(
+                        [&](const auto&) { return context.keys.begin(*request, Clients::What::request); });
+                    if (share) {
+                        auto receiver = make(request, std::move(respond), *boundary);
+                        receiver->hold(*std::move(share));
+                        return receiver;
+                    }
+                    const auto& error = share.error();
                     context.metrics.error(to_string(error.code));
                     respond(respond_error(error, request.get(),
                                           error.code == ErrorCode::shutting_down ? std::optional(5) : std::nullopt));

@@ -22,6 +22,8 @@ public:
     void finish() override;
     [[nodiscard]] Result<void> begin_part(http::MultipartParser::Part part) override;
     [[nodiscard]] Result<void> part_data(std::string_view data) override;
+    /// Of what the request's key may have under way: held until it is taken, or a refusal.
+    void hold(Clients::Ticket share) { share_ = std::move(share); }
 
 protected:
     FormReceiver(Context& context, RequestPtr request, Respond respond, const std::string& boundary);
@@ -33,6 +35,7 @@ protected:
     void refuse(const Error& error, std::optional<int> retry = {});
     /// What the part "file" held; null where there was none. Once.
     [[nodiscard]] std::shared_ptr<const MediaBytes> take_media();
+    [[nodiscard]] Clients::Ticket take_share() { return std::move(share_); }
 
     Context& context_;
     const RequestPtr request_;
@@ -43,6 +46,7 @@ private:
     enum class Into : std::uint8_t { nothing, field, file };
 
     http::MultipartParser parser_;
+    Clients::Ticket share_;
     std::optional<Upload> upload_;  // the part "file", until it is taken
     Into into_ = Into::nothing;
     std::atomic<bool> refused_{false};
@@ -50,7 +54,7 @@ private:
 };
 
 /// Makes what takes a form; the boundary is that of its parts.
-using MakeReceiver = std::function<std::shared_ptr<http::BodyReader>(const RequestPtr&, Respond, const std::string&)>;
+using MakeReceiver = std::function<std::shared_ptr<FormReceiver>(const RequestPtr&, Respond, const std::string&)>;
 
 /// A POST that takes a form with a recording. Who may not come, what is no form and what is too large is refused before
 /// its body is read; so is what `check` refuses, where there is one.

@@ -4,7 +4,6 @@
 #include <format>
 
 #include "lifecycle/memory_info.hpp"
-#include "server/admission.hpp"
 #include "server/capabilities.hpp"
 #include "server/context.hpp"
 #include "server/page.hpp"
@@ -257,9 +256,7 @@ void add_health_routes(http::Router& router, Context& context) {
         };
         router.add_check({.pattern = path,
                           .check = [refuse, &context](const RequestPtr& request) -> std::optional<Response> {
-                              const auto key = echopanel_key(*request);
-                              if (key.empty()) return std::nullopt;
-                              const auto known = check_key(key, context.config.server.api_keys);
+                              const auto known = context.keys.authorize_anybody(*request);
                               if (known) return std::nullopt;
                               auto response = refuse(known.error(), *request);
                               response.body = to_json(wire::WrongKey{});
@@ -303,6 +300,8 @@ void add_health_routes(http::Router& router, Context& context) {
                                                               "GET /v1/jobs/{id}",
                                                               "GET /v1/jobs/{id}/result",
                                                               "DELETE /v1/jobs/{id}",
+                                                              "POST /openai/deployments/{model}/audio/transcriptions",
+                                                              "POST /openai/deployments/{model}/audio/translations",
                                                               "WS /v1/realtime",
                                                               "WS /ws/live-listener",
                                                               "GET /v2",

@@ -1,9 +1,6 @@
 /// Jobs: recordings that are recognized while nobody waits. /v1/jobs.
 #include "jobs/jobs.hpp"
 
-#include <openssl/sha.h>
-
-#include <array>
 #include <charconv>
 #include <format>
 #include <utility>
@@ -49,18 +46,11 @@ Result<void> check_enabled(const Context& context) {
 }
 
 /// Whose jobs the request is about: those of its key; whoever may administer sees all. Errors: unauthorized.
-Result<jobs::Viewer> viewer_of(const Context& context, const http::Request& request) {
-    const auto& server = context.config.server;
-    if (!server.admin_key.empty() && authorize_admin(request, server)) return jobs::Viewer{};
-    if (auto known = authorize(request, server.api_keys); !known) return std::unexpected(std::move(known).error());
-    if (server.api_keys.empty()) return jobs::Viewer("");
-    // Of the key, nothing that would tell it.
-    const auto key = request.header("authorization");
-    std::array<unsigned char, SHA256_DIGEST_LENGTH> digest{};
-    SHA256(reinterpret_cast<const unsigned char*>(key.data()), key.size(), digest.data());
-    std::string owner = "key:";
-    for (const auto byte : std::span(digest).first(8)) owner += std::format("{:02x}", byte);
-    return jobs::Viewer(std::move(owner));
+Result<jobs::Viewer> viewer_of(const Context& context, http::Request& request) {
+    if (context.keys.has(Scope::admin) && context.keys.authorize(request, Scope::admin)) return jobs::Viewer{};
+    if (auto known = context.keys.authorize(request, Scope::transcribe); !known)
+        return std::unexpected(std::move(known).error());
+    return jobs::Viewer(context.keys.owner(request));
 }
 
 Response refusal(Context& context, const http::Request& request, const Error& error) {
@@ -139,6 +129,7 @@ private:
         response.headers.set("Location", "/v1/jobs/" + added->job.id);
         for (const auto& warning : warnings_)
             response.headers.add("Warning", std::format("299 hotmic \"{}\"", warning));
+        (void)take_share();  // before the answer: whoever has it may ask again
         respond_(std::move(response));
     }
 

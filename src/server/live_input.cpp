@@ -1,6 +1,7 @@
 #include "server/live_input.hpp"
 
 #include <openssl/evp.h>
+#include <spdlog/spdlog.h>
 
 #include <utility>
 
@@ -45,6 +46,13 @@ Result<void> LiveInput::push(std::span<const std::byte> bytes) {
     stream_->push(samples_);
     if (samples_.capacity() > kMostOnLoop) samples_ = {};
     return {};
+}
+
+void note_opened(const Context& context, const http::Request& request) {
+    constexpr int kSwitchingProtocols = 101;
+    spdlog::info("session opened request={} caller={} path={:?}", request.id,
+                 request.caller.empty() ? "-" : request.caller, request.path);
+    if (!request.caller.empty()) context.metrics.request_of_key(request.caller, kSwitchingProtocols);
 }
 
 Result<std::vector<std::byte>> decode_base64(std::string_view text, const std::string& field) {

@@ -71,6 +71,9 @@ private:
     std::atomic<double> seconds_ = 0;
 };
 
+/// A WebSocket for live audio has been opened: logged, with the name of its key, and counted for that.
+void note_opened(const Context& context, const http::Request& request);
+
 /// Text of a base64 field as bytes. Errors: invalid_request.
 [[nodiscard]] Result<std::vector<std::byte>> decode_base64(std::string_view text, const std::string& field);
 

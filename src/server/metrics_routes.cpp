@@ -34,6 +34,10 @@ void look_around(const Context& context) {
         models.push_back(std::move(gauges));
     }
     context.metrics.models(models);
+    std::vector<telemetry::Metrics::KeyGauges> keys;
+    for (const auto& key : context.keys.all())
+        keys.push_back({key.name, key.expires ? static_cast<double>(key.expires->time_since_epoch().count()) : 0.0});
+    context.metrics.keys(keys);
     const auto live = context.live.status();
     std::vector<std::pair<std::string_view, double>> thresholds;
     thresholds.reserve(live.levels.size());
@@ -78,6 +82,12 @@ bool reads_open_metrics(const http::Request& request) {
 
 void add_metrics_routes(http::Router& router, Context& context) {
     router.add({.pattern = "/metrics",
+                .check = [&context](const RequestPtr& request) -> std::optional<Response> {
+                    const auto known = context.keys.authorize(*request, Scope::metrics);
+                    if (known) return std::nullopt;
+                    context.metrics.error(to_string(known.error().code));
+                    return respond_error(known.error(), request.get());
+                },
                 .handle =
                     [&context](const RequestPtr& request, const Respond& respond) {
                         look_around(context);

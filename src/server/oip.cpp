@@ -168,11 +168,13 @@ Result<OipOrder> parse(std::string_view body, const std::string& header_length) 
 /// A body on its way in, then an inference.
 class Inference final : public http::BodyReader, public std::enable_shared_from_this<Inference> {
 public:
-    Inference(Context& context, RequestPtr request, Respond respond)
+    /// `share`: of what its key may have under way.
+    Inference(Context& context, RequestPtr request, Respond respond, Clients::Ticket share)
         : context_(context),
           request_(std::move(request)),
           respond_(std::move(respond)),
-          model_(request_->captures.at(0)) {}
+          model_(request_->captures.at(0)),
+          share_(std::move(share)) {}
 
     bool take(std::string_view data) override {
         const auto most = context_.config.server.max_body_bytes;
@@ -201,6 +203,7 @@ private:
         body_ = {};
         if (!parsed) return refuse(parsed.error());
         parsed->order.model = model_;
+        parsed->order.share = std::move(share_);
         Recognition::begin(context_, request_, std::move(parsed->order),
                            [self = shared_from_this(), id = parsed->id](const Recognition::Outcome& outcome) {
                                self->answer(id, outcome);
@@ -220,6 +223,7 @@ private:
 
     void refuse(const Error& error, std::optional<int> retry_after = {}) {
         if (std::exchange(refused_, true)) return;
+        share_ = {};
         respond_(refusal(context_, error, retry_after));
     }
 
@@ -227,6 +231,7 @@ private:
     const RequestPtr request_;
     const Respond respond_;
     const std::string model_;
+    Clients::Ticket share_;
     std::string body_;
     bool refused_ = false;
 };
@@ -255,17 +260,15 @@ public:
             router.add({.method = Method::post,
                         .pattern = model + "/infer",
                         .check = [self](const RequestPtr& request) { return self->may_infer(*request); },
-                        .receive =
-                            [self](const RequestPtr& request, Respond respond) {
-                                return std::make_shared<Inference>(self->context_, request, std::move(respond));
-                            }});
+                        .receive = [self](const RequestPtr& request,
+                                          Respond respond) { return self->infer(request, std::move(respond)); }});
         }
         const auto repository = [&](const char* path, std::function<Response(const http::Request&)> make) {
             constexpr std::size_t kMostBody = 64 << 10;  // nothing in it matters here
             router.add({.method = Method::post,
                         .pattern = path,
                         .check = [self](const RequestPtr& request) -> std::optional<Response> {
-                            const auto known = authorize_admin(*request, self->context_.config.server);
+                            const auto known = self->context_.keys.authorize(*request, Scope::admin);
                             if (known) return std::nullopt;
                             return refusal(self->context_, known.error());
                         },
@@ -281,13 +284,20 @@ public:
     }
 
 private:
-    [[nodiscard]] std::optional<Response> may_infer(const http::Request& request) const {
-        if (auto known = authorize(request, context_.config.server.api_keys); !known)
+    [[nodiscard]] std::optional<Response> may_infer(http::Request& request) const {
+        if (auto known = context_.keys.authorize(request, Scope::transcribe); !known)
             return refusal(context_, known.error());
         if (context_.refusing)
             return refusal(context_,
                            {ErrorCode::shutting_down, "the server is shutting down", "send it to another instance"}, 5);
         return std::nullopt;
+    }
+
+    [[nodiscard]] std::shared_ptr<http::BodyReader> infer(const RequestPtr& request, Respond respond) const {
+        auto share = context_.keys.begin(*request, Clients::What::request);
+        if (share) return std::make_shared<Inference>(context_, request, std::move(respond), *std::move(share));
+        respond(refusal(context_, share.error()));
+        return nullptr;
     }
 
     [[nodiscard]] Response describe(const std::string& model) const {

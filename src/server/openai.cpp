@@ -54,6 +54,8 @@ private:
             spdlog::warn("field ignored request={} warning={:?}", request_->id, warning);
         auto order = std::move(made->order);
         order.media = take_media();
+        order.share = take_share();
+        if (!request_->captures.empty()) order.model = wanted_.model = request_->captures[0];
         if (wanted_.stream) {
             text_stream_ = std::make_shared<TextStream>(wanted_.render);
             order.on_segment = [self = shared_from_this()](const Segment& segment, const std::string& served_by) {
@@ -141,13 +143,16 @@ wire::Model describe(const CatalogEntry& entry, std::int64_t created) {
 void add_openai_routes(http::Router& router, Context& context) {
     add_upload(router, context, "/v1/audio/transcriptions", Task::transcribe);
     add_upload(router, context, "/v1/audio/translations", Task::translate);
+    // As Azure's clients ask, whose path names the model.
+    add_upload(router, context, "/openai/deployments/{model}/audio/transcriptions", Task::transcribe);
+    add_upload(router, context, "/openai/deployments/{model}/audio/translations", Task::translate);
 
     const auto created =
         std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch()).count();
     const auto get = [&](const char* path, std::function<Result<std::string>(const http::Request&)> make) {
         router.add({.pattern = path,
                     .handle = [&context, make = std::move(make)](const RequestPtr& request, const Respond& respond) {
-                        const auto known = authorize(*request, context.config.server.api_keys);
+                        const auto known = context.keys.authorize(*request, Scope::transcribe);
                         auto json = known ? make(*request) : std::unexpected(known.error());
                         if (json) return respond(respond_json(*std::move(json)));
                         context.metrics.error(to_string(json.error().code));

@@ -89,7 +89,8 @@ void allow_origin(const http::Request& request, const std::vector<std::string>& 
     if (origin.empty() || !is_allowed(origin, origins)) return;
     response.headers.set("Access-Control-Allow-Origin", std::string(origin));
     response.headers.set("Access-Control-Expose-Headers",
-                         "x-request-id, x-hotmic-model, x-hotmic-error, Retry-After, Warning, Location");
+                         "x-request-id, x-hotmic-model, x-hotmic-error, Retry-After, Warning, Location, "
+                         "x-ratelimit-limit-requests, x-ratelimit-remaining-requests, x-ratelimit-reset-requests");
 }
 
 void answer_preflight(const http::Request& request, const std::vector<std::string>& origins, http::Response& response) {

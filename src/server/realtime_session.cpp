@@ -36,7 +36,8 @@ Result<void> check_language(const std::string& language, const CatalogEntry& ent
 RealtimeSession::RealtimeSession(Context& context, std::shared_ptr<Socket> socket, std::string id)
     : context_(context), socket_(std::move(socket)), id_(std::move(id)), events_(context, socket_, id_) {}
 
-void RealtimeSession::begin(const std::string& model) {
+void RealtimeSession::begin(const std::string& model, Clients::Ticket share) {
+    share_ = std::move(share);
     if (context_.catalog.find(model)) config_.model = model;
     events_.session("session.created", config_);
 }

@@ -25,8 +25,9 @@ class RealtimeSession final : public SocketSession, public std::enable_shared_fr
 public:
     RealtimeSession(Context& context, std::shared_ptr<Socket> socket, std::string id);
 
-    /// `model`: what the URL names, for transcription where it is one of ours.
-    void begin(const std::string& model);
+    /// `model`: what the URL names, for transcription where it is one of ours. `share`: of the streams that its key may
+    /// have open.
+    void begin(const std::string& model, Clients::Ticket share);
     /// Instead of beginning.
     void refuse_connection(const Error& error, Close code);
 
@@ -62,6 +63,7 @@ private:
     Context& context_;
     const std::shared_ptr<Socket> socket_;
     const std::string id_;
+    Clients::Ticket share_;
     RealtimeConfig config_;
     RealtimeEvents events_;
     InputPtr input_;

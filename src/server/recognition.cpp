@@ -54,6 +54,7 @@ void Recognition::begin(Context& context, const RequestPtr& request, Order order
     begin(context,
           {.id = request->id,
            .client = request->peer,
+           .key = request->caller,
            .gone = [request] { return request->client_gone(); },
            .span = request->span},
           std::move(order), std::move(done));
@@ -63,7 +64,7 @@ void Recognition::find_model() {
     auto asked = context_.catalog.find(order_.model);
     if (!asked) {
         const auto retry = asked.error().code == ErrorCode::model_not_loaded ? std::optional(1) : std::nullopt;
-        return done_({std::unexpected(std::move(asked).error()), {}, retry});
+        return turn_away({std::unexpected(std::move(asked).error()), {}, retry});
     }
     asked_ = *std::move(asked);
     server_ = context_.catalog.serving(asked_);
@@ -71,13 +72,14 @@ void Recognition::find_model() {
     const bool awaited = !lease && model().health().awaited;
     if (!lease && !awaited) {
         const auto retry = retry_after(model().health());
-        return done_({std::unexpected(std::move(lease).error()), server_->name, retry});
+        return turn_away({std::unexpected(std::move(lease).error()), server_->name, retry});
     }
     if (!asker_.client.empty()) {
         auto share = context_.clients.admit(asker_.client, Clients::What::request);
-        if (!share)
-            return done_(
+        if (!share) {
+            return turn_away(
                 {std::unexpected(std::move(share).error()), server_->name, busy_retry(model().health().queue)});
+        }
         share_ = *std::move(share);
     }
     ticket_.emplace(context_.in_flight, asker_.gone);
@@ -85,6 +87,11 @@ void Recognition::find_model() {
     if (awaited) return await_model();
     lease_ = *std::move(lease);
     enqueue();
+}
+
+void Recognition::turn_away(Outcome why) {
+    order_.share = {};
+    done_(std::move(why));
 }
 
 /// Goes on as soon as the model is ready, which it is asked to become, for as long as it would wait for a slot.
@@ -221,13 +228,14 @@ void Recognition::answer(Result<Transcript> result, const RequestTimings& timing
     if (result) {
         context_.metrics.recognition(server_->name, seconds(timings.queued), seconds(timings.inference),
                                      timings.audio_seconds, reference_to(asker_.span));
+        if (!asker_.key.empty()) context_.metrics.audio_of_key(asker_.key, timings.audio_seconds);
         context_.metrics.decoding(server_->name, result->counters, result->uncovered_seconds);
         spdlog::info(
-            "recognized request={} instance={} slot={} audio_s={:.2f} queued_ms={:.1f} inference_ms={:.1f} language={} "
-            "language_probability={:.2f}{}{}",
-            asker_.id, lease_.instance_id(), timings.slot, timings.audio_seconds, seconds(timings.queued) * 1000,
-            seconds(timings.inference) * 1000, result->language, result->language_probability,
-            asker_.span ? " trace=" : "", asker_.span.trace_id());
+            "recognized request={} caller={} instance={} slot={} audio_s={:.2f} queued_ms={:.1f} inference_ms={:.1f} "
+            "language={} language_probability={:.2f}{}{}",
+            asker_.id, asker_.key.empty() ? "-" : asker_.key, lease_.instance_id(), timings.slot, timings.audio_seconds,
+            seconds(timings.queued) * 1000, seconds(timings.inference) * 1000, result->language,
+            result->language_probability, asker_.span ? " trace=" : "", asker_.span.trace_id());
         for (const auto& [language, probability] : result->detections) {
             context_.metrics.detection(server_->name, probability);
             spdlog::debug("language detected request={} language={} probability={:.2f}", asker_.id, language,
@@ -236,6 +244,7 @@ void Recognition::answer(Result<Transcript> result, const RequestTimings& timing
     }
     const auto retry = result ? std::nullopt : retry_after_seconds(result.error());
     lease_ = Lease();
+    order_.share = {};
     share_ = {};  // before the answer: whoever has it may ask again
     done_({std::move(result), server_->name, retry, audio_track_});
     ticket_.reset();

@@ -22,6 +22,7 @@ public:
     struct Asker {
         std::string id;              ///< in log lines
         std::string client{};        ///< whose requests are counted (Clients); empty: nobody's
+        std::string key{};           ///< the name of its API key
         std::function<bool()> gone;  ///< nobody wants the answer any more; must not block
         bool waits = true;           ///< somebody does: false lets all others go first
         tracing::Span span{};        ///< of which this is a part
@@ -33,6 +34,7 @@ public:
         /// separate: one after the other, each a request of its own to the model; `on_segment` must be empty.
         Channels channels = Channels::mix;
         std::shared_ptr<const MediaBytes> media;
+        Clients::Ticket share{};  ///< of what its key may have under way; given back before the answer
         /// Text as it becomes final, and the model that heard it; on the slot's thread, in order. May be empty.
         std::function<void(const Segment&, const std::string& served_by)> on_segment{};
         /// Whether a model that dies may be replaced unnoticed; no longer once something has been told.
@@ -57,6 +59,7 @@ private:
         : context_(context), asker_(std::move(asker)), order_(std::move(order)), done_(std::move(done)) {}
 
     void find_model();
+    void turn_away(Outcome why);
     void await_model(std::string lost = {});
     bool turn_to_fallback();
     void enqueue();

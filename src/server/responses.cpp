@@ -67,8 +67,10 @@ Response respond_error(const Error& error, const http::Request* request, std::op
     if (retry_after) response.headers.set("Retry-After", std::to_string(*retry_after));
     response.headers.set("x-hotmic-error", std::string(spec.name));
     spdlog::log(spec.http_status >= 500 ? spdlog::level::warn : spdlog::level::info,
-                "request failed request={} code={} status={} message={:?}", request != nullptr ? request->id : "-",
-                spec.name, spec.http_status, error.message);
+                "request failed request={} caller={} code={} status={} message={:?}",
+                request != nullptr ? request->id : "-",
+                request != nullptr && !request->caller.empty() ? request->caller : "-", spec.name, spec.http_status,
+                error.message);
     if (request != nullptr && spec.http_status >= 500) request->span.fail(error);
     if (request != nullptr && spec.http_status < 500) request->span.set("error.type", spec.name);
     return response;

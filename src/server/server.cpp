@@ -81,6 +81,7 @@ struct Server::Impl {
                   decoders,
                   in_flight,
                   clients,
+                  *options.keys,
                   live,
                   options.vad_model,
                   sockets,
@@ -164,11 +165,20 @@ struct Server::Impl {
         tell_certificate();
     }
 
+    /// Errors: config_invalid; then those that were known stay.
+    Result<void> reload_keys() {
+        auto read = options.keys->reload();
+        if (read) return read;
+        metrics.error(to_string(read.error().code));
+        spdlog::error("the keys stay as they were code={} message={:?}", to_string(read.error().code),
+                      read.error().describe());
+        return read;
+    }
+
     /// A proxy on this machine that adds no header cannot be told from a program here, unless it keeps the name that
     /// somebody elsewhere asked for. Told once: the next such request says nothing new.
     void warn_of_proxy(const http::Request& request) {
-        const auto& server = options.config.server;
-        if (!server.admin_key.empty() || !request.from_this_machine || is_forwarded(request)) return;
+        if (options.keys->has(Scope::admin) || !request.from_this_machine || is_forwarded(request)) return;
         if (is_own_host(request.host, {}) && !is_address_elsewhere(request.host)) return;
         if (told_of_proxy.exchange(true)) return;
         spdlog::warn(
@@ -215,14 +225,17 @@ struct Server::Impl {
     void complete(const http::Request& request, Response& response) {
         const auto& origins = options.config.server.cors_origins;
         if (!request.id.empty()) response.headers.set("x-request-id", request.id);
+        options.keys->tell_limits(request, response);
         allow_origin(request, origins, response);
         if (request.method == Method::options) answer_preflight(request, origins, response);
         const double seconds = std::chrono::duration<double>(http::Clock::now() - request.began).count();
         metrics.request(request.route, response.status, seconds, reference_to(request.span));
+        if (!request.caller.empty()) metrics.request_of_key(request.caller, response.status);
         request.span.set("http.response.status_code", static_cast<std::int64_t>(response.status));
         if (!response.stream && response.status != kUpgraded) request.span.end();
-        spdlog::debug("answered request={} method={} path={:?} status={} ms={:.1f}", request.id, request.method_name,
-                      request.path, response.status, seconds * 1000);
+        spdlog::debug("answered request={} caller={} method={} path={:?} status={} ms={:.1f}", request.id,
+                      request.caller.empty() ? "-" : request.caller, request.method_name, request.path, response.status,
+                      seconds * 1000);
     }
 
     /// Binds, then serves until the supervisor ends it.
@@ -294,6 +307,7 @@ struct Server::Impl {
     void reload() {
         if (reporter) reporter->reloading();
         reload_certificate();
+        const auto keys = reload_keys();
         const auto begun = context.planner.reload();
         if (begun) {
             spdlog::info("configuration read again jobs={}", begun->size());
@@ -301,8 +315,11 @@ struct Server::Impl {
             spdlog::error("configuration not taken over code={} message={:?}", to_string(begun.error().code),
                           begun.error().describe());
         }
-        if (reporter)
-            reporter->reloaded(begun ? "" : "the configuration was not taken over: " + begun.error().describe());
+        if (!reporter) return;
+        if (!begun)
+            reporter->reloaded("the configuration was not taken over: " + begun.error().describe());
+        else
+            reporter->reloaded(keys ? "" : "the keys were not taken over: " + keys.error().describe());
     }
 
     /// Unloads every model; false when that takes longer than there is time.

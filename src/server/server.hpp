@@ -11,6 +11,7 @@
 #include "hotmic/voice.hpp"
 #include "jobs/jobs.hpp"
 #include "server/catalog.hpp"
+#include "server/keys.hpp"
 #include "server/planner.hpp"
 #include "server/ports.hpp"
 #include "server/service_reporter.hpp"
@@ -24,6 +25,7 @@ class Server {
 public:
     struct Options {
         config::Config config;
+        std::shared_ptr<Keys> keys{};                   ///< who may ask; never null
         std::shared_ptr<const VadModel> vad_model{};    ///< null: the detector that needs none
         std::shared_ptr<Spool> spool{};                 ///< of large uploads; never null
         std::shared_ptr<store::Downloads> downloads{};  ///< those of the process; never null
@@ -48,10 +50,10 @@ public:
     Server(const Server&) = delete;
     Server& operator=(const Server&) = delete;
 
-    /// Serves until SIGTERM or SIGINT; SIGHUP reads the configuration again. At the end: not ready at once; still
-    /// serving for `drain_delay`; new requests refused, those in flight finished, every model unloaded, within
-    /// `shutdown_timeout`. A second signal ends the process without waiting, with exit code 128 + its number. Returns
-    /// the exit code: 0, or 1 when `shutdown_timeout` was not enough. Errors: address_in_use, io_error.
+    /// Serves until SIGTERM or SIGINT; SIGHUP reads the configuration and the keys again. At the end: not ready at
+    /// once; still serving for `drain_delay`; new requests refused, those in flight finished, every model unloaded,
+    /// within `shutdown_timeout`. A second signal ends the process without waiting, with exit code 128 + its number.
+    /// Returns the exit code: 0, or 1 when `shutdown_timeout` was not enough. Errors: address_in_use, io_error.
     [[nodiscard]] Result<int> run();
 
 private:

@@ -6,7 +6,6 @@
 #include <optional>
 
 #include "lifecycle/memory_info.hpp"
-#include "server/admission.hpp"
 #include "server/context.hpp"
 #include "server/responses.hpp"
 #include "text/json.hpp"
@@ -55,7 +54,7 @@ void add_suggestion_routes(http::Router& router, Context& context) {
     };
     router.add({.pattern = "/suggestion",
                 .check = [&context, refuse](const RequestPtr& request) -> std::optional<Response> {
-                    const auto known = authorize(*request, context.config.server.api_keys);
+                    const auto known = context.keys.authorize(*request, Scope::transcribe);
                     return known ? std::nullopt : std::optional(refuse(request, known.error()));
                 },
                 .handle =

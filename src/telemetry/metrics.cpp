@@ -114,6 +114,13 @@ struct Metrics::Impl {
     prometheus::Gauge& spool_refusals =
         gauge(registry, "hotmic_spooled_bytes_refusals", "Times that there was no room for uploads since the start")
             .Add({});
+    prometheus::Family<prometheus::Counter>& key_requests =
+        counter(registry, "hotmic_key_requests_total", "HTTP requests answered, by name of the API key and status");
+    prometheus::Family<prometheus::Counter>& key_audio =
+        counter(registry, "hotmic_key_audio_seconds_total", "Seconds of audio recognized, by name of the API key");
+    prometheus::Family<prometheus::Gauge>& key_expires =
+        gauge(registry, "hotmic_key_expires_timestamp_seconds",
+              "When an API key that does so expires, in seconds since 1970");
     prometheus::Gauge& certificate =
         gauge(registry, "hotmic_certificate_expires_timestamp_seconds",
               "When the server's certificate expires, in seconds since 1970; 0 without TLS")
@@ -168,6 +175,15 @@ struct Metrics::Impl {
     void set_model(const ModelGauges& gauges);
     void observe(prometheus::Family<prometheus::Histogram>& family, const prometheus::Labels& labels,
                  const Buckets& buckets, double value, const TraceReference& trace);
+
+    /// What is told of each key.
+    struct OfKey {
+        std::map<std::string, prometheus::Counter*> requests;  // by status
+        prometheus::Counter* audio = nullptr;
+        prometheus::Gauge* expires = nullptr;
+    };
+    std::mutex keys_mutex;
+    std::map<std::string, OfKey> of_keys;
 };
 
 Metrics::Metrics(const std::vector<std::string_view>& error_codes, std::string_view version)
@@ -189,6 +205,41 @@ void Metrics::Impl::observe(prometheus::Family<prometheus::Histogram>& family, c
 void Metrics::request(std::string_view route, int status, double seconds, const TraceReference& trace) {
     impl_->requests.Add({{"route", std::string(route)}, {"status", std::to_string(status)}}).Increment();
     impl_->observe(impl_->durations, {{"route", std::string(route)}}, kSeconds, seconds, trace);
+}
+
+void Metrics::request_of_key(std::string_view key, int status) {
+    const std::scoped_lock lock(impl_->keys_mutex);
+    auto& counted = impl_->of_keys[std::string(key)].requests[std::to_string(status)];
+    if (counted == nullptr)
+        counted = &impl_->key_requests.Add({{"key", std::string(key)}, {"status", std::to_string(status)}});
+    counted->Increment();
+}
+
+void Metrics::audio_of_key(std::string_view key, double seconds) {
+    const std::scoped_lock lock(impl_->keys_mutex);
+    auto& audio = impl_->of_keys[std::string(key)].audio;
+    if (audio == nullptr) audio = &impl_->key_audio.Add({{"key", std::string(key)}});
+    audio->Increment(seconds);
+}
+
+void Metrics::keys(const std::vector<KeyGauges>& all) {
+    const std::scoped_lock lock(impl_->keys_mutex);
+    auto gone = std::exchange(impl_->of_keys, {});
+    for (const auto& each : all) {
+        auto& told = impl_->of_keys[each.key];
+        if (auto before = gone.extract(each.key)) told = std::move(before.mapped());
+        const prometheus::Labels labels{{"key", each.key}};
+        if (told.audio == nullptr) told.audio = &impl_->key_audio.Add(labels);
+        if (told.expires != nullptr) impl_->key_expires.Remove(std::exchange(told.expires, nullptr));
+        if (each.expires == 0) continue;
+        told.expires = &impl_->key_expires.Add(labels);
+        told.expires->Set(each.expires);
+    }
+    for (const auto& [key, told] : gone) {
+        for (const auto& [status, counted] : told.requests) impl_->key_requests.Remove(counted);
+        if (told.audio != nullptr) impl_->key_audio.Remove(told.audio);
+        if (told.expires != nullptr) impl_->key_expires.Remove(told.expires);
+    }
 }
 
 void Metrics::error(std::string_view code) {

@@ -25,6 +25,10 @@ public:
     void request(std::string_view route, int status, double seconds, const TraceReference& trace = {});
     /// An error was told to a client.
     void error(std::string_view code);
+    /// The same for who presented an API key, by its name. A WebSocket counts when it is opened, with 101.
+    void request_of_key(std::string_view key, int status);
+    /// Audio of a file that was recognized for it.
+    void audio_of_key(std::string_view key, double seconds);
     /// A recognition ended well.
     void recognition(std::string_view model, double queued_seconds, double inference_seconds, double audio_seconds,
                      const TraceReference& trace = {});
@@ -77,6 +81,13 @@ public:
         double spool_refusals = 0;
     };
     void connections(const ConnectionGauges& gauges);
+    /// An API key. `expires`: in seconds since 1970; 0: never.
+    struct KeyGauges {
+        std::string key;
+        double expires = 0;
+    };
+    /// Every key there is. What was told of others before is told no more.
+    void keys(const std::vector<KeyGauges>& all);
     /// When the server's certificate expires, in seconds since 1970.
     void certificate(double expires);
 

@@ -74,8 +74,8 @@ std::shared_ptr<spdlog::sinks::sink> make_journal_sink() {
 }
 
 std::vector<std::string> journal_fields(spdlog::level::level_enum level, std::string_view message) {
-    constexpr std::array<std::pair<std::string_view, std::string_view>, 3> names{
-        {{"request=", "REQUEST_ID="}, {"instance=", "INSTANCE_ID="}, {"model=", "MODEL="}}};
+    constexpr std::array<std::pair<std::string_view, std::string_view>, 4> names{
+        {{"request=", "REQUEST_ID="}, {"caller=", "CALLER="}, {"instance=", "INSTANCE_ID="}, {"model=", "MODEL="}}};
     std::vector<std::string> fields{std::format("MESSAGE={}", message), std::format("PRIORITY={}", priority_of(level)),
                                     "SYSLOG_IDENTIFIER=hotmic"};
     std::array<bool, names.size()> found{};

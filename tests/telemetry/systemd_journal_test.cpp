@@ -16,11 +16,11 @@ std::vector<std::string> fields_of(std::string_view message) {
 }
 
 TEST(JournalFields, AreThoseOfTheMessagesPairs) {
-    const std::string message = "recognized request=abc-1 instance=default-7 slot=0 model=large";
+    const std::string message = "recognized request=abc-1 caller=ci instance=default-7 slot=0 model=large";
     EXPECT_THAT(fields_of(message),
                 IsSupersetOf({"MESSAGE=" + message, std::string("PRIORITY=6"), std::string("SYSLOG_IDENTIFIER=hotmic"),
-                              std::string("REQUEST_ID=abc-1"), std::string("INSTANCE_ID=default-7"),
-                              std::string("MODEL=large")}));
+                              std::string("REQUEST_ID=abc-1"), std::string("CALLER=ci"),
+                              std::string("INSTANCE_ID=default-7"), std::string("MODEL=large")}));
     EXPECT_THAT(fields_of("request=a"), Contains("REQUEST_ID=a"));
 }
 

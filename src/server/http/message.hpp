@@ -37,7 +37,7 @@ public:
 };
 
 /// A request whose head has been read. Shared by everybody who works on it; only `share` and `body` change after it was
-/// handed to its handler.
+/// handed to its handler; `caller` is known by then.
 struct Request {
     Method method = Method::get;
     std::string method_name = "GET";
@@ -49,6 +49,7 @@ struct Request {
     std::string peer{};              ///< the client's numeric address
     bool from_this_machine = false;  ///< the address is a loopback one
     std::string id{};                ///< in logs and in the answer's x-request-id
+    std::string caller{};            ///< name of the key it came with; empty: it came with none
     std::string route = "unmatched";
     std::vector<std::string> captures{};  ///< what the names in the route's pattern stand for, in order
     std::string body{};                   ///< where the route wants it whole
