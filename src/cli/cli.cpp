@@ -13,6 +13,7 @@
 #include "cli/commands.hpp"
 #include "cli/completions.hpp"
 #include "cli/convert.hpp"
+#include "cli/key.hpp"
 #include "cli/terminal.hpp"
 #include "cli/vad_model.hpp"
 #include "text/suggest.hpp"
@@ -129,6 +130,7 @@ public:
         add_convert();
         add_providers();
         add_config();
+        add_key();
         add_doctor();
         add_models();
         add_status();
@@ -210,7 +212,7 @@ private:
             .add_option("--server", transcribe_.server, "A running server that is to do it, instead of this program")
             ->type_name("URL")
             ->group("Server");
-        transcribe_command.add_option("--key", transcribe_.key, "One of its server.api_keys, where it has any")
+        transcribe_command.add_option("--key", transcribe_.key, "A key that it knows, where it wants one")
             ->envname("HOTMIC_API_KEY")
             ->type_name("KEY")
             ->group("Server");
@@ -356,6 +358,39 @@ private:
         add_shortcuts(config, flags_, kServeShortcuts);
     }
 
+    void add_key() {
+        auto& key_command = command("key", "Make an API key, for server.keys_file",
+                                    "  hotmic key ci --add /etc/hotmic/keys.toml\n"
+                                    "  hotmic key grafana --scope metrics --expires 365d >> keys.toml\n"
+                                    "  hotmic key app --requests-per-minute 120 --max-requests 4 --add keys.toml\n"
+                                    "A name that is in the file already gets one more key: both are good until the "
+                                    "old one is taken out.\n",
+                                    [this] { return make_key(key_); });
+        key_command.add_option("name", key_.name, "What it is called, in logs and metrics")
+            ->type_name("NAME")
+            ->required();
+        key_command.add_option("--scope", key_.scopes, "What it is good for: transcribe (the default), metrics, admin")
+            ->delimiter(',')
+            ->allow_extra_args(false)
+            ->check(CLI::IsMember({"transcribe", "metrics", "admin"}))
+            ->type_name("SCOPE,…");
+        key_command.add_option("--expires", key_.expires, "When it ends: 2027-01-01, or 90d from now; default: never")
+            ->type_name("WHEN");
+        const CLI::Range any(0, 1'000'000'000);
+        key_command
+            .add_option("--requests-per-minute", key_.requests_per_minute, "Most that it may begin; 0: no limit")
+            ->check(any)
+            ->type_name("N");
+        key_command.add_option("--max-requests", key_.max_requests, "Most under way at once; 0: no limit")
+            ->check(any)
+            ->type_name("N");
+        key_command.add_option("--max-streams", key_.max_streams, "Most live streams open at once; 0: no limit")
+            ->check(any)
+            ->type_name("N");
+        key_command.add_option("--add", key_.add, "File of keys that it goes into; default: its section is printed")
+            ->type_name("FILE");
+    }
+
     void add_doctor() {
         auto& doctor_command = command("doctor", "Check what this machine lacks, and say what mends it",
                                        "  hotmic doctor\n"
@@ -454,7 +489,7 @@ private:
             ->type_name("URL")
             ->capture_default_str()
             ->group("Server");
-        command.add_option("--admin-key", admin_.key, "Its server.admin_key, where it has one")
+        command.add_option("--admin-key", admin_.key, "A key with the scope admin, where it wants one")
             ->envname("HOTMIC_ADMIN_KEY")
             ->type_name("KEY")
             ->group("Server");
@@ -490,6 +525,7 @@ private:
     TranscribeFlags transcribe_{};
     ConfigCommandFlags config_{};
     PullFlags pull_{};
+    KeyFlags key_{};
     AdminFlags admin_{};
     bool watch_ = false;
     bool ready_ = false;

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <cstring>
 #include <format>
 #include <glaze/glaze.hpp>
@@ -20,6 +21,7 @@
 #include "config/auto.hpp"
 #include "config/print.hpp"
 #include "hotmic/memory_broker.hpp"
+#include "server/keys.hpp"
 #include "system/sandbox.hpp"
 #include "worker/decoders.hpp"
 #include "worker/isolated_provider.hpp"
@@ -60,6 +62,7 @@ public:
         providers();
         media();
         if (loaded_) {
+            keys();
             sandbox();
             voice_detector();
             models();
@@ -80,6 +83,21 @@ private:
         }
         loaded_ = std::move(*loaded);
         good("configuration", loaded_->file ? "read from " + loaded_->file->string() : "none found: defaults are used");
+    }
+
+    void keys() {
+        const auto& file = loaded_->config.server.keys_file;
+        if (file.empty()) return;
+        const auto keys = server::Keys::load(loaded_->config.server);
+        if (!keys) return bad("keys", keys.error());
+        const auto all = (*keys)->all();
+        const auto gone = std::ranges::count_if(all, [](const config::ApiKey& key) {
+            return key.expires && *key.expires <= std::chrono::system_clock::now();
+        });
+        const auto text = std::format("{} of {} and the configuration", all.size(), file.string());
+        if (gone == 0) return good("keys", text);
+        note("keys", std::format("{}, {} of which have expired", text, gone),
+             "take them out, or give them another date");
     }
 
     void providers() {

@@ -265,9 +265,10 @@ def test_a_stream_shows_what_happens_while_it_is_open(serve):
 
 def test_with_an_admin_key_only_that_key_may(serve, error_of):
     server = serve('[server]\nadmin_key = "s3cret"\napi_keys = ["user"]\n').wait_ready()
-    for headers in ({}, {"Authorization": "Bearer user"}, {"Authorization": "Bearer wrong"}):
-        error_of(server.request("/admin/models", headers=headers), 401, "unauthorized")
-        error_of(server.request("/admin/models/default/unload", "POST", b"", headers), 401, "unauthorized")
+    for headers, status, code in (({}, 401, "unauthorized"), ({"Authorization": "Bearer wrong"}, 401, "unauthorized"),
+                                  ({"Authorization": "Bearer user"}, 403, "key_forbidden")):
+        error_of(server.request("/admin/models", headers=headers), status, code)
+        error_of(server.request("/admin/models/default/unload", "POST", b"", headers), status, code)
     assert server.request("/admin/models", headers={"Authorization": "Bearer s3cret"}).status == 200
 
 

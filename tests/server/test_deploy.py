@@ -27,22 +27,31 @@ def promtool(*arguments, stdin=None):
 @pytest.fixture(scope="module")
 def told(tmp_path_factory):
     """The labels of each metric, and their values."""
-    with hotmic_py.Server("--provider", "fake", "--model", "fake:text=a", "--level", "1", "--set", "models.default.warmup.validate=runs",
-                          home=tmp_path_factory.mktemp("home"), name="hotmic-faults") as server:
-        server.wait_ready()
-        server.request("/admin/models/default/unload", "POST", b"")
-        hotmic_py.until(lambda: server.transcribe().status == 503, "an error is told")
-        server.request("/admin/models/default/load", "POST", b"")
-        server.until_ready()
-        server.transcribe()
-        labels = {}
+    labels = {}
+
+    def take_labels(server):
         for line in server.request("/metrics").text.splitlines():
             if not line.startswith("#"):
                 name, given = re.match(r"(\w+)(?:\{(.*)\})? ", line).groups()
                 of_metric = labels.setdefault(name, {})
                 for label, value in re.findall(r'(\w+)="([^"]*)"', given or ""):
                     of_metric.setdefault(label, set()).add(value)
-        return labels
+
+    home = tmp_path_factory.mktemp("home")
+    hotmic_py.run("key", "app", "--expires", "1d", "--add", "keys.toml", home=home)
+    with hotmic_py.Server("--provider", "fake", "--model", "fake:", "--level", "0", "--set", "server.keys_file=keys.toml", home=home,
+                          name="hotmic-faults") as server:
+        take_labels(server)
+    with hotmic_py.Server("--provider", "fake", "--model", "fake:text=a", "--level", "1", "--set", "models.default.warmup.validate=runs",
+                          home=home, name="hotmic-faults") as server:
+        server.wait_ready()
+        server.request("/admin/models/default/unload", "POST", b"")
+        hotmic_py.until(lambda: server.transcribe().status == 503, "an error is told")
+        server.request("/admin/models/default/load", "POST", b"")
+        server.until_ready()
+        server.transcribe()
+        take_labels(server)
+    return labels
 
 
 def expressions():

@@ -54,9 +54,13 @@ def test_the_table_of_endpoints_is_that_of_the_index(ready):
     assert told == set(ready.request("/").json()["endpoints"]) | {"GET /"}
 
 
-def test_every_metric_is_documented_and_the_other_way_round(ready):
+def test_every_metric_is_documented_and_the_other_way_round(ready, fake, hotmic):
     assert ready.transcribe().status == 200
-    written = set(re.findall(r"^# TYPE (\S+)", ready.request("/metrics").text, re.MULTILINE))
+    texts = [ready.request("/metrics").text]
+    key = hotmic("key", "app", "--expires", "1d", "--add", "keys.toml").out.strip()
+    with fake("", "--set", "server.keys_file=keys.toml") as keyed:
+        texts += [keyed.request("/metrics", headers={"Authorization": f"Bearer {key}"}).text for _ in range(2)]
+    written = {name for text in texts for name in re.findall(r"^# TYPE (\S+)", text, re.MULTILINE)}
     told = set(re.findall(r"`(hotmic_[a-z_]+)`", DOCS))
     assert told == written
 

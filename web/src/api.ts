@@ -113,7 +113,7 @@ export class Refusal extends Error {
     super(message);
   }
   get needsKey(): boolean {
-    return this.status === 401;
+    return this.status === 401 || this.code === "key_forbidden";
   }
 }
 
