@@ -73,7 +73,7 @@ struct JobStore::Impl {
         return statement.exec();
     }
 
-    Result<void> room(std::size_t more, std::uint64_t bytes) {
+    Result<void> room(std::size_t more, std::uint64_t bytes) const {
         SQLite::Statement query(db, "SELECT count(*), ifnull(sum(recording_bytes + result_bytes), 0) FROM jobs");
         query.executeStep();
         const auto jobs = static_cast<std::size_t>(query.getColumn(0).getInt64());

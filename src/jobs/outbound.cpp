@@ -166,8 +166,8 @@ bool is_public(const sockaddr& address) noexcept {
 
 Result<void> check_url(const std::string& url, const AllowedHosts& allowed, const std::string& key,
                        const std::string& field) {
-    const auto refuse = [&](std::string what, std::string remedy) {
-        return fail(ErrorCode::invalid_request, field + " " + what, std::move(remedy), field);
+    const auto refuse = [&](std::string_view what, std::string remedy) {
+        return fail(ErrorCode::invalid_request, std::format("{} {}", field, what), std::move(remedy), field);
     };
     if (allowed.empty()) return refuse("is not taken by this server", "name the hosts it may ask in " + key);
     const auto parsed = parse(url);
