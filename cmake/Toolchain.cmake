@@ -27,7 +27,8 @@ endif()
 if(NOT HOTMIC_SANITIZE)
   include(CheckCXXCompilerFlag)
   add_compile_definitions(_GLIBCXX_ASSERTIONS)
-  add_compile_options(-fPIE -fstack-protector-strong -fstack-clash-protection
+  add_compile_options($<$<NOT:$<STREQUAL:$<TARGET_PROPERTY:TYPE>,SHARED_LIBRARY>>:-fPIE>
+                      -fstack-protector-strong -fstack-clash-protection
                       $<$<CONFIG:Release>:-U_FORTIFY_SOURCE>  # a distribution's compiler may set another level
                       $<$<CONFIG:Release>:-D_FORTIFY_SOURCE=3>)
   foreach(flag -fcf-protection=full -mbranch-protection=standard)  # of x86 and of ARM
