@@ -80,7 +80,7 @@ def test_a_disk_that_fails_while_reading(tmp_path, machine, whisper_file):
 
 def test_a_disk_that_stalls_is_a_stated_reason_and_no_hang(tmp_path, machine, whisper_file):
     machine(f"read {whisper_file.name} 1000000 2")
-    with Server("--model", whisper_file, "--level", "1", *QUICK, "--set", "models.*.stall_timeout_ms=1500", home=tmp_path,
+    with Server("--model", whisper_file, "--level", "1", *QUICK, "--set", "models.*.stall_timeout_ms=6000", home=tmp_path,
                 env=machine.env) as server:
         until(lambda: (health(server).get("progress") or 0) > 0.3)
         machine(f"read {whisper_file.name} 1000000 stall")
@@ -92,7 +92,7 @@ def test_a_disk_that_stalls_is_a_stated_reason_and_no_hang(tmp_path, machine, wh
 
 def test_a_slow_disk_shows_progress_and_takes_its_time(tmp_path, machine, whisper_file):
     machine(f"read {whisper_file.name} 1000000 3")
-    with Server("--model", whisper_file, "--level", "1", *QUICK, "--set", "models.*.stall_timeout_ms=2000", home=tmp_path,
+    with Server("--model", whisper_file, "--level", "1", *QUICK, "--set", "models.*.stall_timeout_ms=6000", home=tmp_path,
                 env=machine.env) as server:
         told = set()
         while state(server) != "READY":
