@@ -107,7 +107,7 @@ constexpr std::array kKeys{
 
     Key{"jobs.dir", "Folder of the jobs: their database, and recordings until they are recognized. Made for this user alone where it does not exist; for one server only. Empty: `/v1/jobs` takes none. In a file, relative to that file's folder.", IN_CONFIG(jobs.dir)},
     Key{"jobs.max_jobs", "Jobs that are kept, ended ones included; more are answered with 429.", IN_CONFIG(jobs.max_jobs), {1, 1'000'000}},
-    Key{"jobs.max_bytes", "Bytes of recordings and results that are kept; more are answered with 429.", IN_CONFIG(jobs.max_bytes), {1, 1e15}},
+    Key{"jobs.max_bytes", "Bytes of recordings and results that are kept; more are answered with 429.", IN_CONFIG(jobs.max_bytes), {1, 1e14}},
     Key{"jobs.keep_ms", "A job that has ended is forgotten after this long, and its result with it.", IN_CONFIG(jobs.keep), {1, 366.0 * 24 * 3600 * 1000}},
     Key{"jobs.parallel", "Jobs that run at once. Each takes a slot of its model, and lets any other request go first.", IN_CONFIG(jobs.parallel), {1, 64}},
     Key{"jobs.url_hosts", "Hosts that recordings are fetched from where a job comes with a `url`: `example.com`; `*.example.com`, every name below it; `*`, every public address. Addresses that are not public are asked only where the name is written out. Empty: none.", IN_CONFIG(jobs.url_hosts)},
