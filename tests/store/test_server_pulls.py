@@ -57,6 +57,7 @@ def metric(server, name):
 
 
 def swap(server, path):
+    until(lambda: ask(server, "/admin/models", "GET").json()["models"], "it is known which models there are")
     return ended(server, ask(server, "/admin/models/default/swap", path=path))
 
 
