@@ -12,6 +12,7 @@
 
 #include <toml++/toml.hpp>
 
+#include "text/hex.hpp"
 #include "text/suggest.hpp"
 
 namespace hotmic::config {
@@ -235,12 +236,6 @@ KeyDigest digest_of(std::string_view key) {
     static_assert(SHA256_DIGEST_LENGTH == std::tuple_size_v<KeyDigest>);
     ::SHA256(reinterpret_cast<const unsigned char*>(key.data()), key.size(), digest.data());
     return digest;
-}
-
-std::string hex_of(const KeyDigest& digest) {
-    std::string hex;
-    for (const auto byte : digest) hex += std::format("{:02x}", byte);
-    return hex;
 }
 
 std::string_view to_string(Scope scope) noexcept {

@@ -28,8 +28,6 @@ namespace hotmic::config {
 /// try.
 using KeyDigest = std::array<std::uint8_t, 32>;
 [[nodiscard]] KeyDigest digest_of(std::string_view key);
-/// Lower-case hex.
-[[nodiscard]] std::string hex_of(const KeyDigest& digest);
 
 /// What a key is good for.
 enum class Scope : std::uint8_t {

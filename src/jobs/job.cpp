@@ -3,9 +3,10 @@
 #include <openssl/rand.h>
 
 #include <array>
-#include <format>
 #include <random>
 #include <span>
+
+#include "text/hex.hpp"
 
 namespace hotmic::jobs {
 std::string_view to_string(Status status) noexcept {
@@ -51,9 +52,7 @@ std::string new_job_id() {
         std::random_device device;
         for (auto& byte : random) byte = static_cast<unsigned char>(device());
     }
-    std::string id = "job_";
-    for (const auto byte : random) id += std::format("{:02x}", byte);
-    return id;
+    return "job_" + hex_of(random);
 }
 
 }  // namespace hotmic::jobs

@@ -7,13 +7,13 @@
 
 #include <algorithm>
 #include <array>
-#include <cstdlib>
 #include <cstring>
 #include <format>
 #include <memory>
-#include <mutex>
 #include <string_view>
 #include <utility>
+
+#include "store/curl.hpp"
 
 namespace hotmic::jobs {
 namespace {
@@ -181,13 +181,11 @@ Result<void> check_url(const std::string& url, const AllowedHosts& allowed, cons
 }
 
 Result<int> call(const Call& what) {
-    static std::once_flag once;
-    std::call_once(once, [] { curl_global_init(CURL_GLOBAL_DEFAULT); });
     const auto unreachable = [](std::string why, std::string remedy = "") {
         return fail(ErrorCode::recording_unreachable, std::move(why), std::move(remedy));
     };
     const auto url = parse(what.url);
-    const std::unique_ptr<CURL, decltype(&curl_easy_cleanup)> handle(curl_easy_init(), &curl_easy_cleanup);
+    const auto handle = store::new_curl();
     auto* curl = handle.get();
     if (!url || curl == nullptr) return fail(ErrorCode::internal, "libcurl could not be started");
     if (!is_allowed(url->host, what.allowed)) return unreachable("the host is no longer allowed");
@@ -209,13 +207,7 @@ Result<int> call(const Call& what) {
     curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
     curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, &Progress::on_progress);
     curl_easy_setopt(curl, CURLOPT_XFERINFODATA, &progress);
-    // As curl's own program does; the library by itself does not look.
-    for (const char* variable : {"CURL_CA_BUNDLE", "SSL_CERT_FILE"}) {
-        const char* file = std::getenv(variable);
-        if (file == nullptr || *file == '\0') continue;
-        curl_easy_setopt(curl, CURLOPT_CAINFO, file);
-        break;
-    }
+    store::use_named_authorities(curl);
     std::unique_ptr<curl_slist, decltype(&curl_slist_free_all)> headers(nullptr, &curl_slist_free_all);
     for (const auto& line : what.headers) headers.reset(curl_slist_append(headers.release(), line.c_str()));
     if (headers) curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers.get());

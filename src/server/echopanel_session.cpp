@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "server/responses.hpp"
+#include "text/hex.hpp"
 #include "text/json.hpp"
 #include "text/utf8.hpp"
 
@@ -47,9 +48,7 @@ std::string segment_id(const wire::AsrText& text) {
     const auto whole = std::format("{}|{:.3f}|{:.3f}|{}", text.source, text.t0, text.t1, plain);
     std::array<unsigned char, SHA256_DIGEST_LENGTH> digest{};
     SHA256(reinterpret_cast<const unsigned char*>(whole.data()), whole.size(), digest.data());
-    std::string id = "seg_";
-    for (const auto byte : std::span(digest).first(8)) id += std::format("{:02x}", byte);
-    return id;
+    return "seg_" + hex_of(std::span(digest).first(8));
 }
 
 std::uint64_t frames(double seconds) {

@@ -9,6 +9,7 @@
 
 #include "server/http/socket.hpp"
 #include "server/origin.hpp"
+#include "text/hex.hpp"
 
 namespace hotmic::server {
 namespace {
@@ -215,8 +216,7 @@ std::string Keys::owner(const http::Request& request) const {
     const auto keys = table();
     const auto* key = named(*keys, request.caller);
     if (key == nullptr) return {};
-    return "key:" +
-           (config::is_key_name(key->name) ? key->name : config::hex_of(key->digests.front()).substr(0, kPart));
+    return "key:" + (config::is_key_name(key->name) ? key->name : hex_of(key->digests.front()).substr(0, kPart));
 }
 
 Keys::Rate& Keys::rate_of(const ApiKey& key) const {

@@ -4,9 +4,11 @@
 #include <cerrno>
 #include <cstring>
 #include <format>
+#include <span>
 #include <vector>
 
 #include "store/descriptor.hpp"
+#include "text/hex.hpp"
 
 namespace hotmic::store {
 
@@ -24,9 +26,7 @@ std::string Sha256::hex() const {
     const std::unique_ptr<EVP_MD_CTX, Deleter> copy(EVP_MD_CTX_new());
     EVP_MD_CTX_copy_ex(copy.get(), context_.get());
     EVP_DigestFinal_ex(copy.get(), value.data(), &length);
-    std::string hex;
-    for (unsigned i = 0; i < length; ++i) hex += std::format("{:02x}", value[i]);
-    return hex;
+    return hex_of(std::span(value).first(length));
 }
 
 Result<std::uint64_t> read_into(Sha256& digest, const std::filesystem::path& file,

@@ -6,10 +6,10 @@
 #include <array>
 #include <cctype>
 #include <charconv>
-#include <cstdlib>
 #include <format>
-#include <mutex>
 #include <string_view>
+
+#include "store/curl.hpp"
 
 namespace hotmic::store {
 namespace {
@@ -81,14 +81,11 @@ bool is_protected(const std::string& url) {
 }
 
 struct Transfer::Impl {
-    struct Deleter {
-        void operator()(CURL* used) const { curl_easy_cleanup(used); }
-    };
     struct ListDeleter {
         void operator()(curl_slist* list) const { curl_slist_free_all(list); }
     };
 
-    std::unique_ptr<CURL, Deleter> handle;
+    Curl handle;
     std::array<char, CURL_ERROR_SIZE> words{};
 
     // Of the request under way.
@@ -268,9 +265,7 @@ struct Transfer::Impl {
 };
 
 Transfer::Transfer() : impl_(std::make_unique<Impl>()) {
-    static std::once_flag once;
-    std::call_once(once, [] { curl_global_init(CURL_GLOBAL_DEFAULT); });
-    impl_->handle.reset(curl_easy_init());
+    impl_->handle = new_curl();
 }
 Transfer::~Transfer() = default;
 
@@ -314,13 +309,7 @@ std::expected<void, Failed> Transfer::run(const Ask& ask, const Begin& begin, co
     curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
     curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, &Impl::on_progress);
     curl_easy_setopt(curl, CURLOPT_XFERINFODATA, &mine);
-    // As curl's own program does; the library by itself does not look.
-    for (const char* variable : {"CURL_CA_BUNDLE", "SSL_CERT_FILE"}) {
-        const char* file = std::getenv(variable);
-        if (file == nullptr || *file == '\0') continue;
-        curl_easy_setopt(curl, CURLOPT_CAINFO, file);
-        break;
-    }
+    use_named_authorities(curl);
     std::unique_ptr<curl_slist, Impl::ListDeleter> headers;
     const auto add = [&](const std::string& line) {
         headers.reset(curl_slist_append(headers.release(), line.c_str()));

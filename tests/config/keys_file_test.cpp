@@ -4,6 +4,8 @@
 
 #include <format>
 
+#include "text/hex.hpp"
+
 namespace hotmic::config {
 namespace {
 

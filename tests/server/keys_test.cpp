@@ -8,6 +8,7 @@
 #include <fstream>
 
 #include "requests.hpp"
+#include "text/hex.hpp"
 
 namespace hotmic::server {
 namespace {
@@ -36,8 +37,8 @@ protected:
     /// A section of the file.
     static std::string section(const std::string& name, const std::string& key, const std::string& scopes,
                                const std::string& more = "") {
-        return std::format("[keys.{}]\nsha256 = '{}'\nscopes = [{}]\n{}\n", name,
-                           config::hex_of(config::digest_of(key)), scopes, more);
+        return std::format("[keys.{}]\nsha256 = '{}'\nscopes = [{}]\n{}\n", name, hex_of(config::digest_of(key)),
+                           scopes, more);
     }
     Keys& load(const config::Server& server = {}) {
         auto loaded = Keys::load(server, {.steady = [this] { return now; }, .wall = [this] { return today; }});
@@ -133,7 +134,7 @@ TEST_F(KeysTest, NothingElseWillDo) {
 
 TEST_F(KeysTest, TheDigestOfAKeyIsNoKey) {
     const auto& keys = load_file(section("ci", "secret", "'transcribe'"));
-    auto request = with_key(config::hex_of(config::digest_of("secret")));
+    auto request = with_key(hex_of(config::digest_of("secret")));
     EXPECT_EQ(code_of(keys.authorize(request, Scope::transcribe)), ErrorCode::unauthorized);
 }
 
@@ -247,7 +248,7 @@ TEST_F(KeysTest, AKeyIsReplacedWhileBothAreGood) {
     write(
         std::format("[keys.ci]\nsha256 = ['{}', '{}']\nscopes = ['transcribe']\nrequests_per_minute = 2\n"
                     "max_requests = 1\n",
-                    config::hex_of(config::digest_of("old")), config::hex_of(config::digest_of("new"))));
+                    hex_of(config::digest_of("old")), hex_of(config::digest_of("new"))));
     EXPECT_FALSE(keys.authorize(fresh, Scope::transcribe));
     ASSERT_TRUE(keys.reload());
     EXPECT_TRUE(keys.authorize(old, Scope::transcribe));

@@ -4,7 +4,10 @@
 #include <array>
 #include <cstring>
 #include <format>
+#include <span>
 #include <utility>
+
+#include "text/hex.hpp"
 
 namespace hotmic::whisper {
 namespace {
@@ -97,9 +100,7 @@ std::string WeightReader::digest() const {
     const std::unique_ptr<EVP_MD_CTX, DigestDeleter> copy(EVP_MD_CTX_new());
     EVP_MD_CTX_copy_ex(copy.get(), digest_.get());
     EVP_DigestFinal_ex(copy.get(), value.data(), &length);
-    std::string hex;
-    for (unsigned i = 0; i < length; ++i) hex += std::format("{:02x}", value[i]);
-    return hex;
+    return hex_of(std::span(value).first(length));
 }
 
 }  // namespace hotmic::whisper

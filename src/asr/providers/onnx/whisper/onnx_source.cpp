@@ -14,6 +14,7 @@
 #include <optional>
 #include <ranges>
 #include <set>
+#include <span>
 #include <utility>
 
 #include "asr/providers/onnx/half_kernels.hpp"
@@ -23,6 +24,7 @@
 #include "asr/providers/onnx/whisper/source.hpp"
 #include "asr/whisper/json_file.hpp"
 #include "asr/whisper/tokenizer_json.hpp"
+#include "text/hex.hpp"
 
 namespace hotmic::onnx {
 namespace {
@@ -439,9 +441,7 @@ private:
         std::array<unsigned char, EVP_MAX_MD_SIZE> value{};
         unsigned length = 0;
         EVP_DigestFinal_ex(digest.get(), value.data(), &length);
-        std::string hex;
-        for (unsigned i = 0; i < length; ++i) hex += std::format("{:02x}", value[i]);
-        return hex;
+        return hex_of(std::span(value).first(length));
     }
 
     [[nodiscard]] int extent(std::string_view name, std::size_t dimension) const {
