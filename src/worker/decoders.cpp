@@ -84,10 +84,11 @@ struct Decoders::Shared {
     std::atomic<std::uint64_t> hung{0};
     std::atomic<std::uint64_t> again{0};
 
-    /// The process as it is, or a new one where it has died.
-    Result<std::shared_ptr<DecoderOrigin>> origin() {
+    /// The process as it is, or a new one where it has died. It may have died without anybody having noticed yet:
+    /// who found it `useless` gets another.
+    Result<std::shared_ptr<DecoderOrigin>> origin(const std::shared_ptr<DecoderOrigin>& useless = {}) {
         const std::scoped_lock lock(mutex_);
-        if (origin_ && !origin_->ended()) return origin_;
+        if (origin_ && origin_ != useless && !origin_->ended()) return origin_;
         if (origin_) spdlog::warn("the process that decoders are forked from has ended, another is started");
         auto started = DecoderOrigin::start(options);
         if (!started) return started;
@@ -157,9 +158,11 @@ private:
                                   ? shared_->options.formats
                                   : limits_.formats;
         constexpr int kTries = 2;  // the process may just be dying
+        std::shared_ptr<DecoderOrigin> useless;
         for (int tried = 0; tried < kTries; ++tried) {
-            auto origin = shared_->origin();
+            auto origin = shared_->origin(useless);
             if (!origin) return std::unexpected(std::move(origin).error());
+            useless = *origin;
             if (auto ready = (*origin)->ready(); !ready) {
                 if (ready.error().code == ErrorCode::sandbox_unavailable || tried + 1 == kTries) return ready;
                 continue;

@@ -124,6 +124,10 @@ def test_a_decoder_that_is_killed_costs_no_request(fake):
         assert server.transcribe().status == 200
         assert server.children("decoder") != [origin]
         assert "another is started" in server.log()
+        for _ in range(20):  # nor where it is asked for before the server knows of its death
+            for origin in server.children("decoder"):
+                os.kill(origin, 9)
+            assert server.transcribe().status == 200
 
 
 def test_formats_that_are_not_configured_are_refused_by_name(fake, error_of, hotmic):

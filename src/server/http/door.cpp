@@ -25,7 +25,7 @@ void Door::give_back(Place& place) {
     --open_;
 }
 
-std::unique_ptr<Door::Place> Door::enter(const std::string& address) {
+std::unique_ptr<Door::Place> Door::enter(const std::string& address, Reserve reserve) {
     while (open_ >= limits_.max_connections && ask_an_idle_one_to_leave()) {
     }
     const std::scoped_lock lock(mutex_);
@@ -33,7 +33,8 @@ std::unique_ptr<Door::Place> Door::enter(const std::string& address) {
     const auto of_address = by_address_.find(address);
     const bool greedy =
         most_of_address != 0 && of_address != by_address_.end() && of_address->second >= most_of_address;
-    if (greedy || open_ >= limits_.max_connections + kReserve) {
+    const auto most = limits_.max_connections + (reserve == Reserve::open ? kReserve : 0);
+    if (greedy || open_ >= most) {
         ++refused_;
         return nullptr;
     }

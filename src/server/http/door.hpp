@@ -32,6 +32,8 @@ public:
     };
 
     class Place;
+    /// Whether somebody may also have one of the places that are kept for probes.
+    enum class Reserve : std::uint8_t { open, closed };
 
 private:
     struct Seat {
@@ -65,8 +67,8 @@ public:
 
     explicit Door(const Limits& limits) : limits_(limits) {}
 
-    /// Null where there is no room, not even in the reserve. Where it gets tight idle guests are asked to leave.
-    [[nodiscard]] std::unique_ptr<Place> enter(const std::string& address);
+    /// Null where there is no room. Where it gets tight idle guests are asked to leave.
+    [[nodiscard]] std::unique_ptr<Place> enter(const std::string& address, Reserve reserve);
     [[nodiscard]] std::size_t open() const noexcept { return open_; }
     /// Connections closed at once, or asked to leave for others.
     [[nodiscard]] std::uint64_t refused() const noexcept { return refused_; }

@@ -196,7 +196,7 @@ void Port::Impl::accept() {
         if (!gone) socket.assign(remote.protocol(), fresh.release(gone), gone);
         if (!gone) {
             auto peer = peer_of(remote);
-            if (auto place = door->enter(peer.address)) {
+            if (auto place = door->enter(peer.address, reserve)) {
                 const auto accepted =
                     std::make_shared<Accepted>(std::move(socket), loop, std::move(place), std::move(peer));
                 loop.post([this, accepted] { take(std::move(*accepted)); });

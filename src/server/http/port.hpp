@@ -42,6 +42,7 @@ struct Port::Impl {
     Loops& loops;
     bool is_path = false;  // which is gone with this
     Door* door = nullptr;
+    Door::Reserve reserve = Door::Reserve::open;
     std::function<void(Accepted)> take{};
 
     /// Accepts one after the other; `take` is called on the connection's loop.

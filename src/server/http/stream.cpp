@@ -33,7 +33,6 @@ public:
           share_(service.budget) {}
 
     void start(const OpenStream& open) {
-        if (place_->reserved()) return over();  // there is nothing here that has to be answered
         keep_alive(socket_);
         place_->sit(weak_from_this());
         loop_.watch(shared_from_this());
@@ -209,6 +208,7 @@ private:
 void serve_streams(Port& port, const Service& service, OpenStream open) {
     auto& impl = port.impl();
     impl.door = &service.door;
+    impl.reserve = Door::Reserve::closed;  // there is nothing here that has to be answered
     impl.take = [&service, open = std::move(open)](Accepted accepted) {
         std::make_shared<TcpStream>(std::move(accepted), service)->start(open);
     };
