@@ -5,6 +5,8 @@
 #include <cctype>
 #include <utility>
 
+#include "text/trimmed.hpp"
+
 namespace hotmic {
 namespace {
 
@@ -13,12 +15,6 @@ using namespace std::string_view_literals;
 /// Whisper's own rule for a window without speech.
 constexpr double kNoSpeech = 0.6;
 constexpr double kUnlikely = -1.0;
-
-std::string_view trimmed(std::string_view text) {
-    const auto first = text.find_first_not_of(" \t\r\n");
-    if (first == text.npos) return {};
-    return text.substr(first, text.find_last_not_of(" \t\r\n") - first + 1);
-}
 
 bool is_remark(std::string_view text) {
     constexpr std::array<std::pair<std::string_view, std::string_view>, 4> kMarks{

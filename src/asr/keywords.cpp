@@ -6,6 +6,7 @@
 #include <ranges>
 #include <string>
 
+#include "text/trimmed.hpp"
 #include "text/utf8.hpp"
 
 namespace hotmic {
@@ -13,19 +14,14 @@ namespace {
 
 constexpr double kMostBoost = 20;
 constexpr std::ptrdiff_t kMostWords = 5;
-
-std::string_view trimmed(std::string_view text) {
-    constexpr std::string_view kSpace = " \t\r\n\"'";
-    const auto first = text.find_first_not_of(kSpace);
-    if (first == std::string_view::npos) return {};
-    return text.substr(first, text.find_last_not_of(kSpace) - first + 1);
-}
+constexpr std::string_view kAroundPhrases = " \t\r\n\"'";
 
 std::vector<std::string_view> phrases_in(std::string_view text, std::string_view ends) {
     std::vector<std::string_view> phrases;
     while (!text.empty()) {
         const auto end = std::min(text.find_first_of(ends), text.size());
-        if (const auto phrase = trimmed(text.substr(0, end)); !phrase.empty()) phrases.push_back(phrase);
+        if (const auto phrase = trimmed(text.substr(0, end), kAroundPhrases); !phrase.empty())
+            phrases.push_back(phrase);
         text.remove_prefix(std::min(end + 1, text.size()));
     }
     return phrases;
@@ -37,9 +33,9 @@ Result<std::vector<Hotword>> parse_hotwords(std::string_view text, std::string_v
     std::vector<Hotword> hotwords;
     for (const auto phrase : phrases_in(text, ",\n")) {
         const auto colon = phrase.rfind(':');
-        Hotword hotword{.phrase = std::string(trimmed(phrase.substr(0, colon)))};
+        Hotword hotword{.phrase = std::string(trimmed(phrase.substr(0, colon), kAroundPhrases))};
         if (colon != std::string_view::npos) {
-            const auto number = trimmed(phrase.substr(colon + 1));
+            const auto number = trimmed(phrase.substr(colon + 1), kAroundPhrases);
             const auto [end, error] = std::from_chars(number.data(), number.data() + number.size(), hotword.boost);
             if (error != std::errc() || end != number.data() + number.size() || hotword.phrase.empty() ||
                 !(hotword.boost > 0 && hotword.boost <= kMostBoost)) {

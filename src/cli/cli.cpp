@@ -8,8 +8,11 @@
 #include <format>
 #include <functional>
 #include <ranges>
+#include <string>
 #include <string_view>
+#include <vector>
 
+#include "asr/formats.hpp"
 #include "cli/commands.hpp"
 #include "cli/completions.hpp"
 #include "cli/convert.hpp"
@@ -198,8 +201,10 @@ private:
         transcribe_command.add_option("files", transcribe_.files, "Media files; - is standard input")
             ->type_name("FILE")
             ->required();
-        transcribe_command.add_option("-f,--format", transcribe_.format, "txt, srt, vtt, json or verbose_json")
-            ->check(CLI::IsMember({"txt", "text", "srt", "vtt", "json", "verbose_json"}))
+        std::vector<std::string> formats{"txt"};
+        for (const auto name : response_format_names()) formats.emplace_back(name);
+        transcribe_command.add_option("-f,--format", transcribe_.format, "What is written; txt is text")
+            ->check(CLI::IsMember(formats))
             ->type_name("FORMAT")
             ->capture_default_str();
         transcribe_command

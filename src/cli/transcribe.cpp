@@ -24,21 +24,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-std::string extension_of(ResponseFormat format) {
-    switch (format) {
-        case ResponseFormat::text:
-            return ".txt";
-        case ResponseFormat::srt:
-            return ".srt";
-        case ResponseFormat::vtt:
-            return ".vtt";
-        case ResponseFormat::json:
-        case ResponseFormat::verbose_json:
-            return ".json";
-    }
-    return ".txt";
-}
-
 /// A file that may be opened several times, as standard input may not.
 class Input {
 public:

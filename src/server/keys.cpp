@@ -10,6 +10,7 @@
 #include "server/http/socket.hpp"
 #include "server/origin.hpp"
 #include "text/hex.hpp"
+#include "text/trimmed.hpp"
 
 namespace hotmic::server {
 namespace {
@@ -20,13 +21,6 @@ using config::KeyDigest;
 constexpr double kMinute = 60;
 /// Of a request: what sums of fractions may lack.
 constexpr double kRounding = 1e-6;
-
-std::string_view trimmed(std::string_view text) {
-    const auto is_space = [](char c) { return c == ' ' || c == '\t'; };
-    while (!text.empty() && is_space(text.front())) text.remove_prefix(1);
-    while (!text.empty() && is_space(text.back())) text.remove_suffix(1);
-    return text;
-}
 
 std::string_view bearer(const http::Request& request) {
     constexpr std::string_view kScheme = "Bearer ";

@@ -57,7 +57,7 @@ private:
         order.share = take_share();
         if (!request_->captures.empty()) order.model = wanted_.model = request_->captures[0];
         if (wanted_.stream) {
-            text_stream_ = std::make_shared<TextStream>(wanted_.render);
+            text_stream_ = std::make_shared<TextStream>(wanted_.render.logprobs);
             order.on_segment = [self = shared_from_this()](const Segment& segment, const std::string& served_by) {
                 if (!self->text_stream_->add(segment)) return;
                 self->served_by_ = served_by;

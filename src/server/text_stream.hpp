@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "asr/formats.hpp"
+#include "asr/transcript_events.hpp"
 #include "server/event_stream.hpp"
 
 namespace hotmic::server {
@@ -13,7 +13,8 @@ namespace hotmic::server {
 /// Between the slot that recognizes and the connection that is told. Any thread.
 class TextStream {
 public:
-    explicit TextStream(RenderOptions options) : events_(options) {}
+    /// `logprobs`: the log-probabilities of words, which the segments then must have.
+    explicit TextStream(bool logprobs) : events_(logprobs) {}
 
     /// True for the first segment that has text: from then on the answer is a stream.
     bool add(const Segment& segment);

@@ -4,7 +4,6 @@
 #include <glaze/glaze.hpp>
 
 #include "asr/formats.hpp"
-#include "asr/languages.hpp"
 
 namespace hotmic {
 namespace {
@@ -32,6 +31,18 @@ TEST(Formats, AreFoundByNameAndOthersRefusedWithAList) {
     ASSERT_FALSE(unknown);
     EXPECT_EQ(unknown.error().code, ErrorCode::unsupported_response_format);
     EXPECT_THAT(unknown.error().remedy, HasSubstr("json, text, srt, vtt or verbose_json"));
+}
+
+TEST(Formats, EachIsFoundByItsNameAndSaysWhatItIs) {
+    for (const auto name : response_format_names()) {
+        const auto format = parse_response_format(name);
+        ASSERT_TRUE(format) << name;
+        EXPECT_EQ(name_of(*format), name);
+        EXPECT_THAT(std::string(content_type_of(*format)), HasSubstr("/")) << name;
+        EXPECT_TRUE(extension_of(*format).starts_with('.')) << name;
+        EXPECT_EQ(needs_words(*format, {}), is_subtitles(*format)) << name;
+        EXPECT_THAT(render(sample(), *format, {}), HasSubstr("Hello there.")) << name;
+    }
 }
 
 TEST(Formats, JsonHoldsTextAndUsage) {
@@ -114,22 +125,6 @@ TEST(Formats, ACueEndsAfterItBegan) {
 
 TEST(Formats, ControlCharactersAreEscaped) {
     EXPECT_THAT(render({.text = std::string("a\x01") + "b"}, ResponseFormat::json, {}), HasSubstr("a\\u0001b"));
-}
-
-TEST(CompressionRatio, TellsRepetitionFromSpeech) {
-    std::string repeated;
-    for (int i = 0; i < 50; ++i) repeated += "thank you. ";
-    EXPECT_GT(compression_ratio(repeated), 2.4) << "OpenAI's threshold for a decoding loop";
-    EXPECT_LT(compression_ratio("the quick brown fox jumps over the lazy dog"), 1.5);
-    EXPECT_EQ(compression_ratio(""), 0);
-}
-
-TEST(Languages, CodesAndNamesFindEachOther) {
-    EXPECT_EQ(language_name("de"), "german");
-    EXPECT_EQ(language_code("German"), "de");
-    EXPECT_EQ(language_code("de"), "de");
-    EXPECT_EQ(language_code("klingon"), std::nullopt);
-    EXPECT_EQ(language_name("tlh"), "tlh");
 }
 
 }  // namespace

@@ -25,5 +25,13 @@ TEST(Languages, SomeAreWrittenWithoutSpaces) {
     EXPECT_FALSE(has_spaces("ja"));
 }
 
+TEST(Languages, CodesAndNamesFindEachOther) {
+    EXPECT_EQ(language_name("de"), "german");
+    EXPECT_EQ(language_code("German"), "de");
+    EXPECT_EQ(language_code("de"), "de");
+    EXPECT_EQ(language_code("klingon"), std::nullopt);
+    EXPECT_EQ(language_name("tlh"), "tlh");
+}
+
 }  // namespace
 }  // namespace hotmic

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "asr/formats.hpp"
+#include "asr/compression_ratio.hpp"
 
 namespace hotmic::onnx {
 namespace {

@@ -11,6 +11,7 @@
 #include "asr/whisper/language_choice.hpp"
 #include "asr/whisper/loudness.hpp"
 #include "asr/whisper/request.hpp"
+#include "text/trimmed.hpp"
 #include "text/utf8.hpp"
 
 namespace hotmic::onnx {
@@ -36,12 +37,6 @@ constexpr int kMostBeyondDraft = 24;
 /// Tokens that all attempts at one window may take together, those sampled beside each other included.
 int token_budget(double seconds) {
     return 4 * most_tokens(seconds);
-}
-
-std::string trimmed(std::string text) {
-    text.erase(0, text.find_first_not_of(' '));
-    text.erase(text.find_last_not_of(' ') + 1);
-    return text;
 }
 
 }  // namespace
@@ -87,7 +82,7 @@ Result<Transcript> WhisperRecognizer::transcribe(AudioView audio, const Transcri
         else if (!whisper::asks_for_detection(options.language))
             request.language = *language_code(options.language);
         if (!options.prompt.empty()) {
-            request.prompt = engine_->vocabulary.encode(" " + trimmed(valid_utf8(options.prompt)));
+            request.prompt = engine_->vocabulary.encode(" " + std::string(trimmed(valid_utf8(options.prompt), " ")));
             constexpr std::size_t kMost = whisper::kPromptTokens - 1;
             if (request.prompt.size() > kMost)
                 request.prompt.erase(request.prompt.begin(), request.prompt.end() - kMost);
@@ -108,7 +103,7 @@ Result<Transcript> WhisperRecognizer::transcribe(AudioView audio, const Transcri
             transcript.text += rest;
             transcript.segments.back().text += rest;
         }
-        transcript.text = trimmed(std::move(transcript.text));
+        transcript.text = std::string(trimmed(transcript.text, " "));
         transcript.language = request.language;
         transcript.language_probability = request.language_probability;
         return std::move(transcript);
@@ -350,7 +345,7 @@ void WhisperRecognizer::add_words(std::vector<Segment>& segments, const Hypothes
             ++index;
         }
         if (!segment.words.empty()) segment.words.back().text += characters.finish();
-        for (auto& word : segment.words) word.text = trimmed(std::move(word.text));
+        for (auto& word : segment.words) word.text = std::string(trimmed(word.text, " "));
         std::erase_if(segment.words, [](const Word& word) { return word.text.empty(); });
         earliest = whisper::settle_words(segment.words, loudness, earliest, seconds);
     }

@@ -1,0 +1,22 @@
+#include "asr/formats/subtitles.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <format>
+
+namespace hotmic {
+
+std::vector<Cue> formats::cues_by_start(const Transcript& transcript, const CueLimits& limits) {
+    std::vector<Cue> cues;
+    for (const auto& segment : transcript.segments) cues.append_range(cues_of(segment, limits));
+    std::ranges::stable_sort(cues, {}, &Cue::start);
+    return cues;
+}
+
+std::string formats::timestamp(double seconds, char separator) {
+    const auto ms = std::llround(std::max(0.0, seconds) * 1000);
+    return std::format("{:02}:{:02}:{:02}{}{:03}", ms / 3'600'000, ms / 60'000 % 60, ms / 1000 % 60, separator,
+                       ms % 1000);
+}
+
+}  // namespace hotmic
