@@ -4,6 +4,7 @@
 #include <format>
 #include <utility>
 
+#include "server/http/over_budget.hpp"
 #include "server/responses.hpp"
 
 namespace hotmic::server {
@@ -13,10 +14,6 @@ namespace {
 constexpr std::size_t kMostField = 64 << 10;
 /// What a form has around its file.
 constexpr std::uint64_t kFormLines = 1 << 20;
-
-std::unexpected<Error> no_room() {
-    return fail(ErrorCode::server_busy, "the server holds too many bytes for clients", "try again later");
-}
 
 std::unexpected<Error> too_large(const Context& context) {
     return fail(ErrorCode::body_too_large,
@@ -75,7 +72,7 @@ Result<void> FormReceiver::begin_part(http::MultipartParser::Part part) {
     } else if (part.file_name) {
         form_.other_files.push_back(std::move(part.name));
     } else {
-        if (!request_->share.grow(part.name.size())) return no_room();
+        if (!request_->share.grow(part.name.size())) return std::unexpected(http::over_budget());
         form_.fields.emplace_back(std::move(part.name), std::string{});
         into_ = Into::field;
     }
@@ -93,7 +90,7 @@ Result<void> FormReceiver::part_data(std::string_view data) {
             return hotmic::fail(ErrorCode::invalid_request,
                                 std::format("the field \"{}\" is over {} bytes", name, kMostField), "", name);
         }
-        if (!request_->share.grow(data.size())) return no_room();
+        if (!request_->share.grow(data.size())) return std::unexpected(http::over_budget());
         value += data;
         return {};
     }

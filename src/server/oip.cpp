@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "asr/languages.hpp"
+#include "server/http/over_budget.hpp"
 #include "server/live_input.hpp"
 #include "server/recognition.hpp"
 #include "server/responses.hpp"
@@ -182,7 +183,7 @@ public:
             refuse({ErrorCode::body_too_large, std::format("the body is over {} bytes", most),
                     "send a compressed format or parts, or raise server.max_body_bytes"});
         } else if (!request_->share.grow(data.size())) {
-            refuse({ErrorCode::server_busy, "the server holds too many bytes for clients", "try again later"}, 1);
+            refuse(http::over_budget(), 1);
         } else {
             body_ += data;
         }

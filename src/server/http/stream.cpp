@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "server/http/outbox.hpp"
+#include "server/http/over_budget.hpp"
 #include "server/http/port.hpp"
 
 namespace hotmic::http {
@@ -148,8 +149,7 @@ private:
         if (room) {
             held_ = held;
         } else {
-            handler_->on_refused(
-                {ErrorCode::server_busy, "the server holds too many bytes for clients", "try again later"});
+            handler_->on_refused(over_budget());
             close();
         }
         read();
