@@ -43,7 +43,8 @@ endfunction()
 
 # What is heard, how a browser, official clients or a fleet see it, or that hundreds of servers start with other numbers is no matter of memory:
 # tried as released only (./test).
-set(HOTMIC_ONCE page.test_page e2e.test_speech e2e.test_numbers e2e.test_numbers_multilingual e2e.test_vulkan
+set(HOTMIC_ONCE page.test_page page.test_page_words page.test_page_trouble page.test_page_look
+                e2e.test_speech e2e.test_numbers e2e.test_numbers_multilingual e2e.test_vulkan
                 e2e.test_heard e2e.test_transducer e2e.test_openai_client e2e.test_openai_npm e2e.test_fleet e2e.test_kubernetes
                 server.test_every_number packages.test_packages)
 

@@ -59,3 +59,19 @@ def error_of():
         return error
 
     return check
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Where jobs are kept."""
+    return tmp_path / "jobs"
+
+
+@pytest.fixture
+def keeping(fake, folder):
+    """keeping("infer_ms=50", max_jobs=2) is a server that keeps jobs, not yet entered."""
+
+    def make(script=f"text={FAKE_TEXT}", *arguments, **keys):
+        return fake(script, *[flag for key, value in ({"dir": folder} | keys).items() for flag in ("--set", f"jobs.{key}={value}")], *arguments)
+
+    return make
