@@ -121,7 +121,7 @@ LongTranscription::LongTranscription(AudioSource& source, TranscribeOptions opti
 
 Result<bool> LongTranscription::step(Recognizer& recognizer, const std::stop_token& stop) {
     if (options_.step.stream != 0) return take_step(recognizer, stop);
-    std::unique_lock lock(mutex_);
+    Lock lock(mutex_);
     bool mine = false;  // has been recognized
     while (true) {
         if (!mine && stop.stop_requested() && !error_)
@@ -158,13 +158,14 @@ Result<bool> LongTranscription::take_step(Recognizer& recognizer, const std::sto
     if (!audio) return std::unexpected(audio.error());
     auto heard = recognizer.transcribe(*audio, options_, sink_, stop);
     if (!heard) return std::unexpected(std::move(heard).error());
+    const Lock lock(mutex_);
     whole_ = *std::move(heard);
     done_ = audio->size();
     return true;
 }
 
 void LongTranscription::help(Recognizer& recognizer, const std::stop_token& stop) {
-    std::unique_lock lock(mutex_);
+    Lock lock(mutex_);
     if (error_ || !begun_) return;
     if (auto read = read_next(stop); !read) error_ = std::move(read).error();
     auto task = error_ ? std::nullopt : take_task();
@@ -362,6 +363,7 @@ void LongTranscription::append(Part part) {
 }
 
 Transcript LongTranscription::take() {
+    const Lock lock(mutex_);
     if (options_.step.stream == 0) whole_.duration = seconds();
     if (whole_.language.empty()) whole_.language = options_.language;
     return std::move(whole_);

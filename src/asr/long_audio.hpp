@@ -2,10 +2,8 @@
 #pragma once
 
 #include <atomic>
-#include <condition_variable>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <span>
 #include <stop_token>
@@ -14,6 +12,7 @@
 
 #include "asr/coverage.hpp"
 #include "hotmic/provider.hpp"
+#include "system/mutex.hpp"
 
 namespace hotmic {
 
@@ -104,17 +103,15 @@ private:
         bool detected = false;  ///< was asked for the language
     };
     [[nodiscard]] Result<bool> take_step(Recognizer& recognizer, const std::stop_token& stop);
-    // With the mutex held.
-    [[nodiscard]] Result<void> read_next(const std::stop_token& stop);
-    [[nodiscard]] std::optional<Task> take_task();
-    [[nodiscard]] bool may_be_taken() const;
-    [[nodiscard]] bool begins_anew(const AudioWindow& window) const;
-    void put(const Task& task, Result<Part> part);
-    void append(Part part);
-    void note_language(const Transcript& part, std::size_t samples);
-    void update_wants_help();
+    [[nodiscard]] Result<void> read_next(const std::stop_token& stop) HOTMIC_REQUIRES(mutex_);
+    [[nodiscard]] std::optional<Task> take_task() HOTMIC_REQUIRES(mutex_);
+    [[nodiscard]] bool may_be_taken() const HOTMIC_REQUIRES(mutex_);
+    [[nodiscard]] bool begins_anew(const AudioWindow& window) const HOTMIC_REQUIRES(mutex_);
+    void put(const Task& task, Result<Part> part) HOTMIC_REQUIRES(mutex_);
+    void append(Part part) HOTMIC_REQUIRES(mutex_);
+    void note_language(const Transcript& part, std::size_t samples) HOTMIC_REQUIRES(mutex_);
+    void update_wants_help() HOTMIC_REQUIRES(mutex_);
 
-    // Without it.
     [[nodiscard]] Result<Part> recognize(const Task& task, Recognizer& recognizer, const std::stop_token& stop) const;
     [[nodiscard]] Result<Transcript> hear(AudioView samples, std::size_t start, const TranscribeOptions& options,
                                           bool tell, Recognizer& recognizer, const std::stop_token& stop) const;
@@ -122,27 +119,27 @@ private:
                                        const std::stop_token& stop) const;
 
     CountingSource source_;
-    TranscribeOptions options_;
+    TranscribeOptions options_;  // no other once it is made
     const SegmentSink sink_;
-    const std::unique_ptr<WindowCutter> cutter_;
-    const SpeechMap* const map_;  // the cutter, if it is one
-    bool detects_;                // the language
+    const std::unique_ptr<WindowCutter> cutter_ HOTMIC_POINTEE_GUARDED_BY(mutex_);
+    const SpeechMap* const map_ HOTMIC_POINTEE_GUARDED_BY(mutex_);  // the cutter, if it is one
+    bool detects_;                                                  // the language
 
-    std::mutex mutex_;  // guards what follows
-    std::condition_variable changed_;
-    std::optional<AudioWindow> next_;  // has been cut, and is nobody's yet
-    std::vector<SampleRange> next_speech_;
-    bool begun_ = false;
-    bool ended_ = false;         // the source
-    std::size_t taken_ = 0;      // windows
-    std::size_t appended_ = 0;   // windows
-    std::size_t taken_end_ = 0;  // sample where the window that was taken last ends
-    int detecting_ = 0;          // windows that were asked for their language, and are not appended yet
-    std::map<std::size_t, Part> parts_;
-    std::optional<Error> error_;
-    Transcript whole_;
-    std::string kept_language_;                // detected, and good for what follows
-    std::map<std::string, double> languages_;  // seconds of each
+    Mutex mutex_;
+    Condition changed_;
+    std::optional<AudioWindow> next_ HOTMIC_GUARDED_BY(mutex_);  // has been cut, and is nobody's yet
+    std::vector<SampleRange> next_speech_ HOTMIC_GUARDED_BY(mutex_);
+    bool begun_ HOTMIC_GUARDED_BY(mutex_) = false;
+    bool ended_ HOTMIC_GUARDED_BY(mutex_) = false;         // the source
+    std::size_t taken_ HOTMIC_GUARDED_BY(mutex_) = 0;      // windows
+    std::size_t appended_ HOTMIC_GUARDED_BY(mutex_) = 0;   // windows
+    std::size_t taken_end_ HOTMIC_GUARDED_BY(mutex_) = 0;  // sample where the window that was taken last ends
+    int detecting_ HOTMIC_GUARDED_BY(mutex_) = 0;          // windows asked for their language and not appended yet
+    std::map<std::size_t, Part> parts_ HOTMIC_GUARDED_BY(mutex_);
+    std::optional<Error> error_ HOTMIC_GUARDED_BY(mutex_);
+    Transcript whole_ HOTMIC_GUARDED_BY(mutex_);
+    std::string kept_language_ HOTMIC_GUARDED_BY(mutex_);                // detected, and good for what follows
+    std::map<std::string, double> languages_ HOTMIC_GUARDED_BY(mutex_);  // seconds of each
 
     std::atomic<bool> wants_help_{false};
     std::atomic<std::size_t> done_{0};  // samples

@@ -12,12 +12,12 @@
 
 #include <algorithm>
 #include <array>
-#include <condition_variable>
 #include <deque>
 #include <format>
-#include <mutex>
 #include <ranges>
 #include <span>
+
+#include "system/mutex.hpp"
 
 namespace hotmic::audio {
 namespace {
@@ -99,8 +99,8 @@ public:
     }
 
     Result<std::size_t> read(std::span<float> out) override {
-        std::unique_lock lock(mutex_);
-        more_.wait(lock, [&] { return unread_.size() >= out.size() || ended_; });
+        Lock lock(mutex_);
+        more_.wait(lock, [&] HOTMIC_REQUIRES(mutex_) { return unread_.size() >= out.size() || ended_; });
         const auto count = std::min(out.size(), unread_.size());
         const auto last = unread_.begin() + static_cast<std::ptrdiff_t>(count);
         std::copy(unread_.begin(), last, out.begin());
@@ -109,7 +109,7 @@ public:
     }
 
     [[nodiscard]] std::string damage() const override {
-        const std::scoped_lock lock(mutex_);
+        const Lock lock(mutex_);
         return lost_ == 0
                    ? ""
                    : std::format("{:.1f} s were spoken faster than they were read, and are lost", seconds_of(lost_));
@@ -118,7 +118,7 @@ public:
 private:
     /// On miniaudio's thread, as is `end`.
     void take(AudioView samples) {
-        const std::scoped_lock lock(mutex_);
+        const Lock lock(mutex_);
         unread_.insert(unread_.end(), samples.begin(), samples.end());
         if (unread_.size() > kMostUnread) {
             const auto surplus = unread_.size() - kMostUnread;
@@ -128,7 +128,7 @@ private:
         more_.notify_all();
     }
     void end() {
-        const std::scoped_lock lock(mutex_);
+        const Lock lock(mutex_);
         ended_ = true;
         more_.notify_all();
     }
@@ -136,11 +136,11 @@ private:
     std::unique_ptr<SoundSystem> system_;
     ma_device device_{};
     bool open_ = false;
-    mutable std::mutex mutex_;
-    std::condition_variable more_;
-    std::deque<float> unread_;
-    std::size_t lost_ = 0;
-    bool ended_ = false;
+    mutable Mutex mutex_;
+    Condition more_;
+    std::deque<float> unread_ HOTMIC_GUARDED_BY(mutex_);
+    std::size_t lost_ HOTMIC_GUARDED_BY(mutex_) = 0;
+    bool ended_ HOTMIC_GUARDED_BY(mutex_) = false;
 };
 
 }  // namespace

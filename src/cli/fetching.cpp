@@ -2,9 +2,10 @@
 
 #include <spdlog/spdlog.h>
 
-#include <mutex>
 #include <optional>
 #include <utility>
+
+#include "system/mutex.hpp"
 
 namespace hotmic::cli {
 namespace {
@@ -21,7 +22,7 @@ public:
           choose_(std::move(choose)) {}
 
     std::string_view name() const noexcept override {
-        const std::scoped_lock lock(mutex_);
+        const Lock lock(mutex_);
         return loader_ ? loader_->provider->name() : std::string_view(name_);
     }
     Availability availability() const override {
@@ -61,7 +62,7 @@ public:
         }
         auto chosen = choose_(pulled->model);
         if (!chosen) return std::unexpected(std::move(chosen).error());
-        const std::scoped_lock lock(mutex_);
+        const Lock lock(mutex_);
         loader_ = *std::move(chosen);
         return {};
     }
@@ -75,7 +76,7 @@ public:
 
 private:
     [[nodiscard]] std::optional<Loader> found() const {
-        const std::scoped_lock lock(mutex_);
+        const Lock lock(mutex_);
         return loader_;
     }
 
@@ -85,8 +86,8 @@ private:
     const store::PullSettings settings_;
     const std::shared_ptr<store::Downloads> downloads_;
     const ChooseLoader choose_;
-    mutable std::mutex mutex_;
-    std::optional<Loader> loader_{};  // once it is here
+    mutable Mutex mutex_;
+    std::optional<Loader> loader_ HOTMIC_GUARDED_BY(mutex_){};  // once it is here
 };
 
 }  // namespace

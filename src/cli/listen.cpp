@@ -3,12 +3,10 @@
 
 #include <array>
 #include <atomic>
-#include <condition_variable>
 #include <csignal>
 #include <cstdlib>
 #include <deque>
 #include <format>
-#include <mutex>
 #include <span>
 #include <thread>
 
@@ -19,6 +17,7 @@
 #include "cli/terminal.hpp"
 #include "cli/vad_model.hpp"
 #include "hotmic/live_stream.hpp"
+#include "system/mutex.hpp"
 #include "text/json.hpp"
 
 namespace hotmic::cli {
@@ -156,22 +155,22 @@ Result<void> pass_on(AudioSource& microphone, LiveStream& stream, const std::sto
 class Mailbox {
 public:
     void put(LiveEvent event) {
-        const std::scoped_lock lock(mutex_);
+        const Lock lock(mutex_);
         events_.push_back(std::move(event));
         arrived_.notify_one();
     }
     LiveEvent take() {
-        std::unique_lock lock(mutex_);
-        arrived_.wait(lock, [this] { return !events_.empty(); });
+        Lock lock(mutex_);
+        arrived_.wait(lock, [this] HOTMIC_REQUIRES(mutex_) { return !events_.empty(); });
         auto event = std::move(events_.front());
         events_.pop_front();
         return event;
     }
 
 private:
-    std::mutex mutex_;
-    std::condition_variable arrived_;
-    std::deque<LiveEvent> events_;
+    Mutex mutex_;
+    Condition arrived_;
+    std::deque<LiveEvent> events_ HOTMIC_GUARDED_BY(mutex_);
 };
 
 std::string_view name_of(LiveEvent::Kind kind) {

@@ -45,7 +45,7 @@ LiveConfig::LiveConfig(ConfigFlags flags, config::Loaded loaded, server::ModelCa
       loaded_(std::move(loaded)) {}
 
 Result<void> LiveConfig::fill_catalog() {
-    const std::scoped_lock lock(mutex_);
+    const Lock lock(mutex_);
     const worker::Examiner::Session session(shared_.examiner);
     auto plans = make_plans(loaded_, providers_, shared_.memory.available(), shared_.downloads);
     if (!plans) return std::unexpected(std::move(plans).error());
@@ -53,14 +53,15 @@ Result<void> LiveConfig::fill_catalog() {
     entries.reserve(plans->size());
     for (auto& [name, plan] : *plans)
         entries.push_back(make_entry(name, loaded_.config.models.at(name), std::move(plan), shared_));
-    std::ranges::stable_partition(entries, [&](const auto& entry) { return entry.name == loaded_.model; });
+    std::ranges::stable_partition(
+        entries, [&](const auto& entry) HOTMIC_REQUIRES(mutex_) { return entry.name == loaded_.model; });
     catalog_.fill(std::move(entries));
     return {};
 }
 
 Result<server::Planner::Swap> LiveConfig::plan_swap(std::string_view name,
                                                     const std::map<std::string, config::Value>& keys) {
-    const std::scoped_lock lock(mutex_);
+    const Lock lock(mutex_);
     const auto found = loaded_.config.models.find(std::string(name));
     if (found == loaded_.config.models.end()) {
         return fail(ErrorCode::model_not_found, std::format("model \"{}\" is not configured", name), "", "model");
@@ -87,7 +88,7 @@ Result<server::Planner::Swap> LiveConfig::plan_swap(std::string_view name,
 Result<std::vector<Job>> LiveConfig::reload() {
     auto fresh = load_config(flags_, false);
     if (!fresh) return std::unexpected(std::move(fresh).error());
-    const std::scoped_lock lock(mutex_);
+    const Lock lock(mutex_);
     const worker::Examiner::Session session(shared_.examiner);
     const auto changes = config::changes(loaded_.config, fresh->config);
 

@@ -1,12 +1,11 @@
 /// The configuration of a running server: what a swap changes of it, and what follows when its file has changed.
 #pragma once
 
-#include <mutex>
-
 #include "cli/commands.hpp"
 #include "cli/plan.hpp"
 #include "server/catalog.hpp"
 #include "server/planner.hpp"
+#include "system/mutex.hpp"
 #include "worker/examiner.hpp"
 
 namespace hotmic::cli {
@@ -46,8 +45,8 @@ private:
     server::ModelCatalog& catalog_;
     const ProviderRegistry& providers_;
     const Shared shared_;
-    std::mutex mutex_;
-    config::Loaded loaded_;
+    Mutex mutex_;
+    config::Loaded loaded_ HOTMIC_GUARDED_BY(mutex_);
 };
 
 }  // namespace hotmic::cli

@@ -7,7 +7,6 @@
 #include <format>
 #include <functional>
 #include <future>
-#include <mutex>
 #include <optional>
 #include <thread>
 #include <vector>
@@ -22,6 +21,7 @@
 #include "server/fallback.hpp"
 #include "server/server.hpp"
 #include "system/heap.hpp"
+#include "system/mutex.hpp"
 #include "system/sandbox.hpp"
 #include "system/service_manager.hpp"
 #include "worker/decoders.hpp"
@@ -163,12 +163,13 @@ public:
 
     /// From now on no model is begun.
     void cancel() {
-        const std::scoped_lock lock(mutex_);
+        const Lock lock(mutex_);
         cancelled_ = true;
     }
     /// Why models could not be chosen. After the server's end.
     [[nodiscard]] std::optional<Error> join() {
         threads_.clear();
+        const Lock lock(mutex_);
         return failure_;
     }
 
@@ -179,7 +180,7 @@ private:
         const bool soon = done.wait_for(patience) == std::future_status::ready;
         if (!soon) steps_.announce();
         const auto chosen = done.get();
-        const std::scoped_lock lock(mutex_);
+        const Lock lock(mutex_);
         if (cancelled_) return;
         if (!chosen) {
             failure_ = chosen.error();
@@ -191,9 +192,9 @@ private:
     }
 
     const Steps steps_;
-    std::mutex mutex_;
-    bool cancelled_ = false;
-    std::optional<Error> failure_;
+    Mutex mutex_;
+    bool cancelled_ HOTMIC_GUARDED_BY(mutex_) = false;
+    std::optional<Error> failure_ HOTMIC_GUARDED_BY(mutex_);
     std::vector<std::jthread> threads_;
 };
 

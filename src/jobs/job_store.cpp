@@ -6,10 +6,10 @@
 
 #include <algorithm>
 #include <format>
-#include <mutex>
 #include <utility>
 
 #include "jobs/job_rows.hpp"
+#include "system/mutex.hpp"
 #include "text/json.hpp"
 
 namespace hotmic::jobs {
@@ -47,11 +47,11 @@ struct JobStore::Impl {
 
     /// Runs `work` as one transaction. What it throws is undone, and becomes an error.
     template <class Work>
-    auto transact(Work work) -> decltype(work()) {
-        const std::scoped_lock lock(mutex);
+    auto transact(Work work) -> decltype(work(*this)) {
+        const Lock lock(mutex);
         try {
             SQLite::Transaction transaction(db, SQLite::TransactionBehavior::IMMEDIATE);
-            auto result = work();
+            auto result = work(*this);
             if (result) transaction.commit();
             return result;
         } catch (const SQLite::Exception& why) {
@@ -59,21 +59,21 @@ struct JobStore::Impl {
         }
     }
 
-    [[nodiscard]] std::optional<Job> one(const std::string& where, const auto&... values) {
+    [[nodiscard]] std::optional<Job> one(const std::string& where, const auto&... values) HOTMIC_REQUIRES(mutex) {
         SQLite::Statement query(db, std::format("SELECT {} FROM jobs WHERE {}", kColumns, where));
         SQLite::bind(query, values...);
         if (!query.executeStep()) return std::nullopt;
         return row_of(query);
     }
-    [[nodiscard]] std::optional<Job> by_id(const std::string& id) { return one("id = ?", id); }
+    [[nodiscard]] std::optional<Job> by_id(const std::string& id) HOTMIC_REQUIRES(mutex) { return one("id = ?", id); }
 
-    int change(const char* sql, const auto&... values) {
+    int change(const char* sql, const auto&... values) HOTMIC_REQUIRES(mutex) {
         SQLite::Statement statement(db, sql);
         SQLite::bind(statement, values...);
         return statement.exec();
     }
 
-    Result<void> room(std::size_t more, std::uint64_t bytes) const {
+    Result<void> room(std::size_t more, std::uint64_t bytes) const HOTMIC_REQUIRES(mutex) {
         SQLite::Statement query(db, "SELECT count(*), ifnull(sum(recording_bytes + result_bytes), 0) FROM jobs");
         query.executeStep();
         const auto jobs = static_cast<std::size_t>(query.getColumn(0).getInt64());
@@ -92,7 +92,8 @@ struct JobStore::Impl {
         return {};
     }
 
-    Result<std::optional<Job>> same(const std::string& owner, const std::string& key, const std::string& fingerprint) {
+    Result<std::optional<Job>> same(const std::string& owner, const std::string& key, const std::string& fingerprint)
+        HOTMIC_REQUIRES(mutex) {
         if (key.empty()) return std::nullopt;
         auto found = one("owner = ? AND idempotency_key = ?", owner, key);
         if (found && found->fingerprint != fingerprint) {
@@ -103,7 +104,8 @@ struct JobStore::Impl {
         return found;
     }
 
-    void finish(const std::string& id, Status status, const Error* error, const std::string& served_by, Time now) {
+    void finish(const std::string& id, Status status, const Error* error, const std::string& served_by, Time now)
+        HOTMIC_REQUIRES(mutex) {
         change(
             "UPDATE jobs SET status = ?, finished_ms = ?, served_by = ?, recording_bytes = 0, "
             "webhook_state = CASE webhook_url WHEN '' THEN 'none' ELSE 'pending' END, "
@@ -115,12 +117,12 @@ struct JobStore::Impl {
     }
 
     /// Errors: job_database_unusable.
-    Result<void> prepare();
+    Result<void> prepare() HOTMIC_REQUIRES(mutex);
 
     const std::filesystem::path file;
     const Limits limits;
-    std::mutex mutex;
-    SQLite::Database db;
+    Mutex mutex;
+    SQLite::Database db HOTMIC_GUARDED_BY(mutex);
 };
 
 Result<void> JobStore::Impl::prepare() {
@@ -162,6 +164,7 @@ JobStore::~JobStore() = default;
 Result<std::unique_ptr<JobStore>> JobStore::open(const std::filesystem::path& file, Limits limits) {
     try {
         auto impl = std::make_unique<Impl>(file, limits);
+        const Lock lock(impl->mutex);
         if (auto prepared = impl->prepare(); !prepared) return std::unexpected(std::move(prepared).error());
         return std::unique_ptr<JobStore>(new JobStore(std::move(impl)));
     } catch (const SQLite::Exception& why) {
@@ -170,70 +173,72 @@ Result<std::unique_ptr<JobStore>> JobStore::open(const std::filesystem::path& fi
 }
 
 Result<std::vector<Job>> JobStore::recover(Time now) {
-    return impl_->transact([&]() -> Result<std::vector<Job>> {
+    return impl_->transact([&](Impl& held) HOTMIC_REQUIRES(held.mutex) -> Result<std::vector<Job>> {
         std::vector<Job> running;
         {
-            SQLite::Statement query(impl_->db, std::format("SELECT {} FROM jobs WHERE status = 'running'", kColumns));
+            SQLite::Statement query(held.db, std::format("SELECT {} FROM jobs WHERE status = 'running'", kColumns));
             while (query.executeStep()) running.push_back(row_of(query));
         }
         std::vector<Job> ended;
         for (const auto& job : running) {
             if (job.cancel_requested) {
-                impl_->finish(job.id, Status::cancelled, nullptr, "", now);
+                held.finish(job.id, Status::cancelled, nullptr, "", now);
             } else if (job.starts >= Job::kMostStarts) {
                 const Error error{ErrorCode::job_abandoned,
                                   std::format("the server ended {} times while it worked on this job", job.starts),
                                   "try the recording in another format, or look into the server's log", ""};
-                impl_->finish(job.id, Status::failed, &error, "", now);
+                held.finish(job.id, Status::failed, &error, "", now);
             } else {
-                impl_->change("UPDATE jobs SET status = 'queued', started_ms = NULL, due_ms = ? WHERE id = ?",
-                              ms_of(now), job.id);
+                held.change("UPDATE jobs SET status = 'queued', started_ms = NULL, due_ms = ? WHERE id = ?", ms_of(now),
+                            job.id);
                 continue;
             }
-            ended.push_back(*impl_->by_id(job.id));
+            ended.push_back(*held.by_id(job.id));
         }
         return ended;
     });
 }
 
 Result<void> JobStore::check_room(std::size_t jobs, std::uint64_t bytes) {
-    return impl_->transact([&] { return impl_->room(jobs, bytes); });
+    return impl_->transact([&](Impl& held) HOTMIC_REQUIRES(held.mutex) { return held.room(jobs, bytes); });
 }
 
 Result<JobStore::Added> JobStore::add(Job job) {
-    return impl_->transact([&]() -> Result<Added> {
-        auto same = impl_->same(job.owner, job.idempotency_key, job.fingerprint);
+    return impl_->transact([&](Impl& held) HOTMIC_REQUIRES(held.mutex) -> Result<Added> {
+        auto same = held.same(job.owner, job.idempotency_key, job.fingerprint);
         if (!same) return std::unexpected(std::move(same).error());
         if (*same) return Added{.job = **std::move(same), .is_new = false};
-        if (auto room = impl_->room(1, job.recording_bytes); !room) return std::unexpected(std::move(room).error());
-        impl_->change(
+        if (auto room = held.room(1, job.recording_bytes); !room) return std::unexpected(std::move(room).error());
+        held.change(
             "INSERT INTO jobs (id, owner, idempotency_key, fingerprint, task, model, fields, file_name, url, "
             "recording_bytes, status, due_ms, created_ms, webhook_url) VALUES (?, ?, nullif(?, ''), ?, ?, ?, "
             "?, ?, ?, ?, 'queued', ?, ?, ?)",
             job.id, job.owner, job.idempotency_key, job.fingerprint, job.task, job.model, to_json(job.fields),
             job.file_name, job.url, static_cast<std::int64_t>(job.recording_bytes), ms_of(job.created),
             ms_of(job.created), job.webhook.url);
-        return Added{.job = *impl_->by_id(job.id)};
+        return Added{.job = *held.by_id(job.id)};
     });
 }
 
 Result<std::optional<Job>> JobStore::find_same(const std::string& owner, const std::string& idempotency_key,
                                                const std::string& fingerprint) {
-    return impl_->transact([&] { return impl_->same(owner, idempotency_key, fingerprint); });
+    return impl_->transact([&](Impl& held)
+                               HOTMIC_REQUIRES(held.mutex) { return held.same(owner, idempotency_key, fingerprint); });
 }
 
 Result<std::optional<Job>> JobStore::find(const std::string& id) {
-    return impl_->transact([&]() -> Result<std::optional<Job>> { return impl_->by_id(id); });
+    return impl_->transact([&](Impl& held)
+                               HOTMIC_REQUIRES(held.mutex) -> Result<std::optional<Job>> { return held.by_id(id); });
 }
 
 Result<std::vector<Job>> JobStore::list(const Query& query) {
-    return impl_->transact([&]() -> Result<std::vector<Job>> {
+    return impl_->transact([&](Impl& held) HOTMIC_REQUIRES(held.mutex) -> Result<std::vector<Job>> {
         std::string where = "TRUE";
         if (query.owner) where += " AND owner = :owner";
         if (query.status) where += " AND status = :status";
         if (query.before) where += " AND number < :before";
         SQLite::Statement rows(
-            impl_->db, std::format("SELECT {} FROM jobs WHERE {} ORDER BY number DESC LIMIT :most", kColumns, where));
+            held.db, std::format("SELECT {} FROM jobs WHERE {} ORDER BY number DESC LIMIT :most", kColumns, where));
         if (query.owner) rows.bind(":owner", *query.owner);
         if (query.status) rows.bind(":status", std::string(to_string(*query.status)));
         if (query.before) rows.bind(":before", *query.before);
@@ -245,8 +250,8 @@ Result<std::vector<Job>> JobStore::list(const Query& query) {
 }
 
 Result<std::optional<Answer>> JobStore::answer(const std::string& id) {
-    return impl_->transact([&]() -> Result<std::optional<Answer>> {
-        SQLite::Statement query(impl_->db,
+    return impl_->transact([&](Impl& held) HOTMIC_REQUIRES(held.mutex) -> Result<std::optional<Answer>> {
+        SQLite::Statement query(held.db,
                                 "SELECT content_type, body, served_by FROM answers JOIN jobs USING (id) WHERE id = ?");
         SQLite::bind(query, id);
         if (!query.executeStep()) return std::nullopt;
@@ -255,8 +260,8 @@ Result<std::optional<Answer>> JobStore::answer(const std::string& id) {
 }
 
 Result<std::set<std::string>> JobStore::unfinished() {
-    return impl_->transact([&]() -> Result<std::set<std::string>> {
-        SQLite::Statement query(impl_->db, "SELECT id FROM jobs WHERE status IN ('queued', 'running')");
+    return impl_->transact([&](Impl& held) HOTMIC_REQUIRES(held.mutex) -> Result<std::set<std::string>> {
+        SQLite::Statement query(held.db, "SELECT id FROM jobs WHERE status IN ('queued', 'running')");
         std::set<std::string> ids;
         while (query.executeStep()) ids.insert(query.getColumn(0).getString());
         return ids;
@@ -264,21 +269,21 @@ Result<std::set<std::string>> JobStore::unfinished() {
 }
 
 Result<std::optional<Job>> JobStore::claim(Time now, const std::set<std::string>& resting) {
-    return impl_->transact([&]() -> Result<std::optional<Job>> {
-        const auto job = impl_->one(
+    return impl_->transact([&](Impl& held) HOTMIC_REQUIRES(held.mutex) -> Result<std::optional<Job>> {
+        const auto job = held.one(
             "status = 'queued' AND due_ms <= ? AND model NOT IN (SELECT value FROM json_each(?)) ORDER BY number LIMIT "
             "1",
             ms_of(now), to_json(resting));
         if (!job) return std::nullopt;
-        impl_->change("UPDATE jobs SET status = 'running', starts = starts + 1, started_ms = ? WHERE id = ?",
-                      ms_of(now), job->id);
-        return impl_->by_id(job->id);
+        held.change("UPDATE jobs SET status = 'running', starts = starts + 1, started_ms = ? WHERE id = ?", ms_of(now),
+                    job->id);
+        return held.by_id(job->id);
     });
 }
 
 Result<std::optional<Time>> JobStore::next_due(Time now) {
-    return impl_->transact([&]() -> Result<std::optional<Time>> {
-        SQLite::Statement query(impl_->db, "SELECT min(due_ms) FROM jobs WHERE status = 'queued' AND due_ms > ?");
+    return impl_->transact([&](Impl& held) HOTMIC_REQUIRES(held.mutex) -> Result<std::optional<Time>> {
+        SQLite::Statement query(held.db, "SELECT min(due_ms) FROM jobs WHERE status = 'queued' AND due_ms > ?");
         SQLite::bind(query, ms_of(now));
         query.executeStep();
         return time_in(query.getColumn(0));
@@ -286,15 +291,15 @@ Result<std::optional<Time>> JobStore::next_due(Time now) {
 }
 
 Result<void> JobStore::note_recording(const std::string& id, std::uint64_t bytes) {
-    return impl_->transact([&]() -> Result<void> {
-        impl_->change("UPDATE jobs SET recording_bytes = ? WHERE id = ?", static_cast<std::int64_t>(bytes), id);
+    return impl_->transact([&](Impl& held) HOTMIC_REQUIRES(held.mutex) -> Result<void> {
+        held.change("UPDATE jobs SET recording_bytes = ? WHERE id = ?", static_cast<std::int64_t>(bytes), id);
         return {};
     });
 }
 
 Result<void> JobStore::give_back(const std::string& id, Time due, bool counts) {
-    return impl_->transact([&]() -> Result<void> {
-        impl_->change(
+    return impl_->transact([&](Impl& held) HOTMIC_REQUIRES(held.mutex) -> Result<void> {
+        held.change(
             "UPDATE jobs SET status = 'queued', started_ms = NULL, due_ms = ?, starts = starts - ? "
             "WHERE id = ? AND status = 'running'",
             ms_of(due), counts ? 0 : 1, id);
@@ -303,59 +308,60 @@ Result<void> JobStore::give_back(const std::string& id, Time due, bool counts) {
 }
 
 Result<Job> JobStore::end(const std::string& id, const Result<Answer>& outcome, Time now) {
-    return impl_->transact([&]() -> Result<Job> {
+    return impl_->transact([&](Impl& held) HOTMIC_REQUIRES(held.mutex) -> Result<Job> {
         if (outcome) {
-            SQLite::Statement insert(impl_->db, "INSERT INTO answers (id, content_type, body) VALUES (?, ?, ?)");
+            SQLite::Statement insert(held.db, "INSERT INTO answers (id, content_type, body) VALUES (?, ?, ?)");
             insert.bind(1, id);
             insert.bind(2, outcome->content_type);
             insert.bindNoCopy(3, outcome->body.data(), static_cast<int>(outcome->body.size()));
             insert.exec();
-            impl_->change("UPDATE jobs SET result_bytes = ? WHERE id = ?",
-                          static_cast<std::int64_t>(outcome->body.size()), id);
-            impl_->finish(id, Status::succeeded, nullptr, outcome->served_by, now);
+            held.change("UPDATE jobs SET result_bytes = ? WHERE id = ?",
+                        static_cast<std::int64_t>(outcome->body.size()), id);
+            held.finish(id, Status::succeeded, nullptr, outcome->served_by, now);
         } else if (outcome.error().code == ErrorCode::cancelled) {
-            impl_->finish(id, Status::cancelled, nullptr, "", now);
+            held.finish(id, Status::cancelled, nullptr, "", now);
         } else {
-            impl_->finish(id, Status::failed, &outcome.error(), "", now);
+            held.finish(id, Status::failed, &outcome.error(), "", now);
         }
-        auto ended = impl_->by_id(id);
+        auto ended = held.by_id(id);
         if (!ended) return no_such_job(id);
         return *std::move(ended);
     });
 }
 
 Result<Job> JobStore::cancel(const std::string& id, Time now) {
-    return impl_->transact([&]() -> Result<Job> {
-        const auto job = impl_->by_id(id);
+    return impl_->transact([&](Impl& held) HOTMIC_REQUIRES(held.mutex) -> Result<Job> {
+        const auto job = held.by_id(id);
         if (!job) return no_such_job(id);
-        if (job->status == Status::queued) impl_->finish(id, Status::cancelled, nullptr, "", now);
-        if (job->status == Status::running) impl_->change("UPDATE jobs SET cancel_requested = 1 WHERE id = ?", id);
-        return *impl_->by_id(id);
+        if (job->status == Status::queued) held.finish(id, Status::cancelled, nullptr, "", now);
+        if (job->status == Status::running) held.change("UPDATE jobs SET cancel_requested = 1 WHERE id = ?", id);
+        return *held.by_id(id);
     });
 }
 
 Result<void> JobStore::remove(const std::string& id) {
-    return impl_->transact([&]() -> Result<void> {
-        impl_->change("DELETE FROM jobs WHERE id = ? AND status NOT IN ('queued', 'running')", id);
+    return impl_->transact([&](Impl& held) HOTMIC_REQUIRES(held.mutex) -> Result<void> {
+        held.change("DELETE FROM jobs WHERE id = ? AND status NOT IN ('queued', 'running')", id);
         return {};
     });
 }
 
 Result<int> JobStore::expire(Time before) {
-    return impl_->transact(
-        [&]() -> Result<int> { return impl_->change("DELETE FROM jobs WHERE finished_ms < ?", ms_of(before)); });
+    return impl_->transact([&](Impl& held) HOTMIC_REQUIRES(held.mutex) -> Result<int> {
+        return held.change("DELETE FROM jobs WHERE finished_ms < ?", ms_of(before));
+    });
 }
 
 Result<std::optional<Job>> JobStore::next_delivery() {
-    return impl_->transact([&]() -> Result<std::optional<Job>> {
-        return impl_->one("webhook_state = 'pending' ORDER BY webhook_due_ms LIMIT 1");
+    return impl_->transact([&](Impl& held) HOTMIC_REQUIRES(held.mutex) -> Result<std::optional<Job>> {
+        return held.one("webhook_state = 'pending' ORDER BY webhook_due_ms LIMIT 1");
     });
 }
 
 Result<void> JobStore::note_delivery(const std::string& id, const std::string& error, std::optional<Time> next) {
-    return impl_->transact([&]() -> Result<void> {
+    return impl_->transact([&](Impl& held) HOTMIC_REQUIRES(held.mutex) -> Result<void> {
         const auto state = next ? Delivery::pending : error.empty() ? Delivery::delivered : Delivery::failed;
-        impl_->change(
+        held.change(
             "UPDATE jobs SET webhook_state = ?, webhook_attempts = webhook_attempts + 1, webhook_error = ?, "
             "webhook_due_ms = nullif(?, -1) WHERE id = ?",
             std::string(to_string(state)), error, next ? ms_of(*next) : std::int64_t{-1}, id);
@@ -364,10 +370,10 @@ Result<void> JobStore::note_delivery(const std::string& id, const std::string& e
 }
 
 Result<JobStore::Figures> JobStore::figures() {
-    return impl_->transact([&]() -> Result<Figures> {
+    return impl_->transact([&](Impl& held) HOTMIC_REQUIRES(held.mutex) -> Result<Figures> {
         Figures figures;
         for (const auto status : kStatuses) figures.jobs[status] = 0;
-        SQLite::Statement counts(impl_->db,
+        SQLite::Statement counts(held.db,
                                  "SELECT status, count(*), sum(recording_bytes + result_bytes), "
                                  "sum(webhook_state = 'pending'), min(created_ms) FROM jobs GROUP BY status");
         while (counts.executeStep()) {

@@ -138,7 +138,7 @@ void Jobs::stop() {
 }
 
 void Jobs::stir() {
-    const std::scoped_lock lock(mutex_);
+    const Lock lock(mutex_);
     stir_ = true;
     stirred_.notify_all();
 }
@@ -147,7 +147,7 @@ void Jobs::stir() {
 void Jobs::keep_house(const std::stop_token& stop) {
     while (!stop.stop_requested()) {
         {
-            const std::scoped_lock lock(mutex_);
+            const Lock lock(mutex_);
             stir_ = false;
         }
         auto wait = kHousekeeping;
@@ -166,9 +166,9 @@ void Jobs::keep_house(const std::stop_token& stop) {
             wait = std::clamp(std::chrono::ceil<milliseconds>(**next - options_.now()), milliseconds(1), wait);
         auto figures = store_->figures();
         if (!figures) note(figures.error());
-        std::unique_lock lock(mutex_);
+        Lock lock(mutex_);
         if (figures) figures_ = *std::move(figures);
-        (void)stirred_.wait_for(lock, stop, wait, [&] { return stir_; });
+        stirred_.wait_for(lock, stop, wait, [&] HOTMIC_REQUIRES(mutex_) { return stir_; });
     }
 }
 
@@ -184,7 +184,7 @@ Result<JobStore::Added> Jobs::submit(Job asked, const MediaBytes* media) {
     auto fingerprint = fingerprint_of(asked, media);
     if (!fingerprint) return std::unexpected(std::move(fingerprint).error());
     asked.fingerprint = *std::move(fingerprint);
-    const std::scoped_lock one_at_a_time(submitting_);
+    const Lock one_at_a_time(submitting_);
     auto same = store_->find_same(asked.owner, asked.idempotency_key, asked.fingerprint);
     if (!same) return std::unexpected(std::move(same).error());
     if (*same) return JobStore::Added{.job = **std::move(same), .is_new = false};
@@ -265,7 +265,7 @@ Result<Jobs::Removed> Jobs::cancel_or_remove(const Viewer& viewer, const std::st
 Jobs::Figures Jobs::figures() const {
     Figures figures{.deliveries = deliverer_.counts()};
     {
-        const std::scoped_lock lock(mutex_);
+        const Lock lock(mutex_);
         figures.kept = figures_;
     }
     if (const auto oldest = figures.kept.oldest_queued)

@@ -7,11 +7,9 @@
 #pragma once
 
 #include <chrono>
-#include <condition_variable>
 #include <filesystem>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <thread>
@@ -24,6 +22,7 @@
 #include "jobs/recordings.hpp"
 #include "jobs/runner.hpp"
 #include "store/descriptor.hpp"
+#include "system/mutex.hpp"
 
 namespace hotmic::jobs {
 
@@ -101,12 +100,12 @@ private:
     const Recordings recordings_;
     const std::unique_ptr<JobStore> store_;
     const std::string key_;  // of signatures
-    std::mutex submitting_;  // room that was found is there until it is taken
+    Mutex submitting_;       // of whole submissions: room that was found is there until it is taken
     Deliverer deliverer_;
-    mutable std::mutex mutex_;
-    std::condition_variable_any stirred_;
-    bool stir_ = false;
-    JobStore::Figures figures_;
+    mutable Mutex mutex_;
+    StoppableCondition stirred_;
+    bool stir_ HOTMIC_GUARDED_BY(mutex_) = false;
+    JobStore::Figures figures_ HOTMIC_GUARDED_BY(mutex_);
     Runner runner_;
     std::jthread house_;  // last, and so ended first
 };

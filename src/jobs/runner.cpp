@@ -33,7 +33,7 @@ void Runner::start(int threads, Steps steps) {
 }
 
 void Runner::wake() {
-    const std::scoped_lock lock(mutex_);
+    const Lock lock(mutex_);
     ++wakes_;
     news_.notify_all();
 }
@@ -41,7 +41,7 @@ void Runner::wake() {
 void Runner::cancel(const std::string& id) {
     std::shared_ptr<Running> found;
     {
-        const std::scoped_lock lock(mutex_);
+        const Lock lock(mutex_);
         if (const auto each = running_.find(id); each != running_.end()) found = each->second;
     }
     if (found) found->stop.request_stop();  // outside the lock: callbacks run here
@@ -52,22 +52,22 @@ void Runner::stop() {
 }
 
 std::optional<double> Runner::heard(const std::string& id) const {
-    const std::scoped_lock lock(mutex_);
+    const Lock lock(mutex_);
     const auto found = running_.find(id);
     return found == running_.end() ? std::nullopt : std::optional(found->second->heard.load());
 }
 
 void Runner::rest(milliseconds longest, const std::stop_token& stop, std::uint64_t seen) {
-    std::unique_lock lock(mutex_);
-    (void)news_.wait_for(lock, stop, std::clamp(longest, milliseconds(1), kLongestRest),
-                         [&] { return wakes_ != seen; });
+    Lock lock(mutex_);
+    news_.wait_for(lock, stop, std::clamp(longest, milliseconds(1), kLongestRest),
+                   [&] HOTMIC_REQUIRES(mutex_) { return wakes_ != seen; });
 }
 
 void Runner::work(const std::stop_token& stop) {
     while (!stop.stop_requested()) {
         std::uint64_t seen = 0;
         {
-            const std::scoped_lock lock(mutex_);
+            const Lock lock(mutex_);
             seen = wakes_;
         }
         const auto job = store_.claim(now_(), resting());
@@ -86,7 +86,7 @@ void Runner::work(const std::stop_token& stop) {
 milliseconds Runner::until_something_is_due() {
     const auto now = now_();
     auto next = store_.next_due(now).value_or(std::nullopt).value_or(now + kLongestRest);
-    const std::scoped_lock lock(mutex_);
+    const Lock lock(mutex_);
     for (const auto& [model, rest] : rests_) {
         if (rest.until > now) next = std::min(next, rest.until);
     }
@@ -96,7 +96,7 @@ milliseconds Runner::until_something_is_due() {
 std::set<std::string> Runner::resting() {
     const auto now = now_();
     std::set<std::string> models;
-    const std::scoped_lock lock(mutex_);
+    const Lock lock(mutex_);
     for (const auto& [model, rest] : rests_) {
         if (rest.until > now) models.insert(model);
     }
@@ -105,7 +105,7 @@ std::set<std::string> Runner::resting() {
 
 void Runner::note_rest(const std::string& model, bool is_there) {
     const auto now = now_();
-    const std::scoped_lock lock(mutex_);
+    const Lock lock(mutex_);
     if (is_there) {
         rests_.erase(model);
         return;
@@ -119,7 +119,7 @@ void Runner::note_rest(const std::string& model, bool is_there) {
 void Runner::run(const Job& job, const std::stop_token& stop) {
     const auto running = std::make_shared<Running>();
     {
-        const std::scoped_lock lock(mutex_);
+        const Lock lock(mutex_);
         running_[job.id] = running;
     }
     spdlog::info("job begun job={} starts={}", job.id, job.starts);
@@ -132,7 +132,7 @@ void Runner::run(const Job& job, const std::stop_token& stop) {
         return attempt(job, running);
     }();
     {
-        const std::scoped_lock lock(mutex_);
+        const Lock lock(mutex_);
         running_.erase(job.id);
     }
     settle(job, std::move(ran), stop.stop_requested(), stop);
@@ -192,7 +192,7 @@ void Runner::insist(const std::function<Result<void>()>& write, const std::strin
         if (stop.stop_requested() || !stop.stop_possible()) return;
         std::uint64_t seen = 0;
         {
-            const std::scoped_lock lock(mutex_);
+            const Lock lock(mutex_);
             seen = wakes_;
         }
         rest(kDiskRest, stop, seen);

@@ -3,11 +3,9 @@
 
 #include <atomic>
 #include <chrono>
-#include <condition_variable>
 #include <functional>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <set>
 #include <stop_token>
@@ -18,6 +16,7 @@
 #include "hotmic/media_bytes.hpp"
 #include "jobs/job_store.hpp"
 #include "jobs/recordings.hpp"
+#include "system/mutex.hpp"
 
 namespace hotmic::jobs {
 
@@ -85,17 +84,17 @@ private:
     JobStore& store_;
     const Recordings& recordings_;
     const std::function<Time()> now_;
-    Steps steps_;
-    mutable std::mutex mutex_;
-    std::condition_variable_any news_;
-    std::uint64_t wakes_ = 0;
-    std::map<std::string, std::shared_ptr<Running>> running_;  // by id
+    Steps steps_;  // set before the threads begin
+    mutable Mutex mutex_;
+    StoppableCondition news_;
+    std::uint64_t wakes_ HOTMIC_GUARDED_BY(mutex_) = 0;
+    std::map<std::string, std::shared_ptr<Running>> running_ HOTMIC_GUARDED_BY(mutex_);  // by id
     struct Rest {
         Time until;
         std::chrono::milliseconds length;
     };
-    std::map<std::string, Rest> rests_;  // of models, by the name that jobs have for them
-    std::vector<std::jthread> threads_;  // last, and so ended first
+    std::map<std::string, Rest> rests_ HOTMIC_GUARDED_BY(mutex_);  // of models, by the name that jobs have for them
+    std::vector<std::jthread> threads_;                            // last, and so ended first
 };
 
 }  // namespace hotmic::jobs

@@ -11,7 +11,11 @@ ModelInstance::ModelInstance(std::string id, std::unique_ptr<Model> model)
     : id_(std::move(id)), info_(model->info()), isolated_(model->isolated()), model_(std::move(model)) {}
 
 Result<void> ModelInstance::open(const SlotPool::Limits& limits, const std::function<void()>& beat) {
-    auto pool = SlotPool::open(*model_, limits, beat);
+    auto* const model = [this] {
+        const Lock lock(mutex_);
+        return model_.get();  // which lives until `close`
+    }();
+    auto pool = SlotPool::open(*model, limits, beat);
     if (!pool) return std::unexpected(std::move(pool).error());
     pool_ = *std::move(pool);
     return {};
@@ -19,19 +23,19 @@ Result<void> ModelInstance::open(const SlotPool::Limits& limits, const std::func
 
 void ModelInstance::begin_serving(double steady_factor, Calibration calibration) {
     pool_->calibrate(std::move(calibration));
-    const std::scoped_lock lock(mutex_);
+    const Lock lock(mutex_);
     serving_ = true;
     last_used_ = Clock::now();
     steady_factor_ = steady_factor;
 }
 
 ModelInstance::Served ModelInstance::served() const {
-    const std::scoped_lock lock(mutex_);
+    const Lock lock(mutex_);
     return served_;
 }
 
 void ModelInstance::count(const RequestTimings& timings) {
-    const std::scoped_lock lock(mutex_);
+    const Lock lock(mutex_);
     if (!serving_) return;
     const double ms = std::chrono::duration<double, std::milli>(timings.inference).count();
     served_.mean_inference_ms += (ms - served_.mean_inference_ms) / static_cast<double>(++served_.requests);
@@ -76,7 +80,7 @@ void ModelInstance::speak_of(TranscribeOptions& options) const {
 }
 
 std::optional<Clock::time_point> ModelInstance::idle_since() const {
-    const std::scoped_lock lock(mutex_);
+    const Lock lock(mutex_);
     return leases_ > background_ ? std::nullopt : std::optional(last_used_);
 }
 
@@ -89,22 +93,22 @@ std::vector<std::uint64_t> ModelInstance::casualties() {
 }
 
 std::uint64_t ModelInstance::resident_bytes() const {
-    const std::scoped_lock lock(mutex_);
+    const Lock lock(mutex_);
     return model_ ? model_->resident_bytes() : 0;
 }
 
 void ModelInstance::stop_yielding() noexcept {
-    const std::scoped_lock lock(mutex_);
+    const Lock lock(mutex_);
     if (model_) model_->stop_yielding();
 }
 
 void ModelInstance::terminate() noexcept {
-    const std::scoped_lock lock(mutex_);
+    const Lock lock(mutex_);
     if (model_) model_->terminate();
 }
 
 void ModelInstance::hurry(Deadline drained_by) {
-    const std::scoped_lock lock(mutex_);
+    const Lock lock(mutex_);
     drained_by_ = std::min(drained_by_, drained_by);
     unleased_.notify_all();
 }
@@ -112,8 +116,8 @@ void ModelInstance::hurry(Deadline drained_by) {
 ModelInstance::Closing ModelInstance::close(Deadline drained_by, std::chrono::milliseconds grace, Error why) {
     hurry(drained_by);
     {
-        std::unique_lock lock(mutex_);
-        while (leases_ > 0 && Clock::now() < drained_by_) unleased_.wait_until(lock, Deadline(drained_by_));
+        Lock lock(mutex_);
+        while (leases_ > 0 && Clock::now() < drained_by_) unleased_.wait_until(lock, drained_by_);
     }
     Closing closing;
     closing.cancelled = pool_->cancel_all(std::move(why));
@@ -124,20 +128,20 @@ ModelInstance::Closing ModelInstance::close(Deadline drained_by, std::chrono::mi
     }
     pool_->join();  // destroys the recognizers, which must be gone before the model
 
-    std::unique_lock lock(mutex_);
+    Lock lock(mutex_);
     const auto model = std::move(model_);
     lock.unlock();  // destroying the model may take a while
     return closing;
 }
 
 void ModelInstance::retain(bool background) {
-    const std::scoped_lock lock(mutex_);
+    const Lock lock(mutex_);
     ++leases_;
     background_ += background ? 1 : 0;
 }
 
 void ModelInstance::release(bool background) {
-    const std::scoped_lock lock(mutex_);
+    const Lock lock(mutex_);
     background_ -= background ? 1 : 0;
     if (!background) last_used_ = Clock::now();
     if (--leases_ == 0) unleased_.notify_all();

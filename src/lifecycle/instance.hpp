@@ -1,10 +1,8 @@
 /// One load of one model: its weights, its slots, who leases it.
 #pragma once
 
-#include <condition_variable>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 
@@ -12,6 +10,7 @@
 #include "hotmic/lease.hpp"
 #include "hotmic/lifecycle_options.hpp"
 #include "lifecycle/slot_pool.hpp"
+#include "system/mutex.hpp"
 
 namespace hotmic {
 
@@ -90,23 +89,24 @@ private:
     const std::string id_;
     const ModelInfo info_;
     const bool isolated_;
-
-    mutable std::mutex mutex_;
-    std::condition_variable unleased_;
-    int leases_ = 0;
-    Deadline drained_by_ = Deadline::max();
-    int background_ = 0;  // of those, requests that are no use of the model
-    Clock::time_point last_used_ = Clock::now();
-    bool serving_ = false;
+    // Set before the first request.
     std::function<void()> on_failure_;
     std::string language_;
     std::vector<std::string> languages_;
     std::vector<Hotword> hotwords_;
     int beam_size_ = 0;
-    double steady_factor_ = 0;
-    Served served_;
-    std::unique_ptr<Model> model_;
-    std::unique_ptr<SlotPool> pool_;  // set once, by open; a closed pool stays and refuses
+    std::unique_ptr<SlotPool> pool_;  // a closed one stays and refuses
+
+    mutable Mutex mutex_;
+    Condition unleased_;
+    int leases_ HOTMIC_GUARDED_BY(mutex_) = 0;
+    Deadline drained_by_ HOTMIC_GUARDED_BY(mutex_) = Deadline::max();
+    int background_ HOTMIC_GUARDED_BY(mutex_) = 0;  // of those, requests that are no use of the model
+    Clock::time_point last_used_ HOTMIC_GUARDED_BY(mutex_) = Clock::now();
+    bool serving_ HOTMIC_GUARDED_BY(mutex_) = false;
+    double steady_factor_ HOTMIC_GUARDED_BY(mutex_) = 0;
+    Served served_ HOTMIC_GUARDED_BY(mutex_);
+    std::unique_ptr<Model> model_ HOTMIC_GUARDED_BY(mutex_);
 };
 
 }  // namespace hotmic

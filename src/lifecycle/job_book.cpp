@@ -1,10 +1,10 @@
 #include <algorithm>
 #include <deque>
 #include <format>
-#include <mutex>
 #include <utility>
 
 #include "hotmic/served_model.hpp"
+#include "system/mutex.hpp"
 
 namespace hotmic {
 
@@ -27,12 +27,12 @@ struct JobBook::Impl {
 
     using Versions = std::vector<Job>;  // never empty; the last one is how it stands
 
-    Versions* find(std::string_view id) {
+    Versions* find(std::string_view id) HOTMIC_REQUIRES(mutex) {
         const auto found =
             std::ranges::find(jobs, id, [](const Versions& job) -> std::string_view { return job[0].id; });
         return found == jobs.end() ? nullptr : &*found;
     }
-    void forget_old() {
+    void forget_old() HOTMIC_REQUIRES(mutex) {
         const auto ended = [](const Versions& job) { return job.back().state != Job::State::running; };
         while (jobs.size() > capacity) {
             const auto oldest = std::ranges::find_if(jobs, ended);
@@ -42,16 +42,16 @@ struct JobBook::Impl {
     }
 
     const std::size_t capacity;
-    mutable std::mutex mutex;
-    std::deque<Versions> jobs;
-    std::uint64_t made = 0;
+    mutable Mutex mutex;
+    std::deque<Versions> jobs HOTMIC_GUARDED_BY(mutex);
+    std::uint64_t made HOTMIC_GUARDED_BY(mutex) = 0;
 };
 
 JobBook::JobBook(std::size_t capacity) : impl_(std::make_unique<Impl>(capacity)) {}
 JobBook::~JobBook() = default;
 
 Job JobBook::open(std::string kind, std::string model) {
-    const std::scoped_lock lock(impl_->mutex);
+    const Lock lock(impl_->mutex);
     Job job{.id = std::format("job-{}", ++impl_->made),
             .kind = std::move(kind),
             .model = std::move(model),
@@ -62,25 +62,25 @@ Job JobBook::open(std::string kind, std::string model) {
 }
 
 void JobBook::update(const Job& job) {
-    const std::scoped_lock lock(impl_->mutex);
+    const Lock lock(impl_->mutex);
     if (auto* versions = impl_->find(job.id)) versions->push_back(job);
 }
 
 std::optional<Job> JobBook::find(std::string_view id) const {
-    const std::scoped_lock lock(impl_->mutex);
+    const Lock lock(impl_->mutex);
     const auto* versions = impl_->find(id);
     return versions ? std::optional(versions->back()) : std::nullopt;
 }
 
 std::vector<Job> JobBook::all() const {
-    const std::scoped_lock lock(impl_->mutex);
+    const Lock lock(impl_->mutex);
     std::vector<Job> jobs;
     for (const auto& versions : impl_->jobs) jobs.push_back(versions.back());
     return jobs;
 }
 
 std::vector<Job> JobBook::versions(std::string_view id, std::size_t seen) const {
-    const std::scoped_lock lock(impl_->mutex);
+    const Lock lock(impl_->mutex);
     const auto* versions = impl_->find(id);
     if (!versions || versions->size() <= seen) return {};
     return {versions->begin() + static_cast<std::ptrdiff_t>(seen), versions->end()};

@@ -1,21 +1,20 @@
 #include <algorithm>
-#include <condition_variable>
 #include <deque>
 #include <iterator>
-#include <mutex>
 
 #include "hotmic/journal.hpp"
+#include "system/mutex.hpp"
 
 namespace hotmic {
 
 struct Journal::Impl {
-    mutable std::mutex mutex;
-    mutable std::condition_variable_any grown;
-    std::deque<Transition> kept;
-    std::size_t capacity;
-    std::uint64_t last = 0;
+    std::size_t capacity = 0;
+    mutable Mutex mutex;
+    mutable StoppableCondition grown;
+    std::deque<Transition> kept HOTMIC_GUARDED_BY(mutex);
+    std::uint64_t last HOTMIC_GUARDED_BY(mutex) = 0;
 
-    std::vector<Transition> since(std::uint64_t after) const {
+    std::vector<Transition> since(std::uint64_t after) const HOTMIC_REQUIRES(mutex) {
         const auto first = std::ranges::upper_bound(kept, after, {}, &Transition::sequence);
         return {first, kept.end()};
     }
@@ -27,7 +26,7 @@ Journal::Journal(std::size_t capacity) : impl_(std::make_unique<Impl>()) {
 Journal::~Journal() = default;
 
 std::uint64_t Journal::append(Transition transition) {
-    const std::scoped_lock lock(impl_->mutex);
+    const Lock lock(impl_->mutex);
     transition.sequence = ++impl_->last;
     impl_->kept.push_back(std::move(transition));
     if (impl_->kept.size() > impl_->capacity) impl_->kept.pop_front();
@@ -36,18 +35,18 @@ std::uint64_t Journal::append(Transition transition) {
 }
 
 std::vector<Transition> Journal::since(std::uint64_t after) const {
-    const std::scoped_lock lock(impl_->mutex);
+    const Lock lock(impl_->mutex);
     return impl_->since(after);
 }
 
 std::vector<Transition> Journal::wait_since(std::uint64_t after, Deadline deadline, std::stop_token stop) const {
-    std::unique_lock lock(impl_->mutex);
-    impl_->grown.wait_until(lock, stop, deadline, [&] { return impl_->last > after; });
+    Lock lock(impl_->mutex);
+    impl_->grown.wait_until(lock, stop, deadline, [&] HOTMIC_REQUIRES(impl_->mutex) { return impl_->last > after; });
     return impl_->since(after);
 }
 
 std::uint64_t Journal::last_sequence() const {
-    const std::scoped_lock lock(impl_->mutex);
+    const Lock lock(impl_->mutex);
     return impl_->last;
 }
 

@@ -189,7 +189,7 @@ Result<void> ModelManager::Impl::warm_up(Attempt& mine, const std::shared_ptr<Mo
     return {};
 }
 
-/// The mutex is held: a lease can be had from the moment the state says so.
+/// Under the mutex: a lease can be had from the moment the state says so.
 void ModelManager::Impl::publish_ready(Attempt& mine, const std::shared_ptr<ModelInstance>& fresh,
                                        std::uint64_t bytes) {
     const double steady_ms = warmup_report ? warmup_report->steady_ms : 0;

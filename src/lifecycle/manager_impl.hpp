@@ -6,8 +6,6 @@
 ///   manager_status.cpp   what is told of all that
 #pragma once
 
-#include <condition_variable>
-#include <mutex>
 #include <random>
 #include <thread>
 #include <vector>
@@ -19,6 +17,7 @@
 #include "lifecycle/quarantine.hpp"
 #include "lifecycle/recovery.hpp"
 #include "lifecycle/start_thread.hpp"
+#include "system/mutex.hpp"
 
 namespace hotmic {
 
@@ -30,7 +29,7 @@ namespace hotmic {
     return {ErrorCode::shutting_down, "the server is shutting down", "send the request to another instance"};
 }
 
-/// All state is guarded by `mutex`; nothing slow happens under it, and nobody is called back.
+/// One mutex guards all state; nothing slow happens under it, and nobody is called back.
 class ModelManager::Impl {
 public:
     Impl(std::string model_name, ModelSpec model_spec, std::shared_ptr<Provider> engine, LifecycleOptions opts,
@@ -73,22 +72,21 @@ private:
         std::function<void(Result<Lease>)> then;
         std::string lost;  // an instance that is of no use
     };
-    using Lock = std::unique_lock<std::mutex>;
 
-    // The state machine. The mutex is held.
-    void transition(ModelState to, std::string cause);
-    Result<void> ask(const FileFingerprint& file);
-    void begin_attempt(const std::string& cause, bool recovers = false);
-    void begin_unload(Deadline drained_by, const std::string& cause);
-    void ask_to_stop(Attempt& running, Error why);
-    void fail_attempt(Attempt& failed, const Error& error);
-    void die(const Error& error);
-    bool try_next_way(const Error& error);
-    void forget_ways();
-    void enter_error(Error error, const FileFingerprint& file, const Recovery::Verdict& verdict);
-    [[nodiscard]] bool wakes_on_demand() const;
-    [[nodiscard]] bool is_awaited() const;
-    [[nodiscard]] bool is_hopeless() const;
+    // The state machine.
+    void transition(ModelState to, std::string cause) HOTMIC_REQUIRES(mutex);
+    Result<void> ask(const FileFingerprint& file) HOTMIC_REQUIRES(mutex);
+    void begin_attempt(const std::string& cause, bool recovers = false) HOTMIC_REQUIRES(mutex);
+    void begin_unload(Deadline drained_by, const std::string& cause) HOTMIC_REQUIRES(mutex);
+    void ask_to_stop(Attempt& running, Error why) HOTMIC_REQUIRES(mutex);
+    void fail_attempt(Attempt& failed, const Error& error) HOTMIC_REQUIRES(mutex);
+    void die(const Error& error) HOTMIC_REQUIRES(mutex);
+    bool try_next_way(const Error& error) HOTMIC_REQUIRES(mutex);
+    void forget_ways() HOTMIC_REQUIRES(mutex);
+    void enter_error(Error error, const FileFingerprint& file, const Recovery::Verdict& verdict) HOTMIC_REQUIRES(mutex);
+    [[nodiscard]] bool wakes_on_demand() const HOTMIC_REQUIRES(mutex);
+    [[nodiscard]] bool is_awaited() const HOTMIC_REQUIRES(mutex);
+    [[nodiscard]] bool is_hopeless() const HOTMIC_REQUIRES(mutex);
 
     // The attempt's thread.
     void run_attempt(Attempt& mine);
@@ -97,79 +95,79 @@ private:
     Result<void> preflight(Attempt& mine);
     Result<void> warm_up(Attempt& mine, const std::shared_ptr<ModelInstance>& fresh,
                          const std::function<std::uint64_t()>& resident_bytes);
-    void publish_ready(Attempt& mine, const std::shared_ptr<ModelInstance>& fresh, std::uint64_t bytes);
+    void publish_ready(Attempt& mine, const std::shared_ptr<ModelInstance>& fresh, std::uint64_t bytes)
+        HOTMIC_REQUIRES(mutex);
     void lost(const std::string& id, const Error& error);
 
     // The unload's thread.
     void run_unload(Unloading& mine);
 
-    // The watch. Those that take the lock give it up while they do something slow.
+    // The watch. What it does that is slow it does with the mutex let go.
     void watch_loop(const std::stop_token& stop);
-    void check_limits(Clock::time_point now);
-    bool tell_to_stop(Lock& lock);
-    bool unload_here(Lock& lock);
-    bool clear_dead(Lock& lock);
-    bool retry(Clock::time_point now);
-    bool look_at_file(Lock& lock, Clock::time_point now);
-    bool rest_if_idle(Clock::time_point now);
-    bool send_canary(Lock& lock, Clock::time_point now);
-    bool answer_waiters(Lock& lock, Clock::time_point now);
+    void check_limits(Clock::time_point now) HOTMIC_REQUIRES(mutex);
+    bool tell_to_stop() HOTMIC_REQUIRES(mutex);
+    bool unload_here() HOTMIC_REQUIRES(mutex);
+    bool clear_dead() HOTMIC_REQUIRES(mutex);
+    bool retry(Clock::time_point now) HOTMIC_REQUIRES(mutex);
+    bool look_at_file(Clock::time_point now) HOTMIC_REQUIRES(mutex);
+    bool rest_if_idle(Clock::time_point now) HOTMIC_REQUIRES(mutex);
+    bool send_canary(Clock::time_point now) HOTMIC_REQUIRES(mutex);
+    bool answer_waiters(Clock::time_point now) HOTMIC_REQUIRES(mutex);
     void suspect(const std::string& id);
     void canary_returned(const std::string& id, const Result<Transcript>& result, const RequestTimings& timings);
-    [[nodiscard]] Clock::time_point next_check() const;
+    [[nodiscard]] Clock::time_point next_check() const HOTMIC_REQUIRES(mutex);
 
-    // What is told. The mutex is held.
-    [[nodiscard]] std::optional<double> eta(Clock::time_point now) const;
-    [[nodiscard]] std::string reason() const;
-    [[nodiscard]] Error not_ready() const;
-    [[nodiscard]] std::unexpected<Error> timed_out() const;
+    // What is told.
+    [[nodiscard]] std::optional<double> eta(Clock::time_point now) const HOTMIC_REQUIRES(mutex);
+    [[nodiscard]] std::string reason() const HOTMIC_REQUIRES(mutex);
+    [[nodiscard]] Error not_ready() const HOTMIC_REQUIRES(mutex);
+    [[nodiscard]] std::unexpected<Error> timed_out() const HOTMIC_REQUIRES(mutex);
 
-    mutable std::mutex mutex;
-    std::condition_variable_any changed;      // state, outcomes, ends of threads
-    std::condition_variable_any watch_wakes;  // for the watch
+    mutable Mutex mutex;
+    Condition changed;               // state, outcomes, ends of threads
+    StoppableCondition watch_wakes;  // for the watch
 
-    ModelState state = ModelState::uninitialized;
-    Clock::time_point state_since = Clock::now();
-    bool watch_due = false;    // something for the watch has happened since it last looked
-    std::uint64_t rounds = 0;  // of the watch
-    bool stopped = false;      // shutdown: nothing is loaded any more
-    bool stops_due = false;    // an attempt was asked to stop and has not been told yet
-    bool clearing = false;     // the watch is closing a lost instance
-    bool unload_due = false;   // an unload for which there was no thread
-    bool loaded_once = false;
-    bool resting = false;  // unloaded for idleness
-    bool wanted = false;   // a request asked for it, and others wait with that one
+    ModelState state HOTMIC_GUARDED_BY(mutex) = ModelState::uninitialized;
+    Clock::time_point state_since HOTMIC_GUARDED_BY(mutex) = Clock::now();
+    bool watch_due HOTMIC_GUARDED_BY(mutex) = false;    // something for the watch has happened since it last looked
+    std::uint64_t rounds HOTMIC_GUARDED_BY(mutex) = 0;  // of the watch
+    bool stopped HOTMIC_GUARDED_BY(mutex) = false;      // shutdown: nothing is loaded any more
+    bool stops_due HOTMIC_GUARDED_BY(mutex) = false;    // an attempt was asked to stop and has not been told yet
+    bool clearing HOTMIC_GUARDED_BY(mutex) = false;     // the watch is closing a lost instance
+    bool unload_due HOTMIC_GUARDED_BY(mutex) = false;   // an unload for which there was no thread
+    bool loaded_once HOTMIC_GUARDED_BY(mutex) = false;
+    bool resting HOTMIC_GUARDED_BY(mutex) = false;  // unloaded for idleness
+    bool wanted HOTMIC_GUARDED_BY(mutex) = false;   // a request asked for it, and others wait with that one
 
-    std::size_t way = 0;      // of `ways`, for the next attempt
-    std::string passed_over;  // why not those before it
-    std::shared_ptr<Attempt> attempt;
-    std::shared_ptr<ModelInstance> instance;  // the one that serves
-    std::shared_ptr<ModelInstance>
-        dead_instance;  // lost, to be cleared up by the watch, with the cause its requests are told
-    std::optional<Error> death_cause;
-    std::shared_ptr<Unloading> unloading;
-    MemoryBroker::Reservation reservation;
-    std::vector<Waiter> waiters;
+    std::size_t way HOTMIC_GUARDED_BY(mutex) = 0;      // of `ways`, for the next attempt
+    std::string passed_over HOTMIC_GUARDED_BY(mutex);  // why not those before it
+    std::shared_ptr<Attempt> attempt HOTMIC_GUARDED_BY(mutex);
+    std::shared_ptr<ModelInstance> instance HOTMIC_GUARDED_BY(mutex);       // the one that serves
+    std::shared_ptr<ModelInstance> dead_instance HOTMIC_GUARDED_BY(mutex);  // lost: the watch is to clear it up
+    std::optional<Error> death_cause HOTMIC_GUARDED_BY(mutex);              // that its requests are told
+    std::shared_ptr<Unloading> unloading HOTMIC_GUARDED_BY(mutex);
+    MemoryBroker::Reservation reservation HOTMIC_GUARDED_BY(mutex);
+    std::vector<Waiter> waiters HOTMIC_GUARDED_BY(mutex);
 
-    std::optional<Error> last_error;
-    std::optional<FileFingerprint> failed_file;  // that a permanent failure is about
-    FileFingerprint seen_file;                   // at the last look: a file that still grows is not tried
-    Clock::time_point file_seen_at{};
-    std::optional<Clock::time_point> retry_at;
-    bool pausing = false;  // until then nothing is tried, for a long time
-    Recovery recovery;
+    std::optional<Error> last_error HOTMIC_GUARDED_BY(mutex);
+    std::optional<FileFingerprint> failed_file HOTMIC_GUARDED_BY(mutex);  // that a permanent failure is about
+    FileFingerprint seen_file HOTMIC_GUARDED_BY(mutex);  // at the last look: one that grows is not tried
+    Clock::time_point file_seen_at HOTMIC_GUARDED_BY(mutex){};
+    std::optional<Clock::time_point> retry_at HOTMIC_GUARDED_BY(mutex);
+    bool pausing HOTMIC_GUARDED_BY(mutex) = false;  // until then nothing is tried, for a long time
+    Recovery recovery HOTMIC_GUARDED_BY(mutex);
     const std::shared_ptr<Quarantine> quarantine;
-    std::mt19937 random{std::random_device{}()};
+    std::mt19937 random HOTMIC_GUARDED_BY(mutex){std::random_device{}()};
 
-    Canary canary;
-    bool canary_flies = false;
-    bool suspected = false;  // an inference failed: a canary is to tell whether that was the request's fault
-    Clock::time_point canary_at{};
+    Canary canary HOTMIC_GUARDED_BY(mutex);
+    bool canary_flies HOTMIC_GUARDED_BY(mutex) = false;
+    bool suspected HOTMIC_GUARDED_BY(mutex) = false;  // an inference failed: was that the request's fault?
+    Clock::time_point canary_at HOTMIC_GUARDED_BY(mutex){};
 
-    std::optional<ModelInfo> info;
-    std::optional<WarmupReport> warmup_report;
-    double load_time_ms = 0;
-    std::uint64_t resident = 0;
+    std::optional<ModelInfo> info HOTMIC_GUARDED_BY(mutex);
+    std::optional<WarmupReport> warmup_report HOTMIC_GUARDED_BY(mutex);
+    double load_time_ms HOTMIC_GUARDED_BY(mutex) = 0;
+    std::uint64_t resident HOTMIC_GUARDED_BY(mutex) = 0;
 
     std::jthread watch;
 };

@@ -17,7 +17,9 @@ void ModelManager::Impl::run_unload(Unloading& mine) {
         running->stop.request_stop();
         lock.lock();
     }
-    changed.wait(lock, [this] { return !(attempt && attempt->running) && dead_instance == nullptr && !clearing; });
+    changed.wait(lock, [this] HOTMIC_REQUIRES(mutex) {
+        return !(attempt && attempt->running) && dead_instance == nullptr && !clearing;
+    });
     auto leaving = std::exchange(instance, nullptr);
     mine.leaving = leaving;
     const auto drained_by = mine.drained_by;

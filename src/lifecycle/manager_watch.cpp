@@ -18,10 +18,10 @@ void ModelManager::Impl::watch_loop(const std::stop_token& stop) {
         const auto now = Clock::now();
         check_limits(now);
         // Each does one thing and is looked at again, for the state may be another one afterwards.
-        if (tell_to_stop(lock) || clear_dead(lock) || unload_here(lock) || answer_waiters(lock, now) || retry(now) ||
-            look_at_file(lock, now) || rest_if_idle(now) || send_canary(lock, now))
+        if (tell_to_stop() || clear_dead() || unload_here() || answer_waiters(now) || retry(now) || look_at_file(now) ||
+            rest_if_idle(now) || send_canary(now))
             continue;
-        watch_wakes.wait_until(lock, stop, next_check(), [this] { return watch_due; });
+        watch_wakes.wait_until(lock, stop, next_check(), [this] HOTMIC_REQUIRES(mutex) { return watch_due; });
     }
 }
 
@@ -43,33 +43,32 @@ void ModelManager::Impl::check_limits(Clock::time_point now) {
     }
 }
 
-bool ModelManager::Impl::tell_to_stop(Lock& lock) {
+bool ModelManager::Impl::tell_to_stop() {
     if (!std::exchange(stops_due, false) || !attempt) return false;
     const auto stopping = attempt;
-    lock.unlock();
+    const Unlock meanwhile(mutex);
     stopping->stop.request_stop();
-    lock.lock();
     return true;
 }
 
-bool ModelManager::Impl::unload_here(Lock& lock) {
+bool ModelManager::Impl::unload_here() {
     if (!unload_due) return false;
     unload_due = false;
     const auto mine = unloading;
-    lock.unlock();
+    const Unlock meanwhile(mutex);
     run_unload(*mine);
-    lock.lock();
     return true;
 }
 
-bool ModelManager::Impl::clear_dead(Lock& lock) {
+bool ModelManager::Impl::clear_dead() {
     if (!dead_instance) return false;
     clearing = true;
     const auto dead = std::exchange(dead_instance, nullptr);
     const auto why = *std::exchange(death_cause, std::nullopt);
-    lock.unlock();
-    dead->close(Clock::now(), options.cancel_grace, why);
-    lock.lock();
+    {
+        const Unlock meanwhile(mutex);
+        dead->close(Clock::now(), options.cancel_grace, why);
+    }
     clearing = false;
     changed.notify_all();
     return true;
@@ -83,13 +82,14 @@ bool ModelManager::Impl::retry(Clock::time_point now) {
 }
 
 /// A permanent failure is about a file: another file deserves another attempt. One that still grows does not yet.
-bool ModelManager::Impl::look_at_file(Lock& lock, Clock::time_point now) {
+bool ModelManager::Impl::look_at_file(Clock::time_point now) {
     const auto interval = options.supervise.file_check_interval;
     if (state != ModelState::error || !is_hopeless() || stopped || spec.path.empty() || !failed_file) return false;
     if (now < file_seen_at + interval) return false;
-    lock.unlock();
-    const auto file = fingerprint_of(spec.path);
-    lock.lock();
+    const auto file = [this] HOTMIC_REQUIRES(mutex) {
+        const Unlock meanwhile(mutex);
+        return fingerprint_of(spec.path);
+    }();
     file_seen_at = Clock::now();
     const bool settled = file == std::exchange(seen_file, file);
     if (state != ModelState::error || !is_hopeless() || stopped || !failed_file || (attempt && attempt->running))
@@ -111,7 +111,7 @@ bool ModelManager::Impl::rest_if_idle(Clock::time_point now) {
     return true;
 }
 
-bool ModelManager::Impl::send_canary(Lock& lock, Clock::time_point now) {
+bool ModelManager::Impl::send_canary(Clock::time_point now) {
     const auto interval = options.supervise.canary_interval;
     if (state != ModelState::ready || canary_flies) return false;
     if (!suspected && interval == milliseconds(0)) return false;
@@ -121,22 +121,24 @@ bool ModelManager::Impl::send_canary(Lock& lock, Clock::time_point now) {
     }
     canary_flies = true;
     const auto flown_by = instance;
-    lock.unlock();
-    const auto clip = warmup_clip(options.warmup).value_or(audio::builtin_clip());
-    auto audio = options.decoder->open(media_in_memory(clip.encoded), audio::clip_limits(), {});
+    auto audio = [this] HOTMIC_REQUIRES(mutex) {
+        const Unlock meanwhile(mutex);
+        const auto clip = warmup_clip(options.warmup).value_or(audio::builtin_clip());
+        auto opened = options.decoder->open(media_in_memory(clip.encoded), audio::clip_limits(), {});
+        if (!opened) spdlog::warn("no canary model={} cause={:?}", name, opened.error().message);
+        return opened;
+    }();
     if (!audio) {  // not the model's fault; the next interval tries again
-        spdlog::warn("no canary model={} cause={:?}", name, audio.error().message);
-        lock.lock();
         canary_flies = false;
         suspected = false;
         canary_at = Clock::now();
         return true;
     }
+    const Unlock meanwhile(mutex);
     flown_by->submit({.audio = *std::move(audio), .id = "canary", .background = true},
                      [this, id = flown_by->id()](const Result<Transcript>& result, const RequestTimings& timings) {
                          canary_returned(id, result, timings);
                      });
-    lock.lock();
     return true;
 }
 
@@ -169,7 +171,7 @@ void ModelManager::Impl::canary_returned(const std::string& id, const Result<Tra
     if (unhealthy) die(*unhealthy);
 }
 
-bool ModelManager::Impl::answer_waiters(Lock& lock, Clock::time_point now) {
+bool ModelManager::Impl::answer_waiters(Clock::time_point now) {
     if (waiters.empty()) return false;
     if (state == ModelState::uninitialized && wakes_on_demand()) {
         wanted = true;
@@ -179,7 +181,7 @@ bool ModelManager::Impl::answer_waiters(Lock& lock, Clock::time_point now) {
     const bool hopeless = stopped || (state == ModelState::error && is_hopeless()) ||
                           state == ModelState::uninitialized || (state == ModelState::unloading && !resting);
     std::vector<std::pair<Waiter, Result<Lease>>> answered;
-    std::erase_if(waiters, [&](Waiter& waiter) {
+    std::erase_if(waiters, [&](Waiter& waiter) HOTMIC_REQUIRES(mutex) {
         if (state == ModelState::ready && instance->id() != waiter.lost)
             answered.emplace_back(std::move(waiter), Lease(instance));
         else if (hopeless)
@@ -191,10 +193,9 @@ bool ModelManager::Impl::answer_waiters(Lock& lock, Clock::time_point now) {
         return true;
     });
     if (answered.empty()) return false;
-    lock.unlock();
+    const Unlock meanwhile(mutex);
     for (auto& [waiter, lease] : answered) waiter.then(std::move(lease));
     answered.clear();
-    lock.lock();
     return true;
 }
 

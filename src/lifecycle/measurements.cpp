@@ -7,24 +7,24 @@
 namespace hotmic {
 
 void Measurements::add(double latency_ms, double audio_seconds, bool cold) {
-    const std::scoped_lock lock(mutex_);
+    const Lock lock(mutex_);
     all_.push_back({latency_ms, latency_ms / 1000 / audio_seconds, cold});
 }
 
 int Measurements::count() const {
-    const std::scoped_lock lock(mutex_);
+    const Lock lock(mutex_);
     return static_cast<int>(all_.size());
 }
 
 double Measurements::mean_latency() const {
-    const std::scoped_lock lock(mutex_);
+    const Lock lock(mutex_);
     double sum = 0;
     for (const auto& each : all_) sum += each.latency_ms;
     return all_.empty() ? 0 : sum / static_cast<double>(all_.size());
 }
 
 void Measurements::write_to(LevelReport& report) const {
-    const std::scoped_lock lock(mutex_);
+    const Lock lock(mutex_);
     report.inferences = static_cast<int>(all_.size());
     if (all_.empty()) return;
     std::vector<double> latencies;
@@ -41,12 +41,12 @@ void Measurements::write_to(LevelReport& report) const {
 }
 
 double Measurements::latency_p95() const {
-    const std::scoped_lock lock(mutex_);
+    const Lock lock(mutex_);
     return quantile(warm(&Each::latency_ms), 0.95);
 }
 
 double Measurements::factor_p95() const {
-    const std::scoped_lock lock(mutex_);
+    const Lock lock(mutex_);
     return quantile(warm(&Each::factor), 0.95);
 }
 

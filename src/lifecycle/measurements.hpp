@@ -1,10 +1,10 @@
 /// Latencies of one warmup level, gathered from all slots.
 #pragma once
 
-#include <mutex>
 #include <vector>
 
 #include "hotmic/warmup.hpp"
+#include "system/mutex.hpp"
 
 namespace hotmic {
 
@@ -28,10 +28,10 @@ private:
         double factor = 0;  // latency ÷ length of the audio
         bool cold = false;
     };
-    [[nodiscard]] std::vector<double> warm(double Each::* figure) const;  // with the mutex held
+    [[nodiscard]] std::vector<double> warm(double Each::* figure) const HOTMIC_REQUIRES(mutex_);
 
-    mutable std::mutex mutex_;
-    std::vector<Each> all_;
+    mutable Mutex mutex_;
+    std::vector<Each> all_ HOTMIC_GUARDED_BY(mutex_);
 };
 
 }  // namespace hotmic

@@ -1,20 +1,19 @@
-#include <condition_variable>
 #include <format>
-#include <mutex>
 #include <utility>
 
 #include "hotmic/memory_broker.hpp"
 #include "lifecycle/memory_info.hpp"
+#include "system/mutex.hpp"
 
 namespace hotmic {
 
 struct MemoryBroker::Impl {
     std::function<std::uint64_t()> available;
     int parallel_loads = 0;
-    mutable std::mutex mutex;
-    std::condition_variable_any turn_ended;
-    std::uint64_t reserved = 0;
-    int turns = 0;  // taken
+    mutable Mutex mutex;
+    StoppableCondition turn_ended;
+    std::uint64_t reserved HOTMIC_GUARDED_BY(mutex) = 0;
+    int turns HOTMIC_GUARDED_BY(mutex) = 0;  // taken
 };
 
 MemoryBroker::MemoryBroker(std::function<std::uint64_t()> available, int parallel_loads)
@@ -25,12 +24,14 @@ MemoryBroker::MemoryBroker(std::function<std::uint64_t()> available, int paralle
 MemoryBroker::~MemoryBroker() = default;
 
 MemoryBroker::Turn MemoryBroker::wait_turn(const std::stop_token& stop) {
-    std::unique_lock lock(impl_->mutex);
-    const auto free = [this] { return impl_->parallel_loads == 0 || impl_->turns < impl_->parallel_loads; };
+    Lock lock(impl_->mutex);
+    const auto free = [this] HOTMIC_REQUIRES(impl_->mutex) {
+        return impl_->parallel_loads == 0 || impl_->turns < impl_->parallel_loads;
+    };
     if (!impl_->turn_ended.wait(lock, stop, free)) return nullptr;
     ++impl_->turns;
     return {this, [](MemoryBroker* broker) {
-                const std::scoped_lock ending(broker->impl_->mutex);
+                const Lock ending(broker->impl_->mutex);
                 --broker->impl_->turns;
                 broker->impl_->turn_ended.notify_one();
             }};
@@ -38,7 +39,7 @@ MemoryBroker::Turn MemoryBroker::wait_turn(const std::stop_token& stop) {
 
 Result<MemoryBroker::Reservation> MemoryBroker::reserve(std::uint64_t bytes, std::string_view what) {
     const auto mb = [](std::uint64_t value) { return value >> 20; };
-    const std::scoped_lock lock(impl_->mutex);
+    const Lock lock(impl_->mutex);
     const auto available = impl_->available();
     const auto left = available - std::min(available, impl_->reserved);
     if (bytes > left) {
@@ -58,7 +59,7 @@ std::uint64_t MemoryBroker::available() const {
 }
 
 std::uint64_t MemoryBroker::reserved() const {
-    const std::scoped_lock lock(impl_->mutex);
+    const Lock lock(impl_->mutex);
     return impl_->reserved;
 }
 
@@ -80,7 +81,7 @@ MemoryBroker::Reservation::~Reservation() {
 
 void MemoryBroker::Reservation::note_resident(std::uint64_t bytes) noexcept {
     if (broker_ == nullptr) return;
-    const std::scoped_lock lock(broker_->impl_->mutex);
+    const Lock lock(broker_->impl_->mutex);
     const auto left = whole_ - std::min(whole_, bytes);
     broker_->impl_->reserved -= bytes_;
     broker_->impl_->reserved += left;

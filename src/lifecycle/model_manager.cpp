@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "lifecycle/manager_impl.hpp"
+#include "system/mutex.hpp"
 
 namespace hotmic {
 
@@ -39,7 +40,8 @@ Result<void> ModelManager::Impl::initialize(Deadline deadline) {
     const auto file = fingerprint_of(spec.path);
     Lock lock(mutex);
     // An unload under way ends first; then this asks anew.
-    if (!changed.wait_until(lock, deadline, [this] { return state != ModelState::unloading; })) return timed_out();
+    if (!changed.wait_until(lock, deadline, [this] HOTMIC_REQUIRES(mutex) { return state != ModelState::unloading; }))
+        return timed_out();
     if (state == ModelState::ready) return {};
     if (auto asked = ask(file); !asked) return asked;
     const auto mine = attempt;
@@ -49,12 +51,12 @@ Result<void> ModelManager::Impl::initialize(Deadline deadline) {
 
 void ModelManager::Impl::start() {
     const auto file = fingerprint_of(spec.path);
-    const std::scoped_lock lock(mutex);
+    const Lock lock(mutex);
     if (state == ModelState::uninitialized || state == ModelState::error) (void)ask(file);
 }
 
 void ModelManager::Impl::forgive() {
-    const std::scoped_lock lock(mutex);
+    const Lock lock(mutex);
     recovery.forgive();
     quarantine->clear();
     forget_ways();
@@ -63,7 +65,7 @@ void ModelManager::Impl::forgive() {
 
 Result<void> ModelManager::Impl::wait_for_ready(Deadline deadline) {
     Lock lock(mutex);
-    const auto settled = [this] {
+    const auto settled = [this] HOTMIC_REQUIRES(mutex) {
         return state == ModelState::ready || state == ModelState::uninitialized ||
                (state == ModelState::error && is_hopeless());
     };
@@ -74,14 +76,14 @@ Result<void> ModelManager::Impl::wait_for_ready(Deadline deadline) {
 }
 
 Result<Lease> ModelManager::Impl::acquire() {
-    const std::scoped_lock lock(mutex);
+    const Lock lock(mutex);
     if (state != ModelState::ready) return std::unexpected(not_ready());
     return Lease(instance);
 }
 
 void ModelManager::Impl::when_ready(Deadline deadline, std::function<void(Result<Lease>)> then,
                                     std::string lost_instance) {
-    const std::scoped_lock lock(mutex);
+    const Lock lock(mutex);
     waiters.push_back({deadline, std::move(then), std::move(lost_instance)});
     watch_due = true;
     watch_wakes.notify_all();
@@ -108,13 +110,13 @@ Result<UnloadReport> ModelManager::Impl::unload(Deadline deadline, std::optional
 
 Result<UnloadReport> ModelManager::Impl::shutdown(Deadline deadline, std::optional<milliseconds> drain) {
     {
-        const std::scoped_lock lock(mutex);
+        const Lock lock(mutex);
         stopped = true;
     }
     return unload(deadline, drain);
 }
 
-// ── The state machine. The mutex is held in all of these.
+// ── The state machine.
 
 void ModelManager::Impl::transition(ModelState to, std::string cause) {
     if (!is_allowed(state, to)) {

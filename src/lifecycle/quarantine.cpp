@@ -10,7 +10,7 @@ std::vector<Clock::time_point> Quarantine::note_death(std::vector<std::uint64_t>
     const auto copies = std::ranges::unique(fingerprints);
     fingerprints.erase(copies.begin(), copies.end());
     std::vector<Clock::time_point> explained;
-    const std::scoped_lock lock(mutex_);
+    const Lock lock(mutex_);
     std::erase_if(entries_, [&](const Entry& entry) { return now - entry.deaths.back() >= refusal_; });
     for (const auto fingerprint : fingerprints) {
         if (fingerprint == 0) continue;
@@ -33,25 +33,25 @@ const Quarantine::Entry* Quarantine::find(std::uint64_t fingerprint, Clock::time
 }
 
 int Quarantine::deaths(std::uint64_t fingerprint, Clock::time_point now) const {
-    const std::scoped_lock lock(mutex_);
+    const Lock lock(mutex_);
     const auto* entry = find(fingerprint, now);
     return entry == nullptr ? 0 : static_cast<int>(entry->deaths.size());
 }
 
 std::optional<Clock::duration> Quarantine::refused_for(std::uint64_t fingerprint, Clock::time_point now) const {
-    const std::scoped_lock lock(mutex_);
+    const Lock lock(mutex_);
     const auto* entry = find(fingerprint, now);
     if (entry == nullptr || std::ssize(entry->deaths) < Request::kMostDeaths) return std::nullopt;
     return entry->deaths.back() + refusal_ - now;
 }
 
 void Quarantine::acquit(std::uint64_t fingerprint) {
-    const std::scoped_lock lock(mutex_);
+    const Lock lock(mutex_);
     std::erase_if(entries_, [&](const Entry& entry) { return entry.fingerprint == fingerprint; });
 }
 
 void Quarantine::clear() {
-    const std::scoped_lock lock(mutex_);
+    const Lock lock(mutex_);
     entries_.clear();
 }
 

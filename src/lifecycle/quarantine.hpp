@@ -3,11 +3,11 @@
 
 #include <cstdint>
 #include <deque>
-#include <mutex>
 #include <optional>
 #include <vector>
 
 #include "hotmic/lease.hpp"
+#include "system/mutex.hpp"
 
 namespace hotmic {
 
@@ -43,11 +43,11 @@ private:
         std::uint64_t fingerprint = 0;
         std::vector<Clock::time_point> deaths;  // never empty
     };
-    [[nodiscard]] const Entry* find(std::uint64_t fingerprint, Clock::time_point now) const;
+    [[nodiscard]] const Entry* find(std::uint64_t fingerprint, Clock::time_point now) const HOTMIC_REQUIRES(mutex_);
 
     const std::chrono::milliseconds refusal_;
-    mutable std::mutex mutex_;
-    std::deque<Entry> entries_;  // whose last death is longest ago first
+    mutable Mutex mutex_;
+    std::deque<Entry> entries_ HOTMIC_GUARDED_BY(mutex_);  // whose last death is longest ago first
 };
 
 /// The error of a request that is poison. `again`: until its like is taken again, where that is known.

@@ -4,13 +4,13 @@
 
 #include <atomic>
 #include <format>
-#include <mutex>
 #include <thread>
 #include <utility>
 
 #include "lifecycle/start_thread.hpp"
 #include "lifecycle/truth.hpp"
 #include "lifecycle/warmup_clip.hpp"
+#include "system/mutex.hpp"
 
 namespace hotmic {
 namespace {
@@ -96,12 +96,12 @@ public:
     const std::string name;
 
     [[nodiscard]] Manager manager() const {
-        const std::scoped_lock lock(mutex);
+        const Lock lock(mutex);
         return serving;
     }
 
     [[nodiscard]] ModelPlan current_plan() const {
-        const std::scoped_lock lock(mutex);
+        const Lock lock(mutex);
         return plan;
     }
 
@@ -130,7 +130,7 @@ public:
     [[nodiscard]] std::optional<Health> successor() const {
         Manager preparing;
         {
-            const std::scoped_lock lock(mutex);
+            const Lock lock(mutex);
             if (swap_) preparing = swap_->successor;
         }
         return preparing ? std::optional(preparing->health()) : std::nullopt;
@@ -141,7 +141,7 @@ public:
         const auto fresh = std::make_shared<Swap>(std::move(wanted), strategy, job);
         Manager unwanted;
         {
-            const std::scoped_lock lock(mutex);
+            const Lock lock(mutex);
             if (stopped) return end(std::move(job), fresh->began, std::unexpected(stopping()));
             auto thread = start_thread([this, mine = fresh.get(), before = swap_]() mutable {
                 // One at a time: what the one before took is given back before this one looks at the memory there is.
@@ -161,7 +161,7 @@ public:
     void end_swap() {
         Manager unwanted;
         {
-            const std::scoped_lock lock(mutex);
+            const Lock lock(mutex);
             unwanted = supersede(swap_);
         }
         if (unwanted) (void)unwanted->shutdown(Clock::now(), milliseconds(0));
@@ -177,7 +177,7 @@ public:
         auto job = jobs.open(std::move(kind), name);
         job.step = std::move(step);
         jobs.update(job);
-        const std::scoped_lock lock(mutex);
+        const Lock lock(mutex);
         std::erase_if(errands, [](const Errand& errand) { return errand.done->load(); });
         auto done = std::make_shared<std::atomic<bool>>(false);
         const auto began = Clock::now();
@@ -197,7 +197,7 @@ public:
         Manager unwanted;
         Manager retiring;
         {
-            const std::scoped_lock lock(mutex);
+            const Lock lock(mutex);
             stopped = true;
             unwanted = supersede(swap_);
             if (swap_) retiring = swap_->retiring;
@@ -225,14 +225,14 @@ private:
 
     /// What a manager says that was shut down because a newer swap came: not that the server is.
     [[nodiscard]] Error told(Error error) const {
-        const std::scoped_lock lock(mutex);
+        const Lock lock(mutex);
         if (stopped || error.code != ErrorCode::shutting_down) return error;
         return {ErrorCode::model_not_loaded, std::format("model {} is being replaced", name),
                 "try again when it is ready", "model"};
     }
 
-    /// The mutex is held. Returns the manager that is now to be shut down.
-    static Manager supersede(const std::shared_ptr<Swap>& swap) {
+    /// Returns the manager that is now to be shut down.
+    Manager supersede(const std::shared_ptr<Swap>& swap) const HOTMIC_REQUIRES(mutex) {
         if (!swap) return nullptr;
         swap->superseded = true;
         return swap->successor;
@@ -282,7 +282,7 @@ private:
     /// Gives the manager's memory back where nobody else holds it, not under the mutex.
     void forget(Manager& field) {
         Manager last;
-        const std::scoped_lock lock(mutex);
+        const Lock lock(mutex);
         last.swap(field);
     }
 
@@ -297,7 +297,7 @@ private:
     Result<void> prepare(Swap& mine, bool replacing) {
         const auto successor = make_manager(mine.plan);
         {
-            const std::scoped_lock lock(mutex);
+            const Lock lock(mutex);
             if (mine.superseded) return given_up();
             mine.successor = successor;
             if (replacing) serving = successor;  // its progress is what there is to tell
@@ -305,14 +305,14 @@ private:
         tell(mine, "loading and warming up");
         auto ready = successor->initialize(patient());
         mine.job.instance = successor->health().instance;
-        const std::scoped_lock lock(mutex);
+        const Lock lock(mutex);
         if (!ready && mine.superseded) return given_up();
         return ready;
     }
 
     /// The one commit point.
     Result<void> commit(Swap& mine, const Manager& old) {
-        const std::scoped_lock lock(mutex);
+        const Lock lock(mutex);
         if (mine.superseded) return given_up();
         serving = std::exchange(mine.successor, nullptr);
         plan = mine.plan;
@@ -325,7 +325,7 @@ private:
     Result<void> restore(Swap& mine, Error error) {
         Manager old;
         {
-            const std::scoped_lock lock(mutex);
+            const Lock lock(mutex);
             serving = old = make_manager(plan);
             if (mine.superseded) return std::unexpected(std::move(error));
         }
@@ -337,8 +337,7 @@ private:
         return std::unexpected(std::move(error));
     }
 
-    /// The mutex is held.
-    [[nodiscard]] std::unexpected<Error> given_up() const {
+    [[nodiscard]] std::unexpected<Error> given_up() const HOTMIC_REQUIRES(mutex) {
         if (stopped) return std::unexpected(stopping());
         return fail(ErrorCode::superseded,
                     std::format("a newer swap of {} took the place of this one, or the model was unloaded", name));
@@ -354,13 +353,13 @@ private:
     Journal& journal;
     JobBook& jobs;
 
-    mutable std::mutex mutex;  // before the managers, whose last callbacks ask for it
-    ModelPlan plan;            // of what serves, or is to serve again
-    Manager serving;
-    std::shared_ptr<Swap> swap_;  // the last one
-    bool cleared = false;         // nothing serves because a swap wanted the memory; the swaps' threads', one at a time
-    std::vector<Errand> errands;
-    bool stopped = false;
+    mutable Mutex mutex;                      // before the managers, whose last callbacks ask for it
+    ModelPlan plan HOTMIC_GUARDED_BY(mutex);  // of what serves, or is to serve again
+    Manager serving HOTMIC_GUARDED_BY(mutex);
+    std::shared_ptr<Swap> swap_ HOTMIC_GUARDED_BY(mutex);  // the last one
+    std::vector<Errand> errands HOTMIC_GUARDED_BY(mutex);
+    bool stopped HOTMIC_GUARDED_BY(mutex) = false;
+    bool cleared = false;  // nothing serves because a swap wanted the memory; the swaps' threads', one at a time
 };
 
 ServedModel::ServedModel(std::string name, ModelPlan plan, MemoryBroker& broker, Journal& journal, JobBook& jobs)

@@ -5,15 +5,17 @@
 #include <utility>
 
 #include "lifecycle/slot_job.hpp"
+#include "system/mutex.hpp"
 
 namespace hotmic {
 
 using std::chrono::milliseconds;
 
 void SlotPool::sweep(std::stop_token closing) {
-    std::unique_lock lock(mutex_);
+    Lock lock(mutex_);
     while (!closing.stop_requested()) {
-        sweeps_.wait_until(lock, closing, next_sweep(), [this] { return std::exchange(sweep_asked_, false); });
+        sweeps_.wait_until(lock, closing, next_sweep(),
+                           [this] HOTMIC_REQUIRES(mutex_) { return std::exchange(sweep_asked_, false); });
         const auto now = Clock::now();
         stop_late(now);
         if (auto stuck = find_stuck(now)) {

@@ -94,13 +94,14 @@ void SlotPool::submit(Request request, Completion done) {
         job->suspect = limits_.quarantine->deaths(job->request.fingerprint, job->submitted) > 0;
     }
     if (!refusal) {
-        const std::scoped_lock lock(mutex_);
+        const Lock lock(mutex_);
         if (closed_) {
             refusal = closed_;
         } else if (job->request.stop.stop_requested()) {
             refusal = Error{ErrorCode::cancelled, "the request was cancelled before it began"};
         } else if (waiting_.size() >= limits_.max_waiting &&
-                   std::ranges::all_of(std::views::iota(0, slots_), [&](int slot) { return has_its_own(slot); })) {
+                   std::ranges::all_of(std::views::iota(0, slots_),
+                                       [&](int slot) HOTMIC_REQUIRES(mutex_) { return has_its_own(slot); })) {
             const double wait = mean_service_ms_ * static_cast<double>(waiting_.size()) / slots_ / 1000;
             refusal = Error{ErrorCode::queue_full,
                             std::format("{} requests wait for {} slot{} already (limit {}, about {:.0f} s)",
@@ -117,16 +118,16 @@ void SlotPool::submit(Request request, Completion done) {
     // Outside the lock: the callback runs at once when the caller has stopped in the meantime.
     job->caller_stopped.emplace(job->request.stop, [this, source = job->stop]() mutable {
         source.request_stop();
-        const std::scoped_lock lock(mutex_);
+        const Lock lock(mutex_);
         ask_sweep();
     });
-    const std::scoped_lock lock(mutex_);
+    const Lock lock(mutex_);
     work_.notify_all();
     ask_sweep();
 }
 
 int SlotPool::cancel_all(Error why) {
-    const std::scoped_lock lock(mutex_);
+    const Lock lock(mutex_);
     if (!closed_) closed_ = why;
     int concerned = 0;
     const auto stop = [&](const std::shared_ptr<Job>& job) {
@@ -144,12 +145,12 @@ int SlotPool::cancel_all(Error why) {
 }
 
 bool SlotPool::wait_idle(Deadline deadline) {
-    std::unique_lock lock(mutex_);
-    return idle_.wait_until(lock, deadline, [this] { return open_jobs_ == 0; });
+    Lock lock(mutex_);
+    return idle_.wait_until(lock, deadline, [this] HOTMIC_REQUIRES(mutex_) { return open_jobs_ == 0; });
 }
 
 QueueStatus SlotPool::status() const {
-    const std::scoped_lock lock(mutex_);
+    const Lock lock(mutex_);
     QueueStatus status{.slots = slots_,
                        .waiting = waiting_.size(),
                        .max_waiting = limits_.max_waiting,
@@ -171,7 +172,7 @@ QueueStatus SlotPool::status() const {
 std::shared_ptr<SlotPool::Job> SlotPool::take_for(int slot) {
     // If a model dies again, there must be no doubt under which suspect.
     const bool tested = std::ranges::any_of(running_, [](const auto& job) { return job != nullptr && job->suspect; });
-    const auto mine = std::ranges::find_if(waiting_, [&](const auto& job) {
+    const auto mine = std::ranges::find_if(waiting_, [&](const auto& job) HOTMIC_REQUIRES(mutex_) {
         return !job->stop.stop_requested() && !(job->suspect && tested) && is_for(*job, slot);
     });
     if (mine == waiting_.end()) return nullptr;
@@ -196,24 +197,27 @@ bool SlotPool::is_for(const Job& job, int slot) const {
     if (request.slot) return *request.slot == slot;
     // Best one that can go on with it, last one that another stream could go on with.
     const auto stream = request.options.step.stream;
-    const auto fit = [&](std::size_t at) { return heard_[at] == 0 ? 1 : heard_[at] == stream ? 2 : 0; };
+    const auto fit = [&](std::size_t at) HOTMIC_REQUIRES(mutex_) {
+        return heard_[at] == 0 ? 1 : heard_[at] == stream ? 2 : 0;
+    };
     const auto own = fit(static_cast<std::size_t>(slot));
     return std::ranges::none_of(std::views::iota(std::size_t{0}, running_.size()),
-                                [&](std::size_t at) { return running_[at] == nullptr && fit(at) > own; });
+                                [&](std::size_t at)
+                                    HOTMIC_REQUIRES(mutex_) { return running_[at] == nullptr && fit(at) > own; });
 }
 
 void SlotPool::serve(int slot, Recognizer& recognizer, std::stop_token closing) {
     std::shared_ptr<Job> job;
     std::shared_ptr<Job> other;
-    const auto has_work = [&] {
+    const auto has_work = [&] HOTMIC_REQUIRES(mutex_) {
         job = take_for(slot);
         other = job == nullptr ? find_to_help() : nullptr;
         return job != nullptr || other != nullptr;
     };
-    std::unique_lock lock(mutex_);
+    Lock lock(mutex_);
     while (work_.wait(lock, closing, has_work)) {
         if (other != nullptr) {
-            help(slot, recognizer, other, lock);
+            help(slot, recognizer, other);
             lock.unlock();
             other.reset();  // not under the lock, which its stop callback takes
             lock.lock();
@@ -239,26 +243,26 @@ std::shared_ptr<SlotPool::Job> SlotPool::find_to_help() const {
 }
 
 /// Recognizes one of its windows; the next may be somebody else's.
-void SlotPool::help(int slot, Recognizer& recognizer, const std::shared_ptr<Job>& job,
-                    std::unique_lock<std::mutex>& lock) {
+void SlotPool::help(int slot, Recognizer& recognizer, const std::shared_ptr<Job>& job) {
     const auto index = static_cast<std::size_t>(slot);
     running_[index] = job;
     heard_[index] = 0;
-    lock.unlock();
-    job->work->help(recognizer, job->stop.get_token());
-    job->audio_done = job->work->done_seconds();
-    lock.lock();
+    {
+        const Unlock meanwhile(mutex_);
+        job->work->help(recognizer, job->stop.get_token());
+        job->audio_done = job->work->done_seconds();
+    }
     running_[index] = nullptr;
     if (std::ssize(waiting_) > 0) work_.notify_all();
 }
 
-/// The mutex is held. The slot has a request, and does not only help with another slot's.
+/// The slot has a request, and does not only help with another slot's.
 bool SlotPool::has_its_own(int slot) const {
     const auto& job = running_[static_cast<std::size_t>(slot)];
     return job != nullptr && job->timings.slot == slot;
 }
 
-/// The mutex is held. Another slot than its own has a window of it.
+/// Another slot than its own has a window of it.
 bool SlotPool::is_helped(const Job& job) const {
     return std::ranges::count_if(running_, [&](const auto& each) { return each.get() == &job; }) > 1;
 }
@@ -270,7 +274,7 @@ bool SlotPool::run(int slot, Recognizer& recognizer, const std::shared_ptr<Job>&
     if (last && !*last) return false;
     auto result = last ? Result<Transcript>(job->work->take()) : std::unexpected(last.error());
     {
-        const std::scoped_lock lock(mutex_);
+        const Lock lock(mutex_);
         running_[static_cast<std::size_t>(slot)] = nullptr;
         job->timings.inference += Clock::now() - job->started;
         job->timings.audio_seconds = job->work->seconds();
@@ -288,7 +292,7 @@ bool SlotPool::run(int slot, Recognizer& recognizer, const std::shared_ptr<Job>&
     return true;
 }
 
-/// The mutex is held. What an engine was working on when it died may be why it did: decided once, so that a request is
+/// What an engine was working on when it died may be why it did: decided once, so that a request is
 /// told what the quarantine is. One that hung explains a death by itself.
 void SlotPool::note_loss() {
     if (std::exchange(lost_, true) || stuck_told_) return;
@@ -303,19 +307,19 @@ void SlotPool::note_casualty(Job& job) {
 }
 
 std::vector<std::uint64_t> SlotPool::casualties() {
-    const std::scoped_lock lock(mutex_);
+    const Lock lock(mutex_);
     note_loss();
     return casualties_;
 }
 
 void SlotPool::calibrate(Calibration calibration) {
-    const std::scoped_lock lock(mutex_);
+    const Lock lock(mutex_);
     calibration_ = std::move(calibration);
     learns_ = calibration_.empty();
 }
 
 void SlotPool::begin_inference(int slot, double seconds) {
-    const std::scoped_lock lock(mutex_);
+    const Lock lock(mutex_);
     inferring_[static_cast<std::size_t>(slot)] = Inference{Clock::now(), seconds};
     const auto& job = running_[static_cast<std::size_t>(slot)];
     job->audio_begun += seconds;
@@ -324,7 +328,7 @@ void SlotPool::begin_inference(int slot, double seconds) {
 }
 
 void SlotPool::end_inference(int slot, std::optional<ErrorCode> failure) {
-    const std::scoped_lock lock(mutex_);
+    const Lock lock(mutex_);
     if (failure == ErrorCode::model_lost) note_loss();
     const auto ended = std::exchange(inferring_[static_cast<std::size_t>(slot)], std::nullopt);
     if (failure || !learns_) return;
@@ -333,11 +337,11 @@ void SlotPool::end_inference(int slot, std::optional<ErrorCode> failure) {
 
 /// Between two windows: true when somebody more urgent has the slot now, and the rest of this waits.
 bool SlotPool::give_way(int slot, const std::shared_ptr<Job>& job) {
-    const std::scoped_lock lock(mutex_);
+    const Lock lock(mutex_);
     const auto now = Clock::now();
     const bool whenever = job->request.wanted_by == Request::kWhenever;
     const auto wanted_by = whenever ? Request::kWhenever : now + Request::kPatience;
-    const bool somebody = std::ranges::any_of(waiting_, [&](const auto& other) {
+    const bool somebody = std::ranges::any_of(waiting_, [&](const auto& other) HOTMIC_REQUIRES(mutex_) {
         return !other->stop.stop_requested() && !other->request.background && other->wanted_by < wanted_by &&
                is_for(*other, slot);
     });
@@ -374,7 +378,7 @@ void SlotPool::ask_sweep() {
 
 void SlotPool::finish(Job& job, Result<Transcript> result) {
     job.done(std::move(result), job.timings);
-    const std::scoped_lock lock(mutex_);
+    const Lock lock(mutex_);
     if (--open_jobs_ == 0) idle_.notify_all();
 }
 

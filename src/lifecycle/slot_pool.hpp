@@ -1,12 +1,10 @@
 /// The slots of one model: a bounded queue in front, one long-lived thread behind each recognizer.
 #pragma once
 
-#include <condition_variable>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <stop_token>
 #include <thread>
@@ -16,6 +14,7 @@
 #include "hotmic/lease.hpp"
 #include "lifecycle/calibration.hpp"
 #include "lifecycle/quarantine.hpp"
+#include "system/mutex.hpp"
 
 namespace hotmic {
 
@@ -87,52 +86,54 @@ private:
     void serve(int slot, Recognizer& recognizer, std::stop_token closing);
     [[nodiscard]] bool run(int slot, Recognizer& recognizer, const std::shared_ptr<Job>& job);
     [[nodiscard]] bool give_way(int slot, const std::shared_ptr<Job>& job);
-    void enqueue(std::shared_ptr<Job> job);  // with the mutex held
+    void enqueue(std::shared_ptr<Job> job) HOTMIC_REQUIRES(mutex_);
     void sweep(std::stop_token closing);
-    [[nodiscard]] std::shared_ptr<Job> take_for(int slot);
-    [[nodiscard]] std::shared_ptr<Job> find_to_help() const;
-    void help(int slot, Recognizer& recognizer, const std::shared_ptr<Job>& job, std::unique_lock<std::mutex>& lock);
-    [[nodiscard]] bool has_its_own(int slot) const;
-    [[nodiscard]] bool is_helped(const Job& job) const;
-    [[nodiscard]] bool is_for(const Job& job, int slot) const;
+    [[nodiscard]] std::shared_ptr<Job> take_for(int slot) HOTMIC_REQUIRES(mutex_);
+    [[nodiscard]] std::shared_ptr<Job> find_to_help() const HOTMIC_REQUIRES(mutex_);
+    void help(int slot, Recognizer& recognizer, const std::shared_ptr<Job>& job) HOTMIC_REQUIRES(mutex_);
+    [[nodiscard]] bool has_its_own(int slot) const HOTMIC_REQUIRES(mutex_);
+    [[nodiscard]] bool is_helped(const Job& job) const HOTMIC_REQUIRES(mutex_);
+    [[nodiscard]] bool is_for(const Job& job, int slot) const HOTMIC_REQUIRES(mutex_);
     void begin_inference(int slot, double seconds);
     void end_inference(int slot, std::optional<ErrorCode> failure);
-    // All of these with the mutex held.
-    void note_loss();
-    void note_casualty(Job& job);
-    void stop_late(Clock::time_point now);
-    [[nodiscard]] std::optional<Error> find_stuck(Clock::time_point now);
-    [[nodiscard]] std::vector<std::shared_ptr<Job>> take_ended(Clock::time_point now);
+    void note_loss() HOTMIC_REQUIRES(mutex_);
+    void note_casualty(Job& job) HOTMIC_REQUIRES(mutex_);
+    void stop_late(Clock::time_point now) HOTMIC_REQUIRES(mutex_);
+    [[nodiscard]] std::optional<Error> find_stuck(Clock::time_point now) HOTMIC_REQUIRES(mutex_);
+    [[nodiscard]] std::vector<std::shared_ptr<Job>> take_ended(Clock::time_point now) HOTMIC_REQUIRES(mutex_);
     [[nodiscard]] static bool waits_for_first(const Job& job);
-    [[nodiscard]] std::chrono::milliseconds allowance(const Job& job) const;
-    [[nodiscard]] Clock::time_point ends_by(const Job& job) const;
-    [[nodiscard]] Clock::time_point hangs_at(const Inference& inference) const;
-    [[nodiscard]] Clock::time_point next_sweep() const;
-    void clear_way();
-    void ask_sweep();
+    [[nodiscard]] std::chrono::milliseconds allowance(const Job& job) const HOTMIC_REQUIRES(mutex_);
+    [[nodiscard]] Clock::time_point ends_by(const Job& job) const HOTMIC_REQUIRES(mutex_);
+    [[nodiscard]] Clock::time_point hangs_at(const Inference& inference) const HOTMIC_REQUIRES(mutex_);
+    [[nodiscard]] Clock::time_point next_sweep() const HOTMIC_REQUIRES(mutex_);
+    void clear_way() HOTMIC_REQUIRES(mutex_);
+    void ask_sweep() HOTMIC_REQUIRES(mutex_);
 
     void finish(Job& job, Result<Transcript> result);
 
     const Limits limits_;
     const int slots_;
 
-    mutable std::mutex mutex_;
-    std::condition_variable_any work_;    // for slot threads
-    std::condition_variable_any sweeps_;  // for the sweeper
-    std::condition_variable idle_;
-    std::deque<std::shared_ptr<Job>> waiting_;
-    std::vector<std::shared_ptr<Job>> running_;        // by slot, its own or one that it helps with; null when free
-    std::vector<std::optional<Inference>> inferring_;  // by slot; nothing while its engine has nothing to do
-    std::vector<std::uint64_t> heard_;  // by slot: the stream that it took a step of, and could go on with
-    std::optional<Error> closed_;
-    std::size_t open_jobs_ = 0;  // submitted and not yet answered
-    bool sweep_asked_ = false;
-    bool stuck_told_ = false;
-    Calibration calibration_;
-    bool learns_ = false;                    // from what users ask, for nobody has measured it
-    bool lost_ = false;                      // the engine is gone
-    std::vector<std::uint64_t> casualties_;  // fingerprints of what it was working on then
-    double mean_service_ms_ = 0;
+    mutable Mutex mutex_;
+    StoppableCondition work_;    // for slot threads
+    StoppableCondition sweeps_;  // for the sweeper
+    Condition idle_;
+    std::deque<std::shared_ptr<Job>> waiting_ HOTMIC_GUARDED_BY(mutex_);
+    std::vector<std::shared_ptr<Job>> running_
+        HOTMIC_GUARDED_BY(mutex_);  // by slot, its own or one that it helps with; null when free
+    std::vector<std::optional<Inference>> inferring_
+        HOTMIC_GUARDED_BY(mutex_);  // by slot; nothing while its engine has nothing to do
+    std::vector<std::uint64_t> heard_
+        HOTMIC_GUARDED_BY(mutex_);  // by slot: the stream that it took a step of, and could go on with
+    std::optional<Error> closed_ HOTMIC_GUARDED_BY(mutex_);
+    std::size_t open_jobs_ HOTMIC_GUARDED_BY(mutex_) = 0;  // submitted and not yet answered
+    bool sweep_asked_ HOTMIC_GUARDED_BY(mutex_) = false;
+    bool stuck_told_ HOTMIC_GUARDED_BY(mutex_) = false;
+    Calibration calibration_ HOTMIC_GUARDED_BY(mutex_);
+    bool learns_ HOTMIC_GUARDED_BY(mutex_) = false;  // from what users ask, for nobody has measured it
+    bool lost_ HOTMIC_GUARDED_BY(mutex_) = false;    // the engine is gone
+    std::vector<std::uint64_t> casualties_ HOTMIC_GUARDED_BY(mutex_);  // fingerprints of what it was working on then
+    double mean_service_ms_ HOTMIC_GUARDED_BY(mutex_) = 0;
 
     std::vector<std::jthread> threads_;
 };

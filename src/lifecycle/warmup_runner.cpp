@@ -6,13 +6,13 @@
 #include <cmath>
 #include <format>
 #include <map>
-#include <mutex>
 #include <thread>
 #include <utility>
 
 #include "asr/formats.hpp"
 #include "lifecycle/measurements.hpp"
 #include "lifecycle/warmup_clip.hpp"
+#include "system/mutex.hpp"
 
 namespace hotmic {
 namespace {
@@ -352,7 +352,7 @@ private:
         if (latency_ms != nullptr) *latency_ms = latency;
         report_progress();
         if (&shape == &reference_) {
-            const std::scoped_lock lock(mutex_);
+            const Lock lock(mutex_);
             if (auto why = findings_.truth.judge(*transcript, options)) return std::unexpected(*std::move(why));
         }
         return transcript;
@@ -361,7 +361,7 @@ private:
     /// For the calibration: what plain requests take, and how much more the dearest path does. The very first inference
     /// says little of what is usual, unless it is the only one.
     void note(const Shape& shape, bool plain, double ms) {
-        const std::scoped_lock lock(mutex_);
+        const Lock lock(mutex_);
         if (level_ == 1 && options_.level > 1) return;
         if (plain)
             plain_.emplace_back(shape.seconds, ms);
@@ -371,6 +371,7 @@ private:
     }
 
     void calibrate() {
+        const Lock lock(mutex_);
         const double dearer = plain_reference_ms_ > 0 ? std::max(1.0, dearest_path_ms_ / plain_reference_ms_) : 1.0;
         for (const auto& [seconds, ms] : plain_) findings_.calibration.note(seconds, ms * dearer);
     }
@@ -445,7 +446,7 @@ private:
     }
 
     void skip(LevelReport& level, const std::string& what, const std::string& why) {
-        const std::scoped_lock lock(mutex_);
+        const Lock lock(mutex_);
         auto line = std::format("{}: {}", what, why);
         if (!std::ranges::contains(level.skipped, line)) level.skipped.push_back(std::move(line));
         if (why == "budget")
@@ -486,12 +487,12 @@ private:
     int level_ = 0;
     std::atomic<int> planned_{1};
     std::optional<Measurements> measured_;
-    std::vector<double> reference_ms_;              // of the reference request, its first run first
-    std::vector<std::pair<double, double>> plain_;  // seconds of audio, ms
-    double plain_reference_ms_ = 0;
-    double dearest_path_ms_ = 0;
-    std::mutex mutex_;  // guards what slots write to the report
-    WarmupReport report_;
+    std::vector<double> reference_ms_;  // of the reference request, its first run first
+    Mutex mutex_;
+    std::vector<std::pair<double, double>> plain_ HOTMIC_GUARDED_BY(mutex_);  // seconds of audio, ms
+    double plain_reference_ms_ HOTMIC_GUARDED_BY(mutex_) = 0;
+    double dearest_path_ms_ HOTMIC_GUARDED_BY(mutex_) = 0;
+    WarmupReport report_;  // of the thread that warms up; while slots work, with the mutex
 };
 
 }  // namespace

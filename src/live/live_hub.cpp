@@ -1,6 +1,5 @@
 #include <algorithm>
 #include <atomic>
-#include <condition_variable>
 #include <format>
 #include <map>
 #include <set>
@@ -10,6 +9,7 @@
 
 #include "asr/limits.hpp"
 #include "live/live_stream_impl.hpp"
+#include "system/mutex.hpp"
 
 namespace hotmic {
 
@@ -23,7 +23,7 @@ public:
     }
 
     bool add(const std::shared_ptr<LiveStream::Impl>& stream) {
-        const std::scoped_lock lock(mutex_);
+        const Lock lock(mutex_);
         std::erase_if(streams_, [](const auto& each) { return each->ended(); });
         if (streams_.size() >= max_streams_) return false;
         streams_.push_back(stream);
@@ -31,7 +31,7 @@ public:
     }
 
     void wake(const std::optional<LiveStream::Impl::Waited>& waited) {
-        const std::scoped_lock lock(mutex_);
+        const Lock lock(mutex_);
         // Of an instance that no stream is on any more there is nothing to know.
         const auto ladder = waited ? ladders_.find(waited->instance) : ladders_.end();
         if (ladder != ladders_.end()) ladder->second.observe(Clock::now(), waited->seconds);
@@ -48,7 +48,7 @@ public:
         for (const auto level : kDegradeLevels)
             status.levels.push_back({std::string(to_string(level)), threshold(level)});
         {
-            const std::scoped_lock lock(mutex_);
+            const Lock lock(mutex_);
             streams = streams_;
             auto level = DegradeLevel::normal;
             for (const auto& [instance, ladder] : ladders_) {
@@ -71,9 +71,9 @@ private:
     using StreamPtr = std::shared_ptr<LiveStream::Impl>;
 
     void run(const std::stop_token& stop) {
-        std::unique_lock lock(mutex_);
+        Lock lock(mutex_);
         while (!stop.stop_requested()) {
-            std::erase_if(streams_, [this](const auto& stream) {
+            std::erase_if(streams_, [this](const auto& stream) HOTMIC_REQUIRES(mutex_) {
                 if (!stream->ended()) return false;
                 dropped_before_ += stream->status().dropped_seconds;
                 return true;
@@ -87,7 +87,7 @@ private:
                 continue;
             }
             woken_ = false;
-            const auto changed = [this] { return woken_; };
+            const auto changed = [this] HOTMIC_REQUIRES(mutex_) { return woken_; };
             if (look_again == Clock::time_point::max())
                 changed_.wait(lock, stop, changed);
             else
@@ -97,7 +97,8 @@ private:
 
     /// The stream whose decode is wanted first among those whose model has a slot for it. Otherwise when to look again.
     /// A final that finds no slot takes that of a decode of what is still being said.
-    std::pair<StreamPtr, DecodeKind> choose(Clock::time_point now, Clock::time_point& look_again) {
+    std::pair<StreamPtr, DecodeKind> choose(Clock::time_point now, Clock::time_point& look_again)
+        HOTMIC_REQUIRES(mutex_) {
         struct Load {
             int decodes = 0;  // no more than there is room for, or they would only wait there
             int speakers = 0;
@@ -150,12 +151,13 @@ private:
 
     const std::size_t max_streams_;
     std::atomic<std::uint32_t> last_number_{0};
-    mutable std::mutex mutex_;
-    std::condition_variable_any changed_;
-    std::vector<StreamPtr> streams_;
-    std::map<std::string, DegradeLadder> ladders_;  // by instance: one that is late is no reason to hold up another
-    double dropped_before_ = 0;                     // by streams that have ended
-    bool woken_ = false;
+    mutable Mutex mutex_;
+    StoppableCondition changed_;
+    std::vector<StreamPtr> streams_ HOTMIC_GUARDED_BY(mutex_);
+    std::map<std::string, DegradeLadder> ladders_
+        HOTMIC_GUARDED_BY(mutex_);                         // by instance: one that is late holds up no other
+    double dropped_before_ HOTMIC_GUARDED_BY(mutex_) = 0;  // by streams that have ended
+    bool woken_ HOTMIC_GUARDED_BY(mutex_) = false;
     std::jthread thread_;  // last: the others are there while it runs
 };
 

@@ -6,6 +6,7 @@
 
 #include "asr/languages.hpp"
 #include "live/live_stream_impl.hpp"
+#include "system/mutex.hpp"
 
 namespace hotmic {
 namespace {
@@ -44,11 +45,11 @@ void LiveStream::Impl::push(AudioView samples) {
 }
 
 void LiveStream::Impl::push_slice(AudioView samples) {
-    const std::scoped_lock order(owner_mutex_);
+    const Lock first(owner_mutex_);
     std::vector<float> sound(samples.size());
     std::ranges::transform(samples, sound.begin(), [](float sample) { return std::isfinite(sample) ? sample : 0.0F; });
     const auto edges = find_speech(sound);  // the slow part: the hub and whoever asks for the status do not wait for it
-    const std::scoped_lock lock(mutex_);
+    const Lock lock(mutex_);
     if (finished_ || ended_) return;
     std::ranges::copy(sound, std::back_inserter(audio_));
     counts_.received_seconds = seconds_of(received());
@@ -65,7 +66,8 @@ void LiveStream::Impl::push_slice(AudioView samples) {
 double LiveStream::Impl::commit() {
     double seconds = 0;
     {
-        const std::scoped_lock lock(owner_mutex_, mutex_);
+        const Lock first(owner_mutex_);
+        const Lock lock(mutex_);
         if (!open_ || finished_ || ended_) return 0;
         seconds = seconds_of(received() - open_->start);
         close_utterance(received());
@@ -78,7 +80,8 @@ double LiveStream::Impl::commit() {
 }
 
 void LiveStream::Impl::clear() {
-    const std::scoped_lock lock(owner_mutex_, mutex_);
+    const Lock first(owner_mutex_);
+    const Lock lock(mutex_);
     open_.reset();
     if (finder_) finder_->reset();
     last_end_ = received();
@@ -87,7 +90,7 @@ void LiveStream::Impl::clear() {
 
 void LiveStream::Impl::finish() {
     {
-        const std::scoped_lock lock(mutex_);
+        const Lock lock(mutex_);
         if (finished_ || ended_) return;
         if (open_) close_utterance(received());
         finished_ = true;
@@ -97,17 +100,19 @@ void LiveStream::Impl::finish() {
 }
 
 void LiveStream::Impl::cancel() {
+    std::stop_source whole{std::nostopstate};
     {
-        const std::scoped_lock lock(mutex_);
+        const Lock lock(mutex_);
         ended_ = true;
         lease_.reset();
+        whole = stop_whole_;
     }
     stop_.request_stop();
-    stop_whole_.request_stop();
+    whole.request_stop();
 }
 
 LiveStreamStatus LiveStream::Impl::status() const {
-    const std::scoped_lock lock(mutex_);
+    const Lock lock(mutex_);
     auto status = counts_;
     status.backlog_seconds = backlog();
     status.held_seconds = status.backlog_seconds + seconds_of(audio_.size());
@@ -158,7 +163,7 @@ void LiveStream::Impl::end_if_done() {
 
 void LiveStream::Impl::find_model(const std::string& gone) {
     {
-        const std::scoped_lock lock(mutex_);
+        const Lock lock(mutex_);
         decoding_.reset();
         lease_.reset();
     }
@@ -170,7 +175,7 @@ void LiveStream::Impl::find_model(const std::string& gone) {
 
 void LiveStream::Impl::take_lease(Result<Lease> lease, bool first) {
     {
-        const std::scoped_lock lock(mutex_);
+        const Lock lock(mutex_);
         if (ended_) return;
         const Utterance last{.number = last_number_};
         if (lease) {
@@ -186,34 +191,34 @@ void LiveStream::Impl::take_lease(Result<Lease> lease, bool first) {
 }
 
 bool LiveStream::Impl::yield_slot() {
-    const std::scoped_lock lock(mutex_);
+    const Lock lock(mutex_);
     if (decoding_ != DecodeKind::whole) return false;
     stop_whole_.request_stop();
     return true;
 }
 
 int LiveStream::Impl::decodes() const {
-    const std::scoped_lock lock(mutex_);
+    const Lock lock(mutex_);
     return (decoding_ ? 1 : 0) + (adding_ ? 1 : 0);
 }
 
 bool LiveStream::Impl::speaking() const {
-    const std::scoped_lock lock(mutex_);
+    const Lock lock(mutex_);
     return open_ != nullptr || !over_.empty();
 }
 
 bool LiveStream::Impl::ended() const {
-    const std::scoped_lock lock(mutex_);
+    const Lock lock(mutex_);
     return ended_;
 }
 
 std::string LiveStream::Impl::instance() const {
-    const std::scoped_lock lock(mutex_);
+    const Lock lock(mutex_);
     return lease_ ? lease_->instance_id() : std::string{};
 }
 
 int LiveStream::Impl::room() const {
-    const std::scoped_lock lock(mutex_);
+    const Lock lock(mutex_);
     return lease_ ? lease_->model().slots : 0;
 }
 

@@ -4,7 +4,6 @@
 #include <deque>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <span>
 #include <stop_token>
@@ -14,6 +13,7 @@
 #include "live/agreement.hpp"
 #include "live/ladder.hpp"
 #include "speech/speech_finder.hpp"
+#include "system/mutex.hpp"
 
 namespace hotmic {
 
@@ -105,37 +105,38 @@ private:
 
     void push_slice(AudioView samples);
     /// What each frame says that is complete now.
-    [[nodiscard]] std::vector<SpeechFinder::Edge> find_speech(AudioView samples);
+    [[nodiscard]] std::vector<SpeechFinder::Edge> find_speech(AudioView samples) HOTMIC_REQUIRES(owner_mutex_);
 
-    // All of these with the mutex held.
-    void apply(std::span<const SpeechFinder::Edge> edges);
-    void open_utterance(std::uint64_t start);
-    void close_utterance(std::uint64_t end);
-    void cut_if_long();
-    void trim_history();
-    void drop_excess();
-    void end_if_done();
-    void tell(LiveEvent::Kind kind, const Utterance& utterance, LiveEvent event = {});
-    void tell_text(LiveEvent::Kind kind, const Utterance& utterance, std::vector<Word> words, std::size_t stable);
-    void tell_partial(const Utterance& utterance);
-    [[nodiscard]] bool streams_exactly() const;
-    void feed_anew(Utterance& utterance) const;
-    void note_step_due(Utterance& utterance) const;
-    void take_step(const UtterancePtr& utterance, const Transcript& result);
-    void end_in_blank(const Utterance& utterance, const Transcript& heard);
-    void cut_at(std::uint64_t cut);
+    void apply(std::span<const SpeechFinder::Edge> edges) HOTMIC_REQUIRES(mutex_);
+    void open_utterance(std::uint64_t start) HOTMIC_REQUIRES(mutex_);
+    void close_utterance(std::uint64_t end) HOTMIC_REQUIRES(mutex_);
+    void cut_if_long() HOTMIC_REQUIRES(mutex_);
+    void trim_history() HOTMIC_REQUIRES(mutex_);
+    void drop_excess() HOTMIC_REQUIRES(mutex_);
+    void end_if_done() HOTMIC_REQUIRES(mutex_);
+    void tell(LiveEvent::Kind kind, const Utterance& utterance, LiveEvent event = {}) HOTMIC_REQUIRES(mutex_);
+    void tell_text(LiveEvent::Kind kind, const Utterance& utterance, std::vector<Word> words, std::size_t stable)
+        HOTMIC_REQUIRES(mutex_);
+    void tell_partial(const Utterance& utterance) HOTMIC_REQUIRES(mutex_);
+    [[nodiscard]] bool streams_exactly() const HOTMIC_REQUIRES(mutex_);
+    void feed_anew(Utterance& utterance) const HOTMIC_REQUIRES(mutex_);
+    void note_step_due(Utterance& utterance) const HOTMIC_REQUIRES(mutex_);
+    void take_step(const UtterancePtr& utterance, const Transcript& result) HOTMIC_REQUIRES(mutex_);
+    void end_in_blank(const Utterance& utterance, const Transcript& heard) HOTMIC_REQUIRES(mutex_);
+    void cut_at(std::uint64_t cut) HOTMIC_REQUIRES(mutex_);
     void log_failure(const Utterance& utterance, const Error& error) const;
-    void take_newest(Utterance& utterance, Result<Transcript> result);
-    void take_result(const UtterancePtr& utterance, DecodeKind kind, Result<Transcript> result);
-    void begin_behind_pause(Utterance& utterance) const;
-    [[nodiscard]] std::chrono::duration<double> interval(DegradeLevel level, int speakers) const;
-    [[nodiscard]] std::vector<float> samples(std::uint64_t from, std::uint64_t to) const;
-    [[nodiscard]] std::uint64_t received() const { return base_ + audio_.size(); }
-    [[nodiscard]] double backlog() const;
+    void take_newest(Utterance& utterance, Result<Transcript> result) HOTMIC_REQUIRES(mutex_);
+    void take_result(const UtterancePtr& utterance, DecodeKind kind, Result<Transcript> result) HOTMIC_REQUIRES(mutex_);
+    void begin_behind_pause(Utterance& utterance) const HOTMIC_REQUIRES(mutex_);
+    [[nodiscard]] std::chrono::duration<double> interval(DegradeLevel level, int speakers) const
+        HOTMIC_REQUIRES(mutex_);
+    [[nodiscard]] std::vector<float> samples(std::uint64_t from, std::uint64_t to) const HOTMIC_REQUIRES(mutex_);
+    [[nodiscard]] std::uint64_t received() const HOTMIC_REQUIRES(mutex_) { return base_ + audio_.size(); }
+    [[nodiscard]] double backlog() const HOTMIC_REQUIRES(mutex_);
 
     void decoded(const UtterancePtr& utterance, DecodeKind kind, const std::string& instance, Result<Transcript> result,
                  const RequestTimings& timings);
-    void note_death(const UtterancePtr& utterance, const std::string& instance);
+    void note_death(const UtterancePtr& utterance, const std::string& instance) HOTMIC_REQUIRES(mutex_);
     void take_lease(Result<Lease> lease, bool first);
 
     const std::uint32_t number_;
@@ -143,29 +144,30 @@ private:
     const LiveHub::LeaseSource leases_;
     const LiveSink sink_;
     const Wake wake_;
-
-    std::mutex owner_mutex_;  // of the owner's calls, before the other; what listens takes long and holds only this one
-    std::optional<SpeechFinder> finder_;
-    std::vector<float> unheard_;  // less than a frame, at the end of the audio
-
-    mutable std::mutex mutex_;
-    std::shared_ptr<const Lease> lease_;  // null while it has no model; shared with the decode that runs
-    std::vector<float> audio_;            // from sample `base_` on
-    std::uint64_t base_ = 0;
-    std::uint64_t detected_ = 0;  // samples in which speech was looked for
-    std::uint64_t last_end_ = 0;  // of the last utterance
-    std::uint64_t last_number_ = 0;
-    std::string language_;  // of the last utterance that was sure of its own; before that, of the first
-    UtterancePtr open_;
-    std::deque<UtterancePtr> over_;         // wait for their final, oldest first
-    std::optional<DecodeKind> decoding_{};  // what runs of whole, final and step
-    bool adding_ = false;                   // the newest words
-    bool finished_ = false;
-    bool ended_ = false;
-    double cost_ = 0;  // moving mean of a whole decode, seconds
-    LiveStreamStatus counts_{};
     std::stop_source stop_;
-    std::stop_source stop_whole_;  // of the whole decode that runs
+
+    // Of the owner's calls. What listens takes long and holds only this one.
+    Mutex owner_mutex_ HOTMIC_ACQUIRED_BEFORE(mutex_);
+    std::optional<SpeechFinder> finder_ HOTMIC_GUARDED_BY(owner_mutex_);
+    std::vector<float> unheard_ HOTMIC_GUARDED_BY(owner_mutex_);  // less than a frame, at the end of the audio
+
+    mutable Mutex mutex_;
+    std::shared_ptr<const Lease> lease_ HOTMIC_GUARDED_BY(mutex_);  // null: no model; shared with the decode that runs
+    std::vector<float> audio_ HOTMIC_GUARDED_BY(mutex_);            // from sample `base_` on
+    std::uint64_t base_ HOTMIC_GUARDED_BY(mutex_) = 0;
+    std::uint64_t detected_ HOTMIC_GUARDED_BY(mutex_) = 0;  // samples in which speech was looked for
+    std::uint64_t last_end_ HOTMIC_GUARDED_BY(mutex_) = 0;  // of the last utterance
+    std::uint64_t last_number_ HOTMIC_GUARDED_BY(mutex_) = 0;
+    std::string language_ HOTMIC_GUARDED_BY(mutex_);  // of the last utterance sure of its own; till then, of the first
+    UtterancePtr open_ HOTMIC_GUARDED_BY(mutex_);
+    std::deque<UtterancePtr> over_ HOTMIC_GUARDED_BY(mutex_);         // wait for their final, oldest first
+    std::optional<DecodeKind> decoding_ HOTMIC_GUARDED_BY(mutex_){};  // what runs of whole, final and step
+    bool adding_ HOTMIC_GUARDED_BY(mutex_) = false;                   // the newest words
+    bool finished_ HOTMIC_GUARDED_BY(mutex_) = false;
+    bool ended_ HOTMIC_GUARDED_BY(mutex_) = false;
+    double cost_ HOTMIC_GUARDED_BY(mutex_) = 0;  // moving mean of a whole decode, seconds
+    LiveStreamStatus counts_ HOTMIC_GUARDED_BY(mutex_){};
+    std::stop_source stop_whole_ HOTMIC_GUARDED_BY(mutex_);  // of the whole decode that runs
 };
 
 }  // namespace hotmic

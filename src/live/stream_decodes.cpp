@@ -10,6 +10,7 @@
 #include "asr/long_audio.hpp"
 #include "lifecycle/quarantine.hpp"
 #include "live/live_stream_impl.hpp"
+#include "system/mutex.hpp"
 
 namespace hotmic {
 namespace {
@@ -81,7 +82,7 @@ std::chrono::duration<double> LiveStream::Impl::interval(DegradeLevel level, int
 }
 
 std::optional<DueDecode> LiveStream::Impl::due(DegradeLevel level, int speakers) const {
-    const std::scoped_lock lock(mutex_);
+    const Lock lock(mutex_);
     if (ended_ || !lease_) return {};
     if (!over_.empty()) {
         if (decoding_) return {};
@@ -98,11 +99,12 @@ std::optional<DueDecode> LiveStream::Impl::due(DegradeLevel level, int speakers)
     }
 
     std::optional<DueDecode> next;
-    const auto consider = [&](DecodeKind kind, Clock::time_point last, std::uint64_t decoded_to, Seconds interval) {
-        if (received() < decoded_to + kWorthDecoding) return;
-        const auto due = last + std::chrono::duration_cast<Clock::duration>(interval);
-        if (!next || due < next->due) next = {due, kind, interval};
-    };
+    const auto consider = [&](DecodeKind kind, Clock::time_point last, std::uint64_t decoded_to, Seconds interval)
+                              HOTMIC_REQUIRES(mutex_) {
+                                  if (received() < decoded_to + kWorthDecoding) return;
+                                  const auto due = last + std::chrono::duration_cast<Clock::duration>(interval);
+                                  if (!next || due < next->due) next = {due, kind, interval};
+                              };
     if (!decoding_) consider(DecodeKind::whole, open_->begun_at, open_->decoded_to, interval(level, speakers));
     const bool slot_to_spare = 2 * speakers <= lease_->model().slots;
     const bool adds = level == DegradeLevel::normal && slot_to_spare && lease_->model().capabilities.streaming;
@@ -123,7 +125,7 @@ void LiveStream::Impl::begin_behind_pause(Utterance& utterance) const {
 }
 
 void LiveStream::Impl::begin_decode(DecodeKind kind) {
-    std::unique_lock lock(mutex_);
+    Lock lock(mutex_);
     const bool final = kind == DecodeKind::final;
     const bool whole = kind == DecodeKind::whole;
     const bool adds = kind == DecodeKind::newest;
@@ -185,7 +187,7 @@ void LiveStream::Impl::decoded(const UtterancePtr& utterance, DecodeKind kind, c
     const Seconds took = timings.inference;
     std::string gone;
     {
-        const std::scoped_lock lock(mutex_);
+        const Lock lock(mutex_);
         if (result) {
             ++counts_.decodes;
             counts_.decode_seconds += took.count();

@@ -77,7 +77,8 @@ void LiveStream::Impl::cut_at(std::uint64_t cut) {
 }
 
 void LiveStream::Impl::trim_history() {
-    auto needed = finder_ ? detected_ - std::min(detected_, SpeechFinder::history(*options_.endpointing)) : received();
+    auto needed = options_.endpointing ? detected_ - std::min(detected_, SpeechFinder::history(*options_.endpointing))
+                                       : received();
     if (open_) needed = std::min(needed, open_->start);
     if (needed < base_ + kSampleRate) return;  // not for every few samples
     audio_.erase(audio_.begin(), audio_.begin() + static_cast<std::ptrdiff_t>(needed - base_));

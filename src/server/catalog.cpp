@@ -25,13 +25,13 @@ ModelCatalog::~ModelCatalog() {
 }
 
 void ModelCatalog::fill(std::vector<CatalogEntry> entries) {
-    const std::scoped_lock lock(mutex_);
+    const Lock lock(mutex_);
     for (auto& entry : entries) entries_.push_back(std::make_shared<const CatalogEntry>(std::move(entry)));
     filled_ = true;
 }
 
 std::vector<EntryPtr> ModelCatalog::entries() const {
-    const std::scoped_lock lock(mutex_);
+    const Lock lock(mutex_);
     return entries_;
 }
 
@@ -41,7 +41,7 @@ EntryPtr ModelCatalog::lookup(std::string_view name) const {
 }
 
 Result<EntryPtr> ModelCatalog::find(std::string_view name) const {
-    const std::scoped_lock lock(mutex_);
+    const Lock lock(mutex_);
     if (!filled_)
         return fail(ErrorCode::model_not_loaded, "the server is finding out which models it has", "try again soon");
     if (name.empty() && !entries_.empty()) return entries_.front();
@@ -75,7 +75,7 @@ bool ModelCatalog::ready() const {
 }
 
 Result<EntryPtr> ModelCatalog::add(CatalogEntry entry) {
-    const std::scoped_lock lock(mutex_);
+    const Lock lock(mutex_);
     auto names = entry.aliases;
     names.push_back(entry.name);
     for (const auto& name : names) {
@@ -91,7 +91,7 @@ Result<Job> ModelCatalog::remove(std::string_view name) {
     std::size_t place = 0;
     {
         // Looked at and taken out in one step: of two that delete the last two models, one must be refused.
-        const std::scoped_lock lock(mutex_);
+        const Lock lock(mutex_);
         const auto at = std::ranges::find(entries_, entry);
         if (at == entries_.end()) return fail(ErrorCode::model_not_found, "it is being deleted already");
         if (entries_.size() == 1) {
@@ -118,7 +118,7 @@ Result<Job> ModelCatalog::remove(std::string_view name) {
         entry.reset();
         *done = true;
     });
-    const std::scoped_lock lock(mutex_);
+    const Lock lock(mutex_);
     if (!thread) {
         entries_.insert(entries_.begin() + static_cast<std::ptrdiff_t>(std::min(place, entries_.size())), entry);
         return std::unexpected(std::move(thread).error());

@@ -3,13 +3,13 @@
 
 #include <atomic>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <string_view>
 #include <thread>
 #include <vector>
 
 #include "hotmic/served_model.hpp"
+#include "system/mutex.hpp"
 
 namespace hotmic::server {
 
@@ -58,13 +58,13 @@ private:
         std::shared_ptr<std::atomic<bool>> done;
         std::jthread thread;
     };
-    [[nodiscard]] EntryPtr lookup(std::string_view name) const;
+    [[nodiscard]] EntryPtr lookup(std::string_view name) const HOTMIC_REQUIRES(mutex_);
 
     JobBook& jobs_;
-    mutable std::mutex mutex_;
-    bool filled_ = false;
-    std::vector<EntryPtr> entries_;
-    std::vector<Removal> removals_;
+    mutable Mutex mutex_;
+    bool filled_ HOTMIC_GUARDED_BY(mutex_) = false;
+    std::vector<EntryPtr> entries_ HOTMIC_GUARDED_BY(mutex_);
+    std::vector<Removal> removals_ HOTMIC_GUARDED_BY(mutex_);
 };
 
 }  // namespace hotmic::server

@@ -18,7 +18,7 @@ Result<Clients::Ticket> Clients::admit(const std::string& client, What what) {
 }
 
 std::optional<Clients::Ticket> Clients::admit(const std::string& client, What what, std::size_t most) {
-    const std::scoped_lock lock(mutex_);
+    const Lock lock(mutex_);
     auto& count = under_way_[{client, what}];
     if (most > 0 && count >= most) return std::nullopt;
     ++count;
@@ -26,7 +26,7 @@ std::optional<Clients::Ticket> Clients::admit(const std::string& client, What wh
 }
 
 void Clients::give_back(const Ticket::Key& key) {
-    const std::scoped_lock lock(mutex_);
+    const Lock lock(mutex_);
     if (--under_way_.at(key) == 0) under_way_.erase(key);
 }
 

@@ -5,12 +5,12 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <utility>
 
 #include "hotmic/error.hpp"
+#include "system/mutex.hpp"
 
 namespace hotmic::server {
 
@@ -54,8 +54,8 @@ private:
     void give_back(const Ticket::Key& key);
 
     const std::array<std::size_t, 2> most_;  // by What
-    std::mutex mutex_;
-    std::map<Ticket::Key, std::size_t> under_way_;
+    Mutex mutex_;
+    std::map<Ticket::Key, std::size_t> under_way_ HOTMIC_GUARDED_BY(mutex_);
 };
 
 }  // namespace hotmic::server

@@ -1,12 +1,12 @@
 /// A few threads for short work that must not run on the threads that serve sockets.
 #pragma once
 
-#include <condition_variable>
 #include <deque>
 #include <functional>
-#include <mutex>
 #include <thread>
 #include <vector>
+
+#include "system/mutex.hpp"
 
 namespace hotmic::server {
 
@@ -24,7 +24,7 @@ public:
     Executor& operator=(const Executor&) = delete;
 
     [[nodiscard]] bool submit(std::function<void()> task) {
-        const std::scoped_lock lock(mutex_);
+        const Lock lock(mutex_);
         if (tasks_.size() >= capacity_) return false;
         tasks_.push_back(std::move(task));
         filled_.notify_one();
@@ -33,8 +33,8 @@ public:
 
 private:
     void work(std::stop_token stop) {
-        std::unique_lock lock(mutex_);
-        while (filled_.wait(lock, stop, [this] { return !tasks_.empty(); })) {
+        Lock lock(mutex_);
+        while (filled_.wait(lock, stop, [this] HOTMIC_REQUIRES(mutex_) { return !tasks_.empty(); })) {
             auto task = std::move(tasks_.front());
             tasks_.pop_front();
             lock.unlock();
@@ -45,9 +45,9 @@ private:
     }
 
     const std::size_t capacity_;
-    std::mutex mutex_;
-    std::condition_variable_any filled_;
-    std::deque<std::function<void()>> tasks_;
+    Mutex mutex_;
+    StoppableCondition filled_;
+    std::deque<std::function<void()>> tasks_ HOTMIC_GUARDED_BY(mutex_);
     std::vector<std::jthread> threads_;
 };
 

@@ -6,19 +6,19 @@
 namespace hotmic::server {
 
 InFlight::Ticket::Ticket(InFlight& owner, std::function<bool()> gone) : owner_(owner) {
-    const std::scoped_lock lock(owner_.mutex_);
+    const Lock lock(owner_.mutex_);
     entry_ = owner_.entries_.insert(owner_.entries_.end(), Entry{std::move(gone), {}});
 }
 
 InFlight::Ticket::~Ticket() {
-    const std::scoped_lock lock(owner_.mutex_);
+    const Lock lock(owner_.mutex_);
     owner_.entries_.erase(entry_);
 }
 
 void InFlight::sweep() {
     std::vector<std::stop_source> gone;
     {
-        const std::scoped_lock lock(mutex_);
+        const Lock lock(mutex_);
         for (auto& entry : entries_) {
             if (entry.gone()) gone.push_back(entry.stop);
         }
@@ -29,14 +29,14 @@ void InFlight::sweep() {
 void InFlight::stop_all() {
     std::vector<std::stop_source> all;
     {
-        const std::scoped_lock lock(mutex_);
+        const Lock lock(mutex_);
         for (auto& entry : entries_) all.push_back(entry.stop);
     }
     for (auto& stop : all) stop.request_stop();
 }
 
 std::size_t InFlight::size() const {
-    const std::scoped_lock lock(mutex_);
+    const Lock lock(mutex_);
     return entries_.size();
 }
 

@@ -4,8 +4,9 @@
 #include <cstddef>
 #include <functional>
 #include <list>
-#include <mutex>
 #include <stop_token>
+
+#include "system/mutex.hpp"
 
 namespace hotmic::server {
 
@@ -39,8 +40,8 @@ public:
     [[nodiscard]] std::size_t size() const;
 
 private:
-    mutable std::mutex mutex_;
-    std::list<Ticket::Entry> entries_;
+    mutable Mutex mutex_;
+    std::list<Ticket::Entry> entries_ HOTMIC_GUARDED_BY(mutex_);
 };
 
 }  // namespace hotmic::server

@@ -90,9 +90,10 @@ Result<std::unique_ptr<Keys>> Keys::load(const config::Server& server, Clocks cl
 Result<void> Keys::reload() {
     auto fresh = read();
     if (!fresh) return std::unexpected(std::move(fresh).error());
-    const std::scoped_lock lock(mutex_);
+    const Lock lock(mutex_);
     table_ = std::make_shared<const Table>(*std::move(fresh));
-    std::erase_if(rates_, [&](const auto& rate) { return named(*table_, rate.first) == nullptr; });
+    std::erase_if(rates_,
+                  [&](const auto& rate) HOTMIC_REQUIRES(mutex_) { return named(*table_, rate.first) == nullptr; });
     return {};
 }
 
@@ -128,7 +129,7 @@ Result<Keys::Table> Keys::read() const {
 }
 
 std::shared_ptr<const Keys::Table> Keys::table() const {
-    const std::scoped_lock lock(mutex_);
+    const Lock lock(mutex_);
     return table_;
 }
 
@@ -238,7 +239,7 @@ Result<Clients::Ticket> Keys::begin(const http::Request& request, Clients::What 
                     "wait for one of them to end");
     }
     if (key->requests_per_minute == 0) return *std::move(ticket);
-    const std::scoped_lock lock(mutex_);
+    const Lock lock(mutex_);
     auto& rate = rate_of(*key);
     if (rate.left < 1 - kRounding) {
         return fail(
@@ -257,7 +258,7 @@ void Keys::tell_limits(const http::Request& request, http::Response& response) c
     if (key == nullptr) return;
     double wait = 1;
     if (const double most = key->requests_per_minute; most > 0) {
-        const std::scoped_lock lock(mutex_);
+        const Lock lock(mutex_);
         const double left = rate_of(*key).left;
         response.headers.set("x-ratelimit-limit-requests", std::to_string(key->requests_per_minute));
         response.headers.set("x-ratelimit-remaining-requests",

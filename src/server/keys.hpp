@@ -15,7 +15,6 @@
 #include <functional>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -24,6 +23,7 @@
 #include "config/keys_file.hpp"
 #include "server/clients.hpp"
 #include "server/http/message.hpp"
+#include "system/mutex.hpp"
 
 namespace hotmic::server {
 
@@ -87,15 +87,15 @@ private:
     /// browser take it for ours by a name of its own, nor whoever comes through a proxy there. Errors: unauthorized.
     [[nodiscard]] Result<void> check_local(const http::Request& request) const;
     [[nodiscard]] bool is_open(Scope scope, const Table& keys) const;
-    /// Fills up what has come back by now. With the lock held.
-    Rate& rate_of(const config::ApiKey& key) const;
+    /// Fills up what has come back by now.
+    Rate& rate_of(const config::ApiKey& key) const HOTMIC_REQUIRES(mutex_);
 
     const config::Server server_;
     const Clocks clocks_;
     Clients under_way_{0, 0};
-    mutable std::mutex mutex_;
-    std::shared_ptr<const Table> table_;
-    mutable std::map<std::string, Rate> rates_;
+    mutable Mutex mutex_;
+    std::shared_ptr<const Table> table_ HOTMIC_GUARDED_BY(mutex_);
+    mutable std::map<std::string, Rate> rates_ HOTMIC_GUARDED_BY(mutex_);
 };
 
 }  // namespace hotmic::server

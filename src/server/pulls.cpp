@@ -65,13 +65,13 @@ Pulls::~Pulls() {
     stop();
     std::map<std::string, Running, std::less<>> all;
     {
-        const std::scoped_lock lock(mutex_);
+        const Lock lock(mutex_);
         all.swap(running_);
     }
 }
 
 void Pulls::stop() {
-    const std::scoped_lock lock(mutex_);
+    const Lock lock(mutex_);
     stopped_ = true;
     for (auto& [name, each] : running_) each.thread.request_stop();
 }
@@ -81,7 +81,7 @@ Result<Job> Pulls::begin(const What& what) {
     if (!entry) return std::unexpected(std::move(entry).error());
     auto settings = config::pull_settings(config_);
     settings.trust_new = what.trust_new;
-    const std::scoped_lock lock(mutex_);
+    const Lock lock(mutex_);
     if (stopped_) return fail(ErrorCode::shutting_down, "the server is shutting down");
     sweep();
     const auto name = entry->name;
@@ -129,14 +129,14 @@ void Pulls::run(Job job, const store::Entry& entry, const store::PullSettings& s
         spdlog::warn("pull failed job={} model={} code={} error={:?}", job.id, entry.name,
                      to_string(pulled.error().code), pulled.error().message);
     }
-    const std::scoped_lock lock(mutex_);
+    const Lock lock(mutex_);
     jobs_.update(job);  // not before it can be begun anew
     if (const auto mine = running_.find(entry.name); mine != running_.end()) mine->second.ended = true;
 }
 
 Result<Job> Pulls::cancel(std::string_view model) {
     const auto* entry = config_.known_models->find(model);
-    const std::scoped_lock lock(mutex_);
+    const Lock lock(mutex_);
     sweep();
     const auto found = running_.find(entry == nullptr ? model : std::string_view(entry->name));
     if (found != running_.end()) {
@@ -147,7 +147,7 @@ Result<Job> Pulls::cancel(std::string_view model) {
                 "GET /admin/models/pull lists what is");
 }
 
-/// Threads that have ended are joined. The mutex is held.
+/// Threads that have ended are joined.
 void Pulls::sweep() {
     std::erase_if(running_, [](auto& each) { return each.second.ended; });
 }

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <map>
-#include <mutex>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -10,6 +9,7 @@
 #include "config/config.hpp"
 #include "hotmic/served_model.hpp"
 #include "store/downloads.hpp"
+#include "system/mutex.hpp"
 
 namespace hotmic::server {
 
@@ -50,14 +50,14 @@ private:
         bool ended = false;
     };
     void run(Job job, const store::Entry& entry, const store::PullSettings& settings, const std::stop_token& stop);
-    void sweep();
+    void sweep() HOTMIC_REQUIRES(mutex_);
 
     const config::Config& config_;
     JobBook& jobs_;
     store::Downloads& downloads_;
-    std::mutex mutex_;
-    bool stopped_ = false;
-    std::map<std::string, Running, std::less<>> running_;  // by name
+    Mutex mutex_;
+    bool stopped_ HOTMIC_GUARDED_BY(mutex_) = false;
+    std::map<std::string, Running, std::less<>> running_ HOTMIC_GUARDED_BY(mutex_);  // by name
 };
 
 }  // namespace hotmic::server

@@ -105,7 +105,7 @@ void ServiceReporter::step(Clock::time_point now) {
     // What hangs here is not told as alive, and holds up nobody else.
     auto lines = sign_of_life(now);
     auto standing = standing_of(catalog_);
-    const std::scoped_lock lock(mutex_);
+    const Lock lock(mutex_);
     if (!stopping_ && !reloading_) {
         if (!ready_ && standing.ready) {
             ready_ = true;
@@ -142,7 +142,7 @@ std::string ServiceReporter::sign_of_life(Clock::time_point now) {
 }
 
 void ServiceReporter::reloading() {
-    const std::scoped_lock lock(mutex_);
+    const Lock lock(mutex_);
     if (!ready_ || stopping_) return;
     reloading_ = true;
     status_ = "reading the configuration again";
@@ -150,7 +150,7 @@ void ServiceReporter::reloading() {
 }
 
 void ServiceReporter::reloaded(const std::string& problem) {
-    const std::scoped_lock lock(mutex_);
+    const Lock lock(mutex_);
     problem_ = problem;
     if (!std::exchange(reloading_, false) || stopping_) return;
     status_ = one_line(problem.empty() ? "the configuration was read again" : problem);
@@ -158,7 +158,7 @@ void ServiceReporter::reloaded(const std::string& problem) {
 }
 
 void ServiceReporter::stopping(milliseconds patience) {
-    const std::scoped_lock lock(mutex_);
+    const Lock lock(mutex_);
     stopping_ = true;
     manager_.tell(
         std::format("STOPPING=1\nEXTEND_TIMEOUT_USEC={}\nSTATUS=shutting down\n", microseconds(patience).count()));

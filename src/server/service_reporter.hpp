@@ -5,12 +5,12 @@
 
 #include <chrono>
 #include <functional>
-#include <mutex>
 #include <string>
 #include <thread>
 
 #include "hotmic/journal.hpp"
 #include "server/liveness.hpp"
+#include "system/mutex.hpp"
 
 namespace hotmic::server {
 
@@ -52,13 +52,13 @@ private:
     Clock::time_point looked_at_ = Clock::time_point::min();
     bool told_of_silence_ = false;
 
-    std::mutex mutex_;
-    bool ready_ = false;
-    bool reloading_ = false;
-    bool stopping_ = false;
-    std::string problem_;
-    std::string status_;
-    Clock::time_point extended_at_ = Clock::time_point::min();
+    Mutex mutex_;
+    bool ready_ HOTMIC_GUARDED_BY(mutex_) = false;
+    bool reloading_ HOTMIC_GUARDED_BY(mutex_) = false;
+    bool stopping_ HOTMIC_GUARDED_BY(mutex_) = false;
+    std::string problem_ HOTMIC_GUARDED_BY(mutex_);
+    std::string status_ HOTMIC_GUARDED_BY(mutex_);
+    Clock::time_point extended_at_ HOTMIC_GUARDED_BY(mutex_) = Clock::time_point::min();
 
     std::jthread thread_;
 };

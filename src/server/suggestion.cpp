@@ -2,12 +2,12 @@
 #include "store/suggestion.hpp"
 
 #include <memory>
-#include <mutex>
 #include <optional>
 
 #include "lifecycle/memory_info.hpp"
 #include "server/context.hpp"
 #include "server/responses.hpp"
+#include "system/mutex.hpp"
 #include "text/json.hpp"
 
 namespace hotmic::server {
@@ -20,7 +20,7 @@ public:
         for (const auto& entry : context.catalog.entries()) {
             if (auto speed = warmed_up(context, *entry->model)) return *std::move(speed);
         }
-        const std::scoped_lock lock(mutex_);
+        const Lock lock(mutex_);
         if (!measured_) measured_ = store::measure_machine(store::kMeasuring, true);
         return *measured_;
     }
@@ -36,8 +36,8 @@ private:
         return store::speed_of(known->name, known->gflop_per_second, report->steady_ms / 1000, report->clip_seconds);
     }
 
-    std::mutex mutex_;
-    std::optional<store::MachineSpeed> measured_;
+    Mutex mutex_;
+    std::optional<store::MachineSpeed> measured_ HOTMIC_GUARDED_BY(mutex_);
 };
 
 }  // namespace

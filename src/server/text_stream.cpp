@@ -11,7 +11,7 @@ constexpr const char* kEnd = "[DONE]";
 }  // namespace
 
 bool TextStream::add(const Segment& segment) {
-    const std::scoped_lock lock(mutex_);
+    const Lock lock(mutex_);
     auto data = events_.delta(segment);
     if (data.empty()) return false;
     waiting_.push_back({.event = "transcript.text.delta", .data = std::move(data)});
@@ -19,12 +19,12 @@ bool TextStream::add(const Segment& segment) {
 }
 
 void TextStream::done(const Transcript& transcript) {
-    const std::scoped_lock lock(mutex_);
+    const Lock lock(mutex_);
     end("transcript.text.done", events_.done(transcript));
 }
 
 void TextStream::fail(const std::string& error_json) {
-    const std::scoped_lock lock(mutex_);
+    const Lock lock(mutex_);
     end("error", error_json);
 }
 
@@ -35,12 +35,12 @@ void TextStream::end(std::string event, std::string data) {
 }
 
 bool TextStream::begun() const {
-    const std::scoped_lock lock(mutex_);
+    const Lock lock(mutex_);
     return begun_;
 }
 
 std::vector<ServerEvent> TextStream::take(bool& last) {
-    const std::scoped_lock lock(mutex_);
+    const Lock lock(mutex_);
     last = ended_;
     return std::exchange(waiting_, {});
 }

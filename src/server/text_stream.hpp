@@ -1,12 +1,12 @@
 /// A transcription answered while it is recognized.
 #pragma once
 
-#include <mutex>
 #include <string>
 #include <vector>
 
 #include "asr/transcript_events.hpp"
 #include "server/event_stream.hpp"
+#include "system/mutex.hpp"
 
 namespace hotmic::server {
 
@@ -28,13 +28,13 @@ public:
     [[nodiscard]] std::vector<ServerEvent> take(bool& last);
 
 private:
-    void end(std::string event, std::string data);  // with the mutex held
+    void end(std::string event, std::string data) HOTMIC_REQUIRES(mutex_);
 
-    mutable std::mutex mutex_;
-    TranscriptEvents events_;
-    std::vector<ServerEvent> waiting_;
-    bool begun_ = false;
-    bool ended_ = false;
+    mutable Mutex mutex_;
+    TranscriptEvents events_ HOTMIC_GUARDED_BY(mutex_);
+    std::vector<ServerEvent> waiting_ HOTMIC_GUARDED_BY(mutex_);
+    bool begun_ HOTMIC_GUARDED_BY(mutex_) = false;
+    bool ended_ HOTMIC_GUARDED_BY(mutex_) = false;
 };
 
 }  // namespace hotmic::server

@@ -5,15 +5,14 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <condition_variable>
 #include <format>
 #include <fstream>
-#include <mutex>
 #include <span>
 #include <vector>
 
 #include "store/descriptor.hpp"
 #include "store/hasher.hpp"
+#include "system/mutex.hpp"
 #include "text/json.hpp"
 
 namespace hotmic::store {
@@ -318,9 +317,9 @@ Result<void> check_space(const fs::path& folder, std::uint64_t bytes) {
 
 bool wait(milliseconds how_long, Clock::time_point until, const std::function<void()>& beat,
           const std::stop_token& stop) {
-    std::mutex mutex;
-    std::condition_variable_any never;
-    std::unique_lock lock(mutex);
+    Mutex mutex;
+    StoppableCondition never;
+    Lock lock(mutex);
     const auto end = std::min(Clock::now() + how_long, until);
     while (Clock::now() < end && !stop.stop_requested()) {
         never.wait_until(lock, stop, std::min(end, Clock::now() + milliseconds(500)), [] { return false; });

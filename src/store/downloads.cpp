@@ -22,7 +22,7 @@ void Rate::hear(const PullProgress& now, Clock::time_point at) {
 Result<Pulled> Downloads::pull(const Entry& entry, const Library& library, const PullSettings& settings,
                                const PullHeard& heard, const std::stop_token& stop) {
     const auto mine = [&] {
-        const std::scoped_lock lock(mutex_);
+        const Lock lock(mutex_);
         auto& made = under_way_.emplace_back();
         made.model = entry.name;
         made.began = std::chrono::system_clock::now();
@@ -30,7 +30,7 @@ Result<Pulled> Downloads::pull(const Entry& entry, const Library& library, const
     }();
     const auto hear = [&](const PullProgress& now) {
         {
-            const std::scoped_lock lock(mutex_);
+            const Lock lock(mutex_);
             counts_.bytes += now.received_bytes - mine->progress.received_bytes;
             mine->progress = now;
             mine->rate.hear(now);
@@ -40,7 +40,7 @@ Result<Pulled> Downloads::pull(const Entry& entry, const Library& library, const
         if (heard) heard(now);
     };
     auto pulled = store::pull(entry, library, settings, hear, stop);
-    const std::scoped_lock lock(mutex_);
+    const Lock lock(mutex_);
     if (!pulled)
         ++counts_.results[std::string(to_string(pulled.error().code))];
     else if (!pulled->was_here)
@@ -50,12 +50,12 @@ Result<Pulled> Downloads::pull(const Entry& entry, const Library& library, const
 }
 
 std::vector<Downloads::UnderWay> Downloads::under_way() const {
-    const std::scoped_lock lock(mutex_);
+    const Lock lock(mutex_);
     return {under_way_.begin(), under_way_.end()};
 }
 
 Downloads::Counts Downloads::counts() const {
-    const std::scoped_lock lock(mutex_);
+    const Lock lock(mutex_);
     return counts_;
 }
 

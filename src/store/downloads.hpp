@@ -5,12 +5,12 @@
 #include <cstdint>
 #include <list>
 #include <map>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "store/pull.hpp"
+#include "system/mutex.hpp"
 
 namespace hotmic::store {
 
@@ -61,9 +61,9 @@ private:
         Rate rate{};
     };
 
-    mutable std::mutex mutex_;
-    std::list<Noted> under_way_{};
-    Counts counts_{};
+    mutable Mutex mutex_;
+    std::list<Noted> under_way_ HOTMIC_GUARDED_BY(mutex_){};
+    Counts counts_ HOTMIC_GUARDED_BY(mutex_){};
 };
 
 }  // namespace hotmic::store

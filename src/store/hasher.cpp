@@ -32,20 +32,20 @@ void Hasher::take(std::vector<char>& piece) {
         }
     }
     wait();
-    const std::scoped_lock lock(mutex_);
+    const Lock lock(mutex_);
     std::swap(piece, working_);
     busy_ = true;
     changed_.notify_all();
 }
 
 void Hasher::wait() {
-    std::unique_lock lock(mutex_);
-    changed_.wait(lock, [this] { return !busy_; });
+    Lock lock(mutex_);
+    changed_.wait(lock, [this] HOTMIC_REQUIRES(mutex_) { return !busy_; });
 }
 
 void Hasher::work(const std::stop_token& stop) {
-    std::unique_lock lock(mutex_);
-    while (changed_.wait(lock, stop, [this] { return busy_; })) {
+    Lock lock(mutex_);
+    while (changed_.wait(lock, stop, [this] HOTMIC_REQUIRES(mutex_) { return busy_; })) {
         lock.unlock();
         hash(working_);
         lock.lock();

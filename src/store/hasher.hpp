@@ -1,10 +1,8 @@
 /// SHA-256 of what passes by, made on a thread beside the one that passes it, so that a transfer does not wait for it.
 #pragma once
 
-#include <condition_variable>
 #include <cstdint>
 #include <functional>
-#include <mutex>
 #include <stop_token>
 #include <string>
 #include <thread>
@@ -12,6 +10,7 @@
 #include <vector>
 
 #include "store/digest.hpp"
+#include "system/mutex.hpp"
 
 namespace hotmic::store {
 
@@ -42,9 +41,9 @@ private:
     Sha256 digest_{};  // the thread's, while it is busy; as is the next
     std::uint64_t at_ = 0;
     std::vector<char> working_{};
-    std::mutex mutex_;
-    std::condition_variable_any changed_;
-    bool busy_ = false;
+    Mutex mutex_;
+    StoppableCondition changed_;
+    bool busy_ HOTMIC_GUARDED_BY(mutex_) = false;
     std::jthread thread_;  // last, and so gone first; begun with the first piece
 };
 

@@ -50,10 +50,10 @@ std::string key_of(const Source& source) {
 }
 
 /// Held by who fetches, whichever process that is; the system lets go of it when that ends.
-class Lock {
+class FileLock {
 public:
-    static Result<Lock> open(const fs::path& file) {
-        Lock lock;
+    static Result<FileLock> open(const fs::path& file) {
+        FileLock lock;
         lock.file_ = Descriptor(::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644));
         if (!lock.file_) return std::unexpected(write_error(file, errno));
         return lock;
@@ -100,7 +100,7 @@ public:
         std::error_code error;
         fs::create_directories(library_.partial(), error);
         if (error) return std::unexpected(write_error(library_.partial(), error.value()));
-        const auto lock = Lock::open(library_.partial() / (flat(entry_.name) + ".lock"));
+        const auto lock = FileLock::open(library_.partial() / (flat(entry_.name) + ".lock"));
         if (!lock) return std::unexpected(lock.error());
         while (!lock->take()) {
             if (auto waited = wait_for_other(); !waited) return std::unexpected(std::move(waited).error());

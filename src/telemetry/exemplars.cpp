@@ -8,12 +8,12 @@ void Exemplars::keep(const std::string& family, const prometheus::Labels& labels
                      TraceReference trace) {
     if (trace.trace_id.empty()) return;
     Exemplar exemplar{.trace = std::move(trace), .value = value, .at = std::chrono::system_clock::now()};
-    const std::scoped_lock lock(mutex_);
+    const Lock lock(mutex_);
     newest_.insert_or_assign({family, labels, bound}, std::move(exemplar));
 }
 
 std::optional<Exemplar> Exemplars::of(const std::string& family, const prometheus::Labels& labels, double bound) const {
-    const std::scoped_lock lock(mutex_);
+    const Lock lock(mutex_);
     const auto found = newest_.find({family, labels, bound});
     return found == newest_.end() ? std::nullopt : std::optional(found->second);
 }

@@ -6,10 +6,11 @@
 
 #include <chrono>
 #include <map>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <tuple>
+
+#include "system/mutex.hpp"
 
 namespace hotmic::telemetry {
 
@@ -36,8 +37,8 @@ public:
 
 private:
     using Bucket = std::tuple<std::string, prometheus::Labels, double>;
-    mutable std::mutex mutex_;
-    std::map<Bucket, Exemplar> newest_;  // as many as there are buckets
+    mutable Mutex mutex_;
+    std::map<Bucket, Exemplar> newest_ HOTMIC_GUARDED_BY(mutex_);  // as many as there are buckets
 };
 
 }  // namespace hotmic::telemetry

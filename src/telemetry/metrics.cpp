@@ -9,9 +9,9 @@
 #include <algorithm>
 #include <limits>
 #include <map>
-#include <mutex>
 #include <utility>
 
+#include "system/mutex.hpp"
 #include "telemetry/open_metrics.hpp"
 
 namespace hotmic::telemetry {
@@ -162,17 +162,17 @@ struct Metrics::Impl {
         counter(registry, "hotmic_download_bytes_total", "Bytes of models that came over the network").Add({});
     prometheus::Family<prometheus::Counter>& download_results =
         counter(registry, "hotmic_downloads_total", "Downloads that ended, by result: ok, or an error's code");
-    std::mutex raising_mutex;
+    Mutex raising_mutex;
 
     prometheus::Family<prometheus::Counter>& spans =
         counter(registry, "hotmic_trace_spans_total", "Spans that left, by result: exported, failed");
 
     /// What is told of each model.
     using Told = std::vector<std::pair<prometheus::Family<prometheus::Gauge>*, prometheus::Gauge*>>;
-    std::mutex models_mutex;
-    std::map<std::string, Told> of_models;
+    Mutex models_mutex;
+    std::map<std::string, Told> of_models HOTMIC_GUARDED_BY(models_mutex);
 
-    void set_model(const ModelGauges& gauges);
+    void set_model(const ModelGauges& gauges) HOTMIC_REQUIRES(models_mutex);
     void observe(prometheus::Family<prometheus::Histogram>& family, const prometheus::Labels& labels,
                  const Buckets& buckets, double value, const TraceReference& trace);
 
@@ -182,8 +182,8 @@ struct Metrics::Impl {
         prometheus::Counter* audio = nullptr;
         prometheus::Gauge* expires = nullptr;
     };
-    std::mutex keys_mutex;
-    std::map<std::string, OfKey> of_keys;
+    Mutex keys_mutex;
+    std::map<std::string, OfKey> of_keys HOTMIC_GUARDED_BY(keys_mutex);
 };
 
 Metrics::Metrics(const std::vector<std::string_view>& error_codes, std::string_view version)
@@ -208,7 +208,7 @@ void Metrics::request(std::string_view route, int status, double seconds, const 
 }
 
 void Metrics::request_of_key(std::string_view key, int status) {
-    const std::scoped_lock lock(impl_->keys_mutex);
+    const Lock lock(impl_->keys_mutex);
     auto& counted = impl_->of_keys[std::string(key)].requests[std::to_string(status)];
     if (counted == nullptr)
         counted = &impl_->key_requests.Add({{"key", std::string(key)}, {"status", std::to_string(status)}});
@@ -216,14 +216,14 @@ void Metrics::request_of_key(std::string_view key, int status) {
 }
 
 void Metrics::audio_of_key(std::string_view key, double seconds) {
-    const std::scoped_lock lock(impl_->keys_mutex);
+    const Lock lock(impl_->keys_mutex);
     auto& audio = impl_->of_keys[std::string(key)].audio;
     if (audio == nullptr) audio = &impl_->key_audio.Add({{"key", std::string(key)}});
     audio->Increment(seconds);
 }
 
 void Metrics::keys(const std::vector<KeyGauges>& all) {
-    const std::scoped_lock lock(impl_->keys_mutex);
+    const Lock lock(impl_->keys_mutex);
     auto gone = std::exchange(impl_->of_keys, {});
     for (const auto& each : all) {
         auto& told = impl_->of_keys[each.key];
@@ -274,7 +274,7 @@ void Metrics::in_flight(int change) {
 }
 
 void Metrics::models(const std::vector<ModelGauges>& all) {
-    const std::scoped_lock lock(impl_->models_mutex);
+    const Lock lock(impl_->models_mutex);
     auto gone = std::exchange(impl_->of_models, {});
     for (const auto& each : all) {
         impl_->set_model(each);
@@ -346,14 +346,14 @@ void Metrics::downloads(const DownloadFigures& figures) {
     impl_->download_done.Set(figures.done_bytes);
     impl_->download_size.Set(figures.total_bytes);
     impl_->download_rate.Set(figures.bytes_per_second);
-    const std::scoped_lock lock(impl_->raising_mutex);
+    const Lock lock(impl_->raising_mutex);
     raise(impl_->downloaded, figures.received_bytes);
     for (const auto& [result, count] : figures.results)
         raise(impl_->download_results.Add({{"result", result}}), static_cast<double>(count));
 }
 
 void Metrics::spans(std::uint64_t exported, std::uint64_t failed) {
-    const std::scoped_lock lock(impl_->raising_mutex);
+    const Lock lock(impl_->raising_mutex);
     raise(impl_->spans.Add({{"result", "exported"}}), static_cast<double>(exported));
     raise(impl_->spans.Add({{"result", "failed"}}), static_cast<double>(failed));
 }
@@ -363,7 +363,7 @@ void Metrics::jobs(const JobGauges& gauges) {
     impl_->jobs_oldest.Set(gauges.oldest_queued_seconds);
     impl_->jobs_bytes.Set(gauges.bytes);
     impl_->deliveries_pending.Set(gauges.pending_deliveries);
-    const std::scoped_lock lock(impl_->raising_mutex);
+    const Lock lock(impl_->raising_mutex);
     for (const auto& [result, count] : gauges.deliveries)
         raise(impl_->deliveries.Add({{"result", result}}), static_cast<double>(count));
 }

@@ -43,8 +43,9 @@ Result<std::shared_ptr<DecoderOrigin>> DecoderOrigin::start(const DecoderOptions
 }
 
 Result<void> DecoderOrigin::ready() {
-    std::unique_lock lock(mutex_);
-    changed_.wait_for(lock, WorkerProcess::kStartAllowance, [this] { return answer_ || ended_; });
+    Lock lock(mutex_);
+    changed_.wait_for(lock, WorkerProcess::kStartAllowance,
+                      [this] HOTMIC_REQUIRES(mutex_) { return answer_ || ended_; });
     if (answer_) return *answer_;
     lock.unlock();
     if (!process_->ended()) process_->condemn("did not get ready");
@@ -59,7 +60,7 @@ Fd DecoderOrigin::fork(const Decode& request) {
     Fd ours(channel[0]);
     const Fd theirs(channel[1]);
     {
-        const std::scoped_lock lock(mutex_);
+        const Lock lock(mutex_);
         if (ended_) return {};
         ends_.emplace(request.number, std::nullopt);
     }
@@ -69,20 +70,22 @@ Fd DecoderOrigin::fork(const Decode& request) {
 }
 
 std::optional<DecoderEnded> DecoderOrigin::end_of(std::uint64_t number, std::chrono::milliseconds patience) {
-    std::unique_lock lock(mutex_);
-    const auto known = [&] { return ended_ || !ends_.contains(number) || ends_[number].has_value(); };
+    Lock lock(mutex_);
+    const auto known = [&] HOTMIC_REQUIRES(mutex_) {
+        return ended_ || !ends_.contains(number) || ends_[number].has_value();
+    };
     changed_.wait_for(lock, patience, known);
     const auto end = ends_.extract(number);
     return end.empty() ? std::nullopt : end.mapped();
 }
 
 void DecoderOrigin::forget(std::uint64_t number) {
-    const std::scoped_lock lock(mutex_);
+    const Lock lock(mutex_);
     ends_.erase(number);
 }
 
 bool DecoderOrigin::on_message(const Frame& frame) {
-    const std::scoped_lock lock(mutex_);
+    const Lock lock(mutex_);
     if (frame.kind == Kind::decoder_ended) {
         const auto end = decode<DecoderEnded>(frame);
         if (!end) return false;
@@ -104,7 +107,7 @@ bool DecoderOrigin::on_message(const Frame& frame) {
 }
 
 void DecoderOrigin::on_end() {
-    const std::scoped_lock lock(mutex_);
+    const Lock lock(mutex_);
     ended_ = true;
     changed_.notify_all();
 }

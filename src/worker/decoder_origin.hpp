@@ -1,12 +1,11 @@
 /// The server's side of the process that decoders are forked from.
 #pragma once
 
-#include <condition_variable>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <optional>
 
+#include "system/mutex.hpp"
 #include "worker/decoders.hpp"
 #include "worker/process.hpp"
 
@@ -32,12 +31,12 @@ private:
     bool on_message(const Frame& frame);
     void on_end();
 
-    std::mutex mutex_;
-    std::condition_variable changed_;
-    std::optional<Result<void>> answer_;
-    bool ended_ = false;
-    std::map<std::uint64_t, std::optional<DecoderEnded>> ends_;  // of those that somebody may ask about
-    std::unique_ptr<WorkerProcess> process_;                     // last: its reader uses everything above
+    Mutex mutex_;
+    Condition changed_;
+    std::optional<Result<void>> answer_ HOTMIC_GUARDED_BY(mutex_);
+    bool ended_ HOTMIC_GUARDED_BY(mutex_) = false;
+    std::map<std::uint64_t, std::optional<DecoderEnded>> ends_ HOTMIC_GUARDED_BY(mutex_);  // somebody may ask about
+    std::unique_ptr<WorkerProcess> process_;  // set by `start`; last: its reader uses everything above
 };
 
 }  // namespace hotmic::worker

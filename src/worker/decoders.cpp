@@ -23,10 +23,10 @@ extern "C" {
 #include <format>
 #include <functional>
 #include <limits>
-#include <mutex>
 #include <utility>
 #include <vector>
 
+#include "system/mutex.hpp"
 #include "worker/channel.hpp"
 #include "worker/decoder_origin.hpp"
 
@@ -87,7 +87,7 @@ struct Decoders::Shared {
     /// The process as it is, or a new one where it has died. It may have died without anybody having noticed yet:
     /// who found it `useless` gets another.
     Result<std::shared_ptr<DecoderOrigin>> origin(const std::shared_ptr<DecoderOrigin>& useless = {}) {
-        const std::scoped_lock lock(mutex_);
+        const Lock lock(mutex_);
         if (origin_ && origin_ != useless && !origin_->ended()) return origin_;
         if (origin_) spdlog::warn("the process that decoders are forked from has ended, another is started");
         auto started = DecoderOrigin::start(options);
@@ -96,8 +96,8 @@ struct Decoders::Shared {
     }
 
 private:
-    std::mutex mutex_;
-    std::shared_ptr<DecoderOrigin> origin_;
+    Mutex mutex_;
+    std::shared_ptr<DecoderOrigin> origin_ HOTMIC_GUARDED_BY(mutex_);
 };
 
 /// A file, and the decoder that has it now.

@@ -1,10 +1,10 @@
 #include "worker/examiner.hpp"
 
-#include <condition_variable>
 #include <format>
 #include <utility>
 #include <vector>
 
+#include "system/mutex.hpp"
 #include "worker/channel.hpp"
 #include "worker/process.hpp"
 
@@ -28,13 +28,14 @@ public:
 
     Answer ask(const ModelSpec& spec, std::chrono::milliseconds patience) {
         {
-            const std::scoped_lock lock(mutex_);
+            const Lock lock(mutex_);
             answer_.reset();
         }
         // Where it cannot be sent, the process has ended, and that is waited for.
         (void)process_->send(Kind::examine, encode(load_of(spec, "examiner", confinement_)));
-        std::unique_lock lock(mutex_);
-        const bool over = changed_.wait_for(lock, patience, [this] { return answer_ || ended_; });
+        Lock lock(mutex_);
+        const bool over =
+            changed_.wait_for(lock, patience, [this] HOTMIC_REQUIRES(mutex_) { return answer_ || ended_; });
         if (answer_) return *std::exchange(answer_, std::nullopt);
         const bool stopped = stopped_;
         lock.unlock();
@@ -53,7 +54,7 @@ public:
 
     void stop() {
         {
-            const std::scoped_lock lock(mutex_);
+            const Lock lock(mutex_);
             stopped_ = true;
         }
         process_->kill();
@@ -64,7 +65,7 @@ private:
     static Answer both(const Error& error) { return {std::unexpected(error), std::unexpected(error)}; }
 
     bool on_message(const Frame& frame) {
-        const std::scoped_lock lock(mutex_);
+        const Lock lock(mutex_);
         if (frame.kind == Kind::examined) {
             if (auto found = decode<Examined>(frame)) answer_ = answer_of(*std::move(found));
         } else if (frame.kind == Kind::failed) {
@@ -83,29 +84,29 @@ private:
     }
 
     void on_end() {
-        const std::scoped_lock lock(mutex_);
+        const Lock lock(mutex_);
         ended_ = true;
         changed_.notify_all();
     }
 
-    std::mutex mutex_;
-    std::condition_variable changed_;
-    std::optional<Answer> answer_;
-    bool ended_ = false;
-    bool stopped_ = false;
-    bool spent_ = false;  // whoever asks
-    Confinement confinement_{};
+    Mutex mutex_;
+    Condition changed_;
+    std::optional<Answer> answer_ HOTMIC_GUARDED_BY(mutex_);
+    bool ended_ HOTMIC_GUARDED_BY(mutex_) = false;
+    bool stopped_ HOTMIC_GUARDED_BY(mutex_) = false;
+    bool spent_ = false;                      // whoever asks
+    Confinement confinement_{};               // set by `begin`, as is the next
     std::unique_ptr<WorkerProcess> process_;  // last: its reader uses everything above
 };
 
 Examiner::Session::Session(Examiner& examiner) : examiner_(examiner) {
-    const std::scoped_lock lock(examiner_.mutex_);
+    const Lock lock(examiner_.mutex_);
     ++examiner_.sessions_;
 }
 
 Examiner::Session::~Session() {
     std::shared_ptr<Reading> over;  // ended without the lock
-    const std::scoped_lock lock(examiner_.mutex_);
+    const Lock lock(examiner_.mutex_);
     if (--examiner_.sessions_ == 0) over = std::exchange(examiner_.kept_, nullptr);
 }
 
@@ -122,7 +123,7 @@ Examiner::Answer Examiner::ask(const ModelSpec& spec) {
 
 Result<std::shared_ptr<Examiner::Reading>> Examiner::begin() {
     {
-        const std::scoped_lock lock(mutex_);
+        const Lock lock(mutex_);
         if (stopped_) return fail(ErrorCode::load_cancelled, "the server is shutting down");
         if (auto kept = std::exchange(kept_, nullptr); kept && kept->usable()) {
             under_way_.insert(kept);
@@ -131,7 +132,7 @@ Result<std::shared_ptr<Examiner::Reading>> Examiner::begin() {
     }
     auto reading = Reading::begin(options_);
     if (!reading) return reading;
-    const std::scoped_lock lock(mutex_);
+    const Lock lock(mutex_);
     under_way_.insert(*reading);
     if (stopped_) (*reading)->stop();
     return reading;
@@ -139,7 +140,7 @@ Result<std::shared_ptr<Examiner::Reading>> Examiner::begin() {
 
 void Examiner::end(std::shared_ptr<Reading> reading) {
     std::shared_ptr<Reading> over;
-    const std::scoped_lock lock(mutex_);
+    const Lock lock(mutex_);
     under_way_.erase(reading);
     if (sessions_ > 0 && !kept_ && !stopped_ && reading->usable())
         kept_ = std::move(reading);
@@ -151,7 +152,7 @@ void Examiner::stop() {
     std::set<std::shared_ptr<Reading>> stopping;
     std::shared_ptr<Reading> over;
     {
-        const std::scoped_lock lock(mutex_);
+        const Lock lock(mutex_);
         stopped_ = true;
         stopping = under_way_;
         over = std::exchange(kept_, nullptr);
@@ -173,7 +174,7 @@ public:
     Result<ModelFileInfo> inspect(const ModelSpec& spec) const override {
         if (spec.path.empty()) return inner_->inspect(spec);
         auto answer = examiner_->ask(mine(spec));
-        const std::scoped_lock lock(mutex_);
+        const Lock lock(mutex_);
         last_.emplace(spec, std::move(answer.estimate));
         return std::move(answer.info);
     }
@@ -181,7 +182,7 @@ public:
     Result<ResourceEstimate> estimate(const ModelSpec& spec) const override {
         if (spec.path.empty()) return inner_->estimate(spec);
         {
-            const std::scoped_lock lock(mutex_);
+            const Lock lock(mutex_);
             if (last_ && last_->first == spec) return std::exchange(last_, std::nullopt)->second;
         }
         return examiner_->ask(mine(spec)).estimate;
@@ -202,8 +203,8 @@ private:
 
     const std::shared_ptr<Examiner> examiner_;
     const std::shared_ptr<Provider> inner_;
-    mutable std::mutex mutex_;
-    mutable std::optional<std::pair<ModelSpec, Result<ResourceEstimate>>> last_;
+    mutable Mutex mutex_;
+    mutable std::optional<std::pair<ModelSpec, Result<ResourceEstimate>>> last_ HOTMIC_GUARDED_BY(mutex_);
 };
 
 }  // namespace

@@ -4,11 +4,11 @@
 #include <chrono>
 #include <filesystem>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <set>
 
 #include "hotmic/provider.hpp"
+#include "system/mutex.hpp"
 #include "worker/confinement.hpp"
 
 namespace hotmic::worker {
@@ -59,11 +59,11 @@ private:
     void end(std::shared_ptr<Reading> reading);
 
     const Options options_;
-    std::mutex mutex_;
-    std::set<std::shared_ptr<Reading>> under_way_;
-    std::shared_ptr<Reading> kept_;  // for the next question
-    int sessions_ = 0;
-    bool stopped_ = false;
+    Mutex mutex_;
+    std::set<std::shared_ptr<Reading>> under_way_ HOTMIC_GUARDED_BY(mutex_);
+    std::shared_ptr<Reading> kept_ HOTMIC_GUARDED_BY(mutex_);  // for the next question
+    int sessions_ HOTMIC_GUARDED_BY(mutex_) = 0;
+    bool stopped_ HOTMIC_GUARDED_BY(mutex_) = false;
 };
 
 /// The same provider, except that files are looked at by `examiner`. Its own model, which is no file that anybody

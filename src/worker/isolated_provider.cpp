@@ -4,10 +4,9 @@
 
 #include <array>
 #include <atomic>
-#include <condition_variable>
-#include <mutex>
 #include <utility>
 
+#include "system/mutex.hpp"
 #include "worker/channel.hpp"
 #include "worker/process.hpp"
 
@@ -17,9 +16,10 @@ namespace {
 /// What the server's objects for one worker share.
 class Connection {
 public:
+    explicit Connection(LoadProgress& progress) : progress_(&progress) {}
+
     static Result<std::shared_ptr<Connection>> open(const IsolationOptions& options, LoadProgress& progress) {
-        auto connection = std::make_shared<Connection>();
-        connection->progress_ = &progress;
+        auto connection = std::make_shared<Connection>(progress);
         auto process = WorkerProcess::spawn(
             options.executable, progress.instance(),
             {[raw = connection.get()](const Frame& frame) { return raw->on_message(frame); },
@@ -32,8 +32,8 @@ public:
 
     /// Waits for the outcome of the load.
     Result<ModelInfo> wait_loaded() {
-        std::unique_lock lock(mutex_);
-        answered_.wait(lock, [this] { return outcome_ || ended_; });
+        Lock lock(mutex_);
+        answered_.wait(lock, [this] HOTMIC_REQUIRES(mutex_) { return outcome_ || ended_; });
         progress_ = nullptr;
         if (outcome_) return *outcome_;
         return fail(ErrorCode::worker_crashed, process().exit_report("while loading"),
@@ -54,7 +54,7 @@ public:
     }
 
     void on_lost(std::function<void(const Error&)> handler) {
-        std::unique_lock lock(mutex_);
+        Lock lock(mutex_);
         lost_handler_ = std::move(handler);
         if (!ended_ || expected_ || !lost_handler_) return;
         lock.unlock();
@@ -66,7 +66,7 @@ public:
 
 private:
     bool on_message(const Frame& frame) {
-        const std::scoped_lock lock(mutex_);
+        const Lock lock(mutex_);
         if (frame.kind == Kind::progress) {
             const auto progress = decode<Progress>(frame);
             if (!progress) return false;
@@ -89,7 +89,7 @@ private:
 
     void on_end(bool expected) {
         {
-            const std::scoped_lock lock(mutex_);
+            const Lock lock(mutex_);
             ended_ = true;
             expected_ = expected;
         }
@@ -100,7 +100,7 @@ private:
     void tell_lost() {
         std::function<void(const Error&)> handler;
         {
-            const std::scoped_lock lock(mutex_);
+            const Lock lock(mutex_);
             handler = std::exchange(lost_handler_, nullptr);
         }
         if (!handler) return;
@@ -108,15 +108,15 @@ private:
         handler({code, process().exit_report("while it served"), "it is being loaded again"});
     }
 
-    std::mutex mutex_;
-    std::condition_variable answered_;
-    LoadProgress* progress_ = nullptr;  // until the load has an outcome
-    std::optional<Result<ModelInfo>> outcome_;
-    std::function<void(const Error&)> lost_handler_;
-    bool ended_ = false;
-    bool expected_ = false;  // the end was asked for here
+    Mutex mutex_;
+    Condition answered_;
+    LoadProgress* progress_ HOTMIC_GUARDED_BY(mutex_);  // null once the load has an outcome
+    std::optional<Result<ModelInfo>> outcome_ HOTMIC_GUARDED_BY(mutex_);
+    std::function<void(const Error&)> lost_handler_ HOTMIC_GUARDED_BY(mutex_);
+    bool ended_ HOTMIC_GUARDED_BY(mutex_) = false;
+    bool expected_ HOTMIC_GUARDED_BY(mutex_) = false;  // the end was asked for here
 
-    std::unique_ptr<WorkerProcess> process_;  // last: its reader uses everything above
+    std::unique_ptr<WorkerProcess> process_;  // set by `open`; last: its reader uses everything above
 };
 
 /// A slot's channel. Used by the slot's one thread, like the recognizer it stands for.

@@ -117,7 +117,7 @@ WorkerProcess::WorkerProcess(int pid, Fd pidfd, Fd control, Fd log, std::string 
 
 WorkerProcess::~WorkerProcess() {
     {
-        const std::scoped_lock lock(mutex_);
+        const Lock lock(mutex_);
         expected_ = true;
     }
     shutdown(control_.get(), SHUT_RDWR);  // the worker ends itself when it sees this
@@ -130,36 +130,36 @@ bool WorkerProcess::send(Kind kind, std::string_view body, int passed_fd, bool w
 }
 
 void WorkerProcess::kill() noexcept {
-    const std::scoped_lock lock(mutex_);
+    const Lock lock(mutex_);
     expected_ = true;
     killed_ = true;
     if (!ended_) pidfd_send_signal(pidfd_.get(), SIGKILL, nullptr, 0);
 }
 
 void WorkerProcess::condemn(std::string_view why) {
-    const std::scoped_lock lock(mutex_);
+    const Lock lock(mutex_);
     if (ended_ || expected_ || !condemned_.empty()) return;
     condemned_ = why;
     pidfd_send_signal(pidfd_.get(), SIGKILL, nullptr, 0);
 }
 
 bool WorkerProcess::wait_ended(std::chrono::milliseconds patience) {
-    std::unique_lock lock(mutex_);
-    return ended_cv_.wait_for(lock, patience, [this] { return ended_; });
+    Lock lock(mutex_);
+    return ended_cv_.wait_for(lock, patience, [this] HOTMIC_REQUIRES(mutex_) { return ended_; });
 }
 
 bool WorkerProcess::ended() const {
-    const std::scoped_lock lock(mutex_);
+    const Lock lock(mutex_);
     return ended_;
 }
 
 bool WorkerProcess::hung() const {
-    const std::scoped_lock lock(mutex_);
+    const Lock lock(mutex_);
     return hung_;
 }
 
 std::string WorkerProcess::exit_report(std::string_view when) const {
-    const std::scoped_lock lock(mutex_);
+    const Lock lock(mutex_);
     std::string text;
     if (!ended_) {
         text = std::format("the worker process stopped answering {}", when);
@@ -186,12 +186,12 @@ std::string WorkerProcess::exit_report(std::string_view when) const {
 }
 
 void WorkerProcess::stop_yielding() {
-    const std::scoped_lock lock(mutex_);  // a process that has been reaped is not mistaken for another of its number
+    const Lock lock(mutex_);  // a process that has been reaped is not mistaken for another of its number
     if (!ended_) set_niceness_above_ours(pid_, 0);
 }
 
 std::uint64_t WorkerProcess::resident_bytes() const {
-    const std::scoped_lock lock(mutex_);
+    const Lock lock(mutex_);
     if (ended_) return 0;
     std::ifstream statm(std::format("/proc/{}/statm", pid_));
     std::uint64_t total = 0;
@@ -236,7 +236,7 @@ void WorkerProcess::feel_pulse(Time now) {
         return;
     }
     {
-        const std::scoped_lock lock(mutex_);
+        const Lock lock(mutex_);
         hung_ = !ended_ && !expected_ && condemned_.empty();
     }
     condemn(std::format("answered nothing for {} ms", patience.count()));
@@ -294,7 +294,7 @@ void WorkerProcess::log_line(std::string_view line) {
         }
     }
     spdlog::log(level, "{} instance={}", line, instance_);
-    const std::scoped_lock lock(mutex_);
+    const Lock lock(mutex_);
     last_lines_.emplace_back(line);
     if (last_lines_.size() > kKeptLines) last_lines_.pop_front();
 }
@@ -305,7 +305,7 @@ void WorkerProcess::reap() {
     }
     bool expected = false;
     {
-        const std::scoped_lock lock(mutex_);
+        const Lock lock(mutex_);
         status_code_ = info.si_code;
         status_ = info.si_status;
         ended_ = true;

@@ -2,16 +2,15 @@
 #pragma once
 
 #include <chrono>
-#include <condition_variable>
 #include <deque>
 #include <filesystem>
 #include <functional>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include "system/mutex.hpp"
 #include "worker/channel.hpp"
 
 namespace hotmic::worker {
@@ -95,6 +94,7 @@ private:
     const Fd log_;
     bool control_open_ = true;         // the reader's
     bool log_open_ = true;             // the reader's
+    std::string partial_line_;         // the reader's
     std::optional<Time> must_end_by_;  // the reader's; since the control channel closed
     const std::chrono::milliseconds heartbeat_timeout_;
     int pings_unanswered_ = 0;  // the reader's
@@ -103,17 +103,16 @@ private:
     const std::string instance_;
     const Callbacks callbacks_;
 
-    mutable std::mutex mutex_;
-    std::condition_variable ended_cv_;
-    bool ended_ = false;
-    bool expected_ = false;  // we asked for the end
-    bool killed_ = false;
-    bool hung_ = false;
-    std::string condemned_;  // why we ended it, when it gave cause
-    int status_code_ = 0;    // CLD_EXITED, CLD_KILLED, CLD_DUMPED; 0 when the kernel did not keep it for us
-    int status_ = 0;         // exit code or signal
-    std::deque<std::string> last_lines_;
-    std::string partial_line_;
+    mutable Mutex mutex_;
+    Condition ended_cv_;
+    bool ended_ HOTMIC_GUARDED_BY(mutex_) = false;
+    bool expected_ HOTMIC_GUARDED_BY(mutex_) = false;  // we asked for the end
+    bool killed_ HOTMIC_GUARDED_BY(mutex_) = false;
+    bool hung_ HOTMIC_GUARDED_BY(mutex_) = false;
+    std::string condemned_ HOTMIC_GUARDED_BY(mutex_);  // why we ended it, when it gave cause
+    int status_code_ HOTMIC_GUARDED_BY(mutex_) = 0;    // CLD_EXITED, CLD_KILLED, CLD_DUMPED; 0: not kept for us
+    int status_ HOTMIC_GUARDED_BY(mutex_) = 0;         // exit code or signal
+    std::deque<std::string> last_lines_ HOTMIC_GUARDED_BY(mutex_);
 
     std::jthread reader_;
 };

@@ -5,10 +5,10 @@
 
 #include <format>
 #include <map>
-#include <mutex>
 #include <thread>
 
 #include "system/heap.hpp"
+#include "system/mutex.hpp"
 #include "system/sandbox.hpp"
 #include "worker/channel.hpp"
 #include "worker/confinement.hpp"
@@ -37,7 +37,7 @@ ModelSpec spec_of_load(const Load& load) {
 class Cancellations {
 public:
     std::stop_token begin(int slot, std::uint64_t request) {
-        const std::scoped_lock lock(mutex_);
+        const Lock lock(mutex_);
         auto& entry = slots_[slot];
         entry.source = std::stop_source();
         entry.request = request;
@@ -45,7 +45,7 @@ public:
         return entry.source.get_token();
     }
     void cancel(const Cancel& cancel) {
-        const std::scoped_lock lock(mutex_);
+        const Lock lock(mutex_);
         auto& entry = slots_[cancel.slot];
         entry.cancelled = cancel.request;
         if (entry.request == cancel.request) entry.source.request_stop();
@@ -57,8 +57,8 @@ private:
         std::uint64_t request = 0;
         std::uint64_t cancelled = 0;
     };
-    std::mutex mutex_;
-    std::map<int, Entry> slots_;
+    Mutex mutex_;
+    std::map<int, Entry> slots_ HOTMIC_GUARDED_BY(mutex_);
 };
 
 /// One slot, on the thread that runs this: makes its recognizer and serves requests until the channel closes.
@@ -204,10 +204,10 @@ private:
 
     /// Passes signs of life on, at most 50 a second.
     void report(const LoadProgress& progress, std::stop_token over) const {
-        std::mutex mutex;
-        std::condition_variable_any tick;
+        Mutex mutex;
+        StoppableCondition tick;
         std::uint64_t told = 0;
-        std::unique_lock lock(mutex);
+        Lock lock(mutex);
         while (true) {
             const bool ended =
                 tick.wait_for(lock, over, std::chrono::milliseconds(20), [&] { return over.stop_requested(); });

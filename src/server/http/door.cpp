@@ -7,18 +7,17 @@
 namespace hotmic::http {
 
 Door::Place::~Place() {
-    const std::scoped_lock lock(door_->mutex_);
+    const Lock lock(door_->mutex_);
     if (seated_) door_->seats_.erase(seat_);
     door_->give_back(*this);
 }
 
 void Door::Place::sit(std::weak_ptr<Guest> guest) {
-    const std::scoped_lock lock(door_->mutex_);
+    const Lock lock(door_->mutex_);
     seat_ = door_->seats_.insert(door_->seats_.end(), Seat{std::move(guest), this});
     seated_ = true;
 }
 
-/// The mutex is held.
 void Door::give_back(Place& place) {
     if (std::exchange(place.given_back_, true)) return;
     if (--by_address_.at(place.address_) == 0) by_address_.erase(place.address_);
@@ -28,7 +27,7 @@ void Door::give_back(Place& place) {
 std::unique_ptr<Door::Place> Door::enter(const std::string& address, Reserve reserve) {
     while (open_ >= limits_.max_connections && ask_an_idle_one_to_leave()) {
     }
-    const std::scoped_lock lock(mutex_);
+    const Lock lock(mutex_);
     const auto most_of_address = limits_.max_connections_per_client;
     const auto of_address = by_address_.find(address);
     const bool greedy =
@@ -48,7 +47,7 @@ std::unique_ptr<Door::Place> Door::enter(const std::string& address, Reserve res
 bool Door::ask_an_idle_one_to_leave() {
     std::vector<std::weak_ptr<Guest>> guests;
     {
-        const std::scoped_lock lock(mutex_);
+        const Lock lock(mutex_);
         for (const auto& seat : seats_) guests.push_back(seat.guest);
     }
     std::int64_t since = 0;
@@ -64,7 +63,7 @@ bool Door::ask_an_idle_one_to_leave() {
     if (!idlest) return false;
     idlest->leave();
     ++evicted_;
-    const std::scoped_lock lock(mutex_);
+    const Lock lock(mutex_);
     const auto seat = std::ranges::find_if(
         seats_, [&](const Seat& each) { return !each.guest.owner_before(idlest) && !idlest.owner_before(each.guest); });
     if (seat != seats_.end()) give_back(*seat->place);

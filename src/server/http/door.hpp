@@ -7,10 +7,10 @@
 #include <list>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <string>
 
 #include "server/http/limits.hpp"
+#include "system/mutex.hpp"
 
 namespace hotmic::http {
 
@@ -75,13 +75,13 @@ public:
     [[nodiscard]] std::uint64_t evicted() const noexcept { return evicted_; }
 
 private:
-    void give_back(Place& place);
-    bool ask_an_idle_one_to_leave();  // without the mutex: guests give their places back with it
+    void give_back(Place& place) HOTMIC_REQUIRES(mutex_);
+    bool ask_an_idle_one_to_leave() HOTMIC_EXCLUDES(mutex_);  // guests take it to give their places back
 
     const Limits limits_;
-    std::mutex mutex_;
-    std::map<std::string, std::size_t> by_address_;
-    std::list<Seat> seats_;
+    Mutex mutex_;
+    std::map<std::string, std::size_t> by_address_ HOTMIC_GUARDED_BY(mutex_);
+    std::list<Seat> seats_ HOTMIC_GUARDED_BY(mutex_);
     std::atomic<std::size_t> open_{0};
     std::atomic<std::uint64_t> refused_{0};
     std::atomic<std::uint64_t> evicted_{0};

@@ -5,9 +5,10 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <deque>
-#include <mutex>
 #include <thread>
 #include <utility>
+
+#include "system/mutex.hpp"
 
 namespace hotmic::http {
 
@@ -17,15 +18,15 @@ struct Loop::Impl {
     asio::io_context context{1};
     asio::executor_work_guard<asio::io_context::executor_type> work{context.get_executor()};
     asio::steady_timer ticker{context};
-    std::vector<std::shared_ptr<Ticking>> ticking;
-    std::mutex mutex;
-    std::deque<std::function<void()>> tasks;  // with the mutex
+    std::vector<std::shared_ptr<Ticking>> ticking;  // the loop's
+    Mutex mutex;
+    std::deque<std::function<void()>> tasks HOTMIC_GUARDED_BY(mutex);
 
     /// A queue of our own: the library's may let what another thread posts overtake what the loop's own thread posted
     /// before.
     void post(std::function<void()> task) {
         {
-            const std::scoped_lock lock(mutex);
+            const Lock lock(mutex);
             tasks.push_back(std::move(task));
             if (tasks.size() > 1) return;
         }
@@ -35,7 +36,7 @@ struct Loop::Impl {
     void run_tasks() {
         std::deque<std::function<void()>> now;
         {
-            const std::scoped_lock lock(mutex);
+            const Lock lock(mutex);
             now.swap(tasks);
         }
         for (auto& task : now) {

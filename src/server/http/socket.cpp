@@ -56,20 +56,20 @@ void Socket::gone() {
 }
 
 void SocketSessions::add(Entry entry) {
-    const std::scoped_lock lock(mutex_);
+    const Lock lock(mutex_);
     std::erase_if(entries_, [](const Entry& each) { return each.session.expired(); });
     entries_.push_back(std::move(entry));
 }
 
 void SocketSessions::shut_down() {
-    const std::scoped_lock lock(mutex_);
+    const Lock lock(mutex_);
     for (const auto& entry : entries_) {
         if (!entry.session.expired()) entry.shut_down();
     }
 }
 
 std::size_t SocketSessions::size() const {
-    const std::scoped_lock lock(mutex_);
+    const Lock lock(mutex_);
     return static_cast<std::size_t>(
         std::ranges::count_if(entries_, [](const Entry& each) { return !each.session.expired(); }));
 }

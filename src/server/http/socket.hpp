@@ -8,13 +8,13 @@
 #include <functional>
 #include <list>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "server/http/loop.hpp"
 #include "server/http/message.hpp"
+#include "system/mutex.hpp"
 
 namespace hotmic::http {
 
@@ -106,8 +106,8 @@ public:
     [[nodiscard]] std::size_t size() const;
 
 private:
-    mutable std::mutex mutex_;
-    std::list<Entry> entries_;
+    mutable Mutex mutex_;
+    std::list<Entry> entries_ HOTMIC_GUARDED_BY(mutex_);
 };
 
 /// Makes the session of a new connection; null where it has been refused and closed.

@@ -113,18 +113,18 @@ Result<std::shared_ptr<Tls>> Tls::load(TlsFiles files) {
 Result<void> Tls::reload() {
     auto fresh = read(files_);
     if (!fresh) return std::unexpected(std::move(fresh).error());
-    const std::scoped_lock lock(mutex_);
+    const Lock lock(mutex_);
     loaded_ = *std::move(fresh);
     return {};
 }
 
 std::shared_ptr<ssl::context> Tls::context() const {
-    const std::scoped_lock lock(mutex_);
+    const Lock lock(mutex_);
     return loaded_.context;
 }
 
 Tls::Clock::time_point Tls::expires() const {
-    const std::scoped_lock lock(mutex_);
+    const Lock lock(mutex_);
     return loaded_.expires;
 }
 

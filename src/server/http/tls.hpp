@@ -4,9 +4,9 @@
 #include <chrono>
 #include <filesystem>
 #include <memory>
-#include <mutex>
 
 #include "hotmic/error.hpp"
+#include "system/mutex.hpp"
 
 namespace boost::asio::ssl {
 class context;
@@ -45,8 +45,8 @@ private:
     Tls(TlsFiles files, Loaded loaded) : files_(std::move(files)), loaded_(std::move(loaded)) {}
 
     const TlsFiles files_;
-    mutable std::mutex mutex_;
-    Loaded loaded_;
+    mutable Mutex mutex_;
+    Loaded loaded_ HOTMIC_GUARDED_BY(mutex_);
 };
 
 }  // namespace hotmic::http

@@ -2,11 +2,11 @@
 
 #include <algorithm>
 #include <format>
-#include <mutex>
 #include <thread>
 
 #include "asr/providers/pocketsphinx/model_files.hpp"
 #include "asr/providers/pocketsphinx/recognizer.hpp"
+#include "system/mutex.hpp"
 
 namespace hotmic::pocketsphinx {
 namespace {
@@ -59,7 +59,7 @@ public:
     Result<std::unique_ptr<Recognizer>> make_recognizer() override {
         DecoderPtr decoder;
         {
-            const std::scoped_lock lock(mutex_);
+            const Lock lock(mutex_);
             decoder = std::move(first_);
         }
         if (!decoder) {
@@ -73,8 +73,8 @@ public:
 private:
     const ModelFiles files_;
     const Settings settings_;
-    std::mutex mutex_;
-    DecoderPtr first_;  // proved at load that the model can be used; the first slot takes it
+    Mutex mutex_;
+    DecoderPtr first_ HOTMIC_GUARDED_BY(mutex_);  // proved at load that the model can be used; the first slot takes it
     const ModelInfo info_;
 };
 

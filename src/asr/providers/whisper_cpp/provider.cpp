@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <format>
-#include <mutex>
 #include <thread>
 
 #include "asr/providers/whisper_cpp/engine.hpp"
@@ -13,6 +12,7 @@
 #include "asr/whisper/ggml_file.hpp"
 #include "asr/whisper/request.hpp"
 #include "asr/whisper/weight_reader.hpp"
+#include "system/mutex.hpp"
 
 namespace hotmic::whisper_cpp {
 namespace {
@@ -106,15 +106,15 @@ public:
 
     Result<std::unique_ptr<Recognizer>> make_recognizer() override {
         // One at a time: making a state uses buffers of the context.
-        const std::scoped_lock lock(mutex_);
+        const Lock lock(mutex_);
         auto state = make_state(*context_);
         if (!state) return std::unexpected(std::move(state).error());
         return std::make_unique<WhisperRecognizer>(*context_, *std::move(state), info_, spec_);
     }
 
 private:
-    std::mutex mutex_;
-    ContextPtr context_;
+    Mutex mutex_;
+    ContextPtr context_ HOTMIC_GUARDED_BY(mutex_);
     const ModelSpec spec_;
     const ModelInfo info_;
 };

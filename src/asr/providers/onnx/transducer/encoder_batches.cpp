@@ -20,10 +20,10 @@ void EncoderBatches::run(EncoderRow row, const CancellableRun& run) {
         return check(row);
     }
     Waiting mine{.row = row};
-    std::unique_lock lock(mutex_);
+    Lock lock(mutex_);
     waiting_.push_back(&mine);
     while (!mine.done) {
-        changed_.wait(lock, [&] { return mine.done || (!mine.taken && running_ < lanes_); });
+        changed_.wait(lock, [&] HOTMIC_REQUIRES(mutex_) { return mine.done || (!mine.taken && running_ < lanes_); });
         if (mine.done) break;
         std::deque<Waiting*> batch;
         while (!waiting_.empty() && batch.size() < kMostRows) {
@@ -74,7 +74,7 @@ void EncoderBatches::run_together(std::deque<Waiting*>& batch) const {
 }
 
 EncoderBatches::Counts EncoderBatches::counts() const {
-    const std::scoped_lock lock(mutex_);
+    const Lock lock(mutex_);
     return counts_;
 }
 

@@ -2,14 +2,13 @@
 #pragma once
 
 #include <array>
-#include <condition_variable>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <exception>
-#include <mutex>
 
 #include "asr/providers/onnx/transducer/encoder.hpp"
+#include "system/mutex.hpp"
 
 namespace hotmic::onnx {
 
@@ -46,11 +45,11 @@ private:
 
     const StreamingEncoder& encoder_;
     const int lanes_;
-    mutable std::mutex mutex_;
-    std::condition_variable changed_;
-    std::deque<Waiting*> waiting_;
-    int running_ = 0;
-    Counts counts_{};
+    mutable Mutex mutex_;
+    Condition changed_;
+    std::deque<Waiting*> waiting_ HOTMIC_GUARDED_BY(mutex_);
+    int running_ HOTMIC_GUARDED_BY(mutex_) = 0;
+    Counts counts_ HOTMIC_GUARDED_BY(mutex_){};
 };
 
 }  // namespace hotmic::onnx

@@ -8,7 +8,7 @@ namespace hotmic::onnx {
 std::optional<KeptStreams::Kept> KeptStreams::take(std::uint64_t number, std::uint64_t samples) {
     std::list<Kept> taken;  // freed without the lock
     {
-        const std::scoped_lock lock(mutex_);
+        const Lock lock(mutex_);
         const auto found = std::ranges::find(streams_, number, &Kept::number);
         if (found == streams_.end()) return std::nullopt;
         taken.splice(taken.begin(), streams_, found);
@@ -21,7 +21,7 @@ void KeptStreams::keep(Kept kept) {
     std::list<Kept> fresh;
     fresh.push_back(std::move(kept));
     std::list<Kept> gone;
-    const std::scoped_lock lock(mutex_);
+    const Lock lock(mutex_);
     const auto same = std::ranges::find(streams_, fresh.front().number, &Kept::number);
     if (same != streams_.end()) gone.splice(gone.end(), streams_, same);
     streams_.splice(streams_.begin(), fresh);

@@ -4,10 +4,10 @@
 #include <cstddef>
 #include <cstdint>
 #include <list>
-#include <mutex>
 #include <optional>
 
 #include "asr/providers/onnx/transducer/stream.hpp"
+#include "system/mutex.hpp"
 
 namespace hotmic::onnx {
 
@@ -30,8 +30,8 @@ public:
     void keep(Kept kept);
 
 private:
-    std::mutex mutex_;
-    std::list<Kept> streams_;  // fed last first
+    Mutex mutex_;
+    std::list<Kept> streams_ HOTMIC_GUARDED_BY(mutex_);  // fed last first
 };
 
 }  // namespace hotmic::onnx
