@@ -10,8 +10,8 @@ namespace hotmic::audio {
 namespace {
 
 /// Rates outside are no recording of speech, and would make the resampler's tables or output enormous.
-constexpr int kLowestRate = 1000;
-constexpr int kHighestRate = 768'000;
+constexpr int kLowestFrameRate = 1000;
+constexpr int kHighestFrameRate = 768'000;
 
 /// Where nobody says which channel is where (as for the many microphones of one room), all count the same.
 int mix_evenly(SwrContext* context, int channels) {
@@ -42,9 +42,9 @@ bool Resampler::fits(const AVFrame& frame) const {
 }
 
 Result<void> Resampler::set_up(const AVFrame& frame) {
-    if (frame.sample_rate < kLowestRate || frame.sample_rate > kHighestRate) {
-        return undecodable(
-            std::format("a sample rate of {} Hz (from {} to {} can be)", frame.sample_rate, kLowestRate, kHighestRate));
+    if (frame.sample_rate < kLowestFrameRate || frame.sample_rate > kHighestFrameRate) {
+        return undecodable(std::format("a sample rate of {} Hz (from {} to {} can be)", frame.sample_rate,
+                                       kLowestFrameRate, kHighestFrameRate));
     }
     const int channels = frame.ch_layout.nb_channels;
     if (channel_ && *channel_ >= channels) {

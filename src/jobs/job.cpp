@@ -3,6 +3,7 @@
 #include <openssl/rand.h>
 
 #include <array>
+#include <format>
 #include <random>
 #include <span>
 
@@ -53,6 +54,12 @@ std::string new_job_id() {
         for (auto& byte : random) byte = static_cast<unsigned char>(device());
     }
     return "job_" + hex_of(random);
+}
+
+std::unexpected<Error> no_such_job(std::string_view id) {
+    constexpr std::size_t kShown = 64;
+    return fail(ErrorCode::job_not_found, std::format("there is no job \"{}\"", id.substr(0, kShown)),
+                "GET /v1/jobs lists those there are", "id");
 }
 
 }  // namespace hotmic::jobs

@@ -84,5 +84,7 @@ struct Answer {
 };
 
 [[nodiscard]] std::string new_job_id();
+/// job_not_found
+[[nodiscard]] std::unexpected<Error> no_such_job(std::string_view id);
 
 }  // namespace hotmic::jobs

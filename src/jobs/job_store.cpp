@@ -34,11 +34,6 @@ Error error_of(const SQLite::Exception& why, const std::filesystem::path& file) 
     }
 }
 
-std::unexpected<Error> no_such_job(const std::string& id) {
-    return fail(ErrorCode::job_not_found, std::format("there is no job \"{}\"", id),
-                "GET /v1/jobs lists those there are", "id");
-}
-
 }  // namespace
 
 struct JobStore::Impl {

@@ -67,12 +67,6 @@ Result<store::Descriptor> take_lock(const fs::path& dir) {
     return lock;
 }
 
-std::unexpected<Error> no_such_job(const std::string& id) {
-    constexpr std::size_t kShown = 64;
-    return fail(ErrorCode::job_not_found, std::format("there is no job \"{}\"", id.substr(0, kShown)),
-                "GET /v1/jobs lists those there are", "id");
-}
-
 }  // namespace
 
 Result<std::unique_ptr<Jobs>> Jobs::open(Options options) {

@@ -19,18 +19,16 @@ std::string transcription(std::string_view event) {
     return std::string(kTranscription) += event;
 }
 
-std::int64_t milliseconds(double seconds) {
+std::int64_t milliseconds_of(double seconds) {
     return std::llround(seconds * 1000);
 }
 
 std::string format_name(const audio::PcmFormat& format) {
-    using Encoding = audio::PcmFormat::Encoding;
-    return format.encoding == Encoding::ulaw   ? "audio/pcmu"
-           : format.encoding == Encoding::alaw ? "audio/pcma"
-                                               : "audio/pcm";
+    using enum audio::PcmFormat::Encoding;
+    return format.encoding == ulaw ? "audio/pcmu" : format.encoding == alaw ? "audio/pcma" : "audio/pcm";
 }
 
-wire::RealtimeError describe(const Error& error) {
+wire::RealtimeError realtime_error_of(const Error& error) {
     const auto& spec = spec_of(error.code);
     return {.type = std::string(spec.openai_type),
             .code = std::string(spec.name),
@@ -77,14 +75,14 @@ void RealtimeEvents::speech_started(const Turn& turn, double at) {
     send(wire::SpeechEvent{.type = "input_audio_buffer.speech_started",
                            .event_id = next_event(),
                            .item_id = turn.item,
-                           .audio_start_ms = milliseconds(at)});
+                           .audio_start_ms = milliseconds_of(at)});
 }
 
 void RealtimeEvents::speech_stopped(const Turn& turn, double at) {
     send(wire::SpeechEvent{.type = "input_audio_buffer.speech_stopped",
                            .event_id = next_event(),
                            .item_id = turn.item,
-                           .audio_end_ms = milliseconds(at)});
+                           .audio_end_ms = milliseconds_of(at)});
 }
 
 void RealtimeEvents::committed(Turn& turn) {
@@ -133,7 +131,7 @@ void RealtimeEvents::completed(const Turn& turn, const LiveEvent& event, bool lo
 
 void RealtimeEvents::failed(const Turn& turn, const Error& error) {
     context_.metrics.error(to_string(error.code));
-    send_whole(wire::FailedEvent{transcription("failed"), next_event(), turn.item, 0, describe(error)});
+    send_whole(wire::FailedEvent{transcription("failed"), next_event(), turn.item, 0, realtime_error_of(error)});
 }
 
 void RealtimeEvents::cleared() {
@@ -142,7 +140,7 @@ void RealtimeEvents::cleared() {
 
 void RealtimeEvents::refused(const Error& error, const std::string& cause) {
     context_.metrics.error(to_string(error.code));
-    auto told = describe(error);
+    auto told = realtime_error_of(error);
     // Its clients compare this name.
     if (error.code == ErrorCode::audio_empty) told.code = "input_audio_buffer_commit_empty";
     if (!cause.empty()) told.event_id = valid_utf8(cause);

@@ -15,7 +15,7 @@
 namespace hotmic::server {
 namespace {
 
-double seconds(std::chrono::nanoseconds duration) {
+double seconds_in(std::chrono::nanoseconds duration) {
     return std::chrono::duration<double>(duration).count();
 }
 
@@ -226,7 +226,7 @@ void Recognition::answer(Result<Transcript> result, const RequestTimings& timing
     context_.metrics.in_flight(-1);
     order_.media.reset();
     if (result) {
-        context_.metrics.recognition(server_->name, seconds(timings.queued), seconds(timings.inference),
+        context_.metrics.recognition(server_->name, seconds_in(timings.queued), seconds_in(timings.inference),
                                      timings.audio_seconds, reference_to(asker_.span));
         if (!asker_.key.empty()) context_.metrics.audio_of_key(asker_.key, timings.audio_seconds);
         context_.metrics.decoding(server_->name, result->counters, result->uncovered_seconds);
@@ -234,7 +234,7 @@ void Recognition::answer(Result<Transcript> result, const RequestTimings& timing
             "recognized request={} caller={} instance={} slot={} audio_s={:.2f} queued_ms={:.1f} inference_ms={:.1f} "
             "language={} language_probability={:.2f}{}{}",
             asker_.id, asker_.key.empty() ? "-" : asker_.key, lease_.instance_id(), timings.slot, timings.audio_seconds,
-            seconds(timings.queued) * 1000, seconds(timings.inference) * 1000, result->language,
+            seconds_in(timings.queued) * 1000, seconds_in(timings.inference) * 1000, result->language,
             result->language_probability, asker_.span ? " trace=" : "", asker_.span.trace_id());
         for (const auto& [language, probability] : result->detections) {
             context_.metrics.detection(server_->name, probability);

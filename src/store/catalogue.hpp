@@ -85,6 +85,8 @@ private:
 [[nodiscard]] bool is_model_name(std::string_view name);
 /// The same without "/".
 [[nodiscard]] bool is_file_name(std::string_view name);
+/// A model's name as that of one file or folder: "owner/name" is "owner--name".
+[[nodiscard]] std::string flat_name(std::string name);
 /// Relative, and no part of it is "." or "..": it stays in its folder.
 [[nodiscard]] bool stays_inside(std::string_view path);
 /// 64 hexadecimal digits, lower case.

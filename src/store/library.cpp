@@ -51,11 +51,6 @@ std::string first_line(const fs::path& file) {
 }
 
 /// The name as that of one folder.
-std::string flat(std::string name) {
-    if (const auto slash = name.find('/'); slash != std::string::npos) name.replace(slash, 1, "--");
-    return name;
-}
-
 /// A version that one of the catalogue's sources has: every file whose digest is known there has that digest.
 bool is_version_of(const Installed& model, const Entry& entry) {
     return std::ranges::any_of(entry.sources, [&](const Source& source) {
@@ -164,7 +159,7 @@ std::vector<Installed> Library::cached(const Catalogue& catalogue) const {
 std::optional<Installed> Library::in_cache(const std::string& repository, const std::string& revision,
                                            const std::vector<File>& files) const {
     for (const auto& cache : hub_caches_) {
-        const auto home = cache / ("models--" + flat(repository));
+        const auto home = cache / ("models--" + flat_name(repository));
         std::vector<fs::path> snapshots;
         if (const auto commit = first_line(home / "refs" / revision); is_file_name(commit))
             snapshots.push_back(home / "snapshots" / commit);
@@ -217,7 +212,7 @@ Result<std::vector<Installed>> Library::remove(const Catalogue& catalogue, std::
         removed.push_back(model);
     }
     bool begun = false;
-    const auto stem = flat(entry == nullptr ? std::string(name) : entry->name) + "@";
+    const auto stem = flat_name(entry == nullptr ? std::string(name) : entry->name) + "@";
     for (const auto& each : entries_of(partial())) {
         if (!each.filename().string().starts_with(stem)) continue;
         std::error_code error;
@@ -299,7 +294,7 @@ std::string folder_name(const std::string& name, const std::vector<Stored>& file
         for (const auto& line : lines) digest.update(line);
         content = digest.hex();
     }
-    return std::format("{}-{}", flat(name), content.substr(0, 12));
+    return std::format("{}-{}", flat_name(name), content.substr(0, 12));
 }
 
 fs::path loadable(const fs::path& entry) {

@@ -25,6 +25,11 @@ bool is_model_name(std::string_view name) {
     return name.size() <= kLongestName && is_file_name(name.substr(0, slash)) && is_file_name(name.substr(slash + 1));
 }
 
+std::string flat_name(std::string name) {
+    if (const auto slash = name.find('/'); slash != std::string::npos) name.replace(slash, 1, "--");
+    return name;
+}
+
 bool stays_inside(std::string_view path) {
     if (path.empty() || path.front() == '/' || path.contains('\\') || path.contains('\0')) return false;
     return std::ranges::none_of(std::views::split(path, '/'), [](const auto& part) {

@@ -33,11 +33,6 @@ std::string without_slash(std::string text) {
     return text;
 }
 
-std::string flat(std::string name) {
-    if (const auto slash = name.find('/'); slash != std::string::npos) name.replace(slash, 1, "--");
-    return name;
-}
-
 /// Two sources with the same key have the same bytes, so one goes on with what the other has begun.
 std::string key_of(const Source& source) {
     Sha256 digest;
@@ -100,7 +95,7 @@ public:
         std::error_code error;
         fs::create_directories(library_.partial(), error);
         if (error) return std::unexpected(write_error(library_.partial(), error.value()));
-        const auto lock = FileLock::open(library_.partial() / (flat(entry_.name) + ".lock"));
+        const auto lock = FileLock::open(library_.partial() / (flat_name(entry_.name) + ".lock"));
         if (!lock) return std::unexpected(lock.error());
         while (!lock->take()) {
             if (auto waited = wait_for_other(); !waited) return std::unexpected(std::move(waited).error());
@@ -143,7 +138,7 @@ private:
     }
 
     [[nodiscard]] fs::path folder_of(const Source& source) const {
-        return library_.partial() / std::format("{}@{}", flat(entry_.name), key_of(source));
+        return library_.partial() / std::format("{}@{}", flat_name(entry_.name), key_of(source));
     }
 
     /// Every place where this source is to be had, in turn.

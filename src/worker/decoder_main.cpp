@@ -10,10 +10,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-extern "C" {
-#include <sys/pidfd.h>  // glibc forgets to say that these are C
-}
-
 #include <array>
 #include <cerrno>
 #include <cmath>
@@ -28,6 +24,7 @@ extern "C" {
 
 #include "audio/budget.hpp"
 #include "audio/libav.hpp"
+#include "system/pidfd.hpp"
 #include "system/read_at.hpp"
 #include "system/sandbox.hpp"
 #include "system/sanitized.hpp"

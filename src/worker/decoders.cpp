@@ -9,10 +9,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-extern "C" {
-#include <sys/pidfd.h>  // glibc forgets to say that these are C
-}
-
 #include <algorithm>
 #include <array>
 #include <atomic>
@@ -27,6 +23,7 @@ extern "C" {
 #include <vector>
 
 #include "system/mutex.hpp"
+#include "system/pidfd.hpp"
 #include "worker/channel.hpp"
 #include "worker/decoder_origin.hpp"
 

@@ -7,10 +7,6 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 
-extern "C" {
-#include <sys/pidfd.h>  // glibc forgets to say that these are C
-}
-
 #include <array>
 #include <csignal>
 #include <cstring>
@@ -18,6 +14,7 @@ extern "C" {
 #include <fstream>
 #include <vector>
 
+#include "system/pidfd.hpp"
 #include "worker/niceness.hpp"
 
 namespace hotmic::worker {

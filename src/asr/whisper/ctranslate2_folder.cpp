@@ -18,10 +18,10 @@ namespace fs = std::filesystem;
 
 constexpr std::uint32_t kOldestVersion = 4;
 constexpr std::uint32_t kNewestVersion = 6;
-constexpr std::uint16_t kLongestName = 256;
+constexpr std::uint16_t kLongestVariableName = 256;
 constexpr std::uint32_t kMostVariables = 8192;  // large-v3 has some 1300
 constexpr std::int64_t kLargestExtent = 1 << 20;
-constexpr const char* kGetAnother = "download the whole folder again (model.bin, config.json, tokenizer.json)";
+constexpr const char* kGetFolderAgain = "download the whole folder again (model.bin, config.json, tokenizer.json)";
 
 std::optional<std::uint64_t> size_of(Ct2Type type) {
     switch (type) {
@@ -49,7 +49,7 @@ public:
         if (version < kOldestVersion || version > kNewestVersion) {
             if (version < 1 || version > 100) {
                 return fail(ErrorCode::model_not_recognized, std::format("{} is no model of CTranslate2", name_),
-                            kGetAnother, "path");
+                            kGetFolderAgain, "path");
             }
             return fail(ErrorCode::model_unsupported,
                         std::format("{} is version {} of CTranslate2's format; versions {} to {} are read", name_,
@@ -77,10 +77,11 @@ public:
 private:
     std::unexpected<Error> truncated(std::string_view where) const {
         return fail(ErrorCode::model_truncated,
-                    std::format("{} ends {} (it has {} bytes)", name_, where, folder_.size_bytes), kGetAnother, "path");
+                    std::format("{} ends {} (it has {} bytes)", name_, where, folder_.size_bytes), kGetFolderAgain,
+                    "path");
     }
     std::unexpected<Error> corrupt(std::string what) const {
-        return fail(ErrorCode::model_corrupt, std::format("{} is damaged: {}", name_, what), kGetAnother, "path");
+        return fail(ErrorCode::model_corrupt, std::format("{} is damaged: {}", name_, what), kGetFolderAgain, "path");
     }
 
     [[nodiscard]] std::uint64_t left() const { return folder_.size_bytes - at_; }
@@ -100,7 +101,7 @@ private:
     Result<void> text(std::string& into, std::string_view what) {
         std::uint16_t length = 0;
         if (!read(length)) return truncated(std::format("before {}", what));
-        if (length == 0 || length > kLongestName) return corrupt(std::format("{} has {} bytes", what, length));
+        if (length == 0 || length > kLongestVariableName) return corrupt(std::format("{} has {} bytes", what, length));
         into.resize(length);
         if (!take(into.data(), length)) return truncated(std::format("within {}", what));
         if (const auto end = into.find('\0'); end != into.npos) into.resize(end);
@@ -167,11 +168,11 @@ private:
 };
 
 Result<void> read_config(const fs::path& path, Ct2Folder& folder) {
-    auto config = json_file(path, "which tokens are never decoded", kGetAnother);
+    auto config = json_file(path, "which tokens are never decoded", kGetFolderAgain);
     if (!config) return std::unexpected(std::move(config).error());
     const auto corrupt = [&](std::string_view key) {
         return fail(ErrorCode::model_corrupt, std::format("{} of {} is not what it should be", key, path.string()),
-                    kGetAnother, "path");
+                    kGetFolderAgain, "path");
     };
     for (const auto& [key, into] :
          {std::pair<const char*, std::vector<std::int32_t>*>{"suppress_ids", &folder.suppressed},
@@ -209,11 +210,12 @@ Result<Ct2Folder> read_ct2_folder(const fs::path& path) {
     folder.weights = path / "model.bin";
     std::error_code error;
     if (!fs::is_directory(path, error)) {
-        return fail(ErrorCode::model_file_missing, std::format("{} is no folder", path.string()), kGetAnother, "path");
+        return fail(ErrorCode::model_file_missing, std::format("{} is no folder", path.string()), kGetFolderAgain,
+                    "path");
     }
     folder.size_bytes = fs::file_size(folder.weights, error);
     if (error) {
-        return fail(ErrorCode::model_file_missing, std::format("{} has no model.bin", path.string()), kGetAnother,
+        return fail(ErrorCode::model_file_missing, std::format("{} has no model.bin", path.string()), kGetFolderAgain,
                     "path");
     }
     std::ifstream in(folder.weights, std::ios::binary);
@@ -223,7 +225,7 @@ Result<Ct2Folder> read_ct2_folder(const fs::path& path) {
     }
     if (auto walked = Walk(in, folder, folder.weights.string()).run(); !walked)
         return std::unexpected(std::move(walked).error());
-    auto tokenizer = read_tokenizer(path / "tokenizer.json", kGetAnother);
+    auto tokenizer = read_tokenizer(path / "tokenizer.json", kGetFolderAgain);
     if (!tokenizer) return std::unexpected(std::move(tokenizer).error());
     static_cast<TokenizerFile&>(folder) = *std::move(tokenizer);
     if (auto read = read_config(path / "config.json", folder); !read) return std::unexpected(std::move(read).error());

@@ -21,10 +21,10 @@ constexpr std::uint32_t kMagic = 0x67676d6c;  // "ggml"
 constexpr std::int32_t kFilterBins = 201;     // n_fft / 2 + 1 of a 400-sample window
 constexpr std::uint32_t kLongestToken = 512;
 constexpr std::uint64_t kLargestVocabulary = 4 << 20;  // bytes; the published ones have 0.6 MB
-constexpr std::int32_t kLongestName = 128;
+constexpr std::int32_t kLongestTensorName = 128;
 constexpr std::int32_t kHeadSize = 64;  // of every published model; the engine's kernels abort on odd ones
 
-constexpr const char* kGetAnother =
+constexpr const char* kGetFileAgain =
     "download the model again; ggml-*.bin files of whisper.cpp are what this provider loads";
 
 struct KnownShape {
@@ -103,7 +103,7 @@ public:
 private:
     std::unexpected<Error> truncated(std::string_view where) const {
         return fail(ErrorCode::model_truncated,
-                    std::format("{} ends {} (it has {} bytes)", name_, where, file_.size_bytes), kGetAnother, "path");
+                    std::format("{} ends {} (it has {} bytes)", name_, where, file_.size_bytes), kGetFileAgain, "path");
     }
     static std::unexpected<Error> unsupported(std::string what) {
         return fail(
@@ -117,12 +117,12 @@ private:
         return cursor_.read(rest.data(), rest.size()) && rest == std::array<char, 5>{0, 0, 0, 0, '{'};
     }
     std::unexpected<Error> corrupt(std::string what) const {
-        return fail(ErrorCode::model_corrupt, std::format("{} is damaged: {}", name_, what), kGetAnother, "path");
+        return fail(ErrorCode::model_corrupt, std::format("{} is damaged: {}", name_, what), kGetFileAgain, "path");
     }
 
     Result<void> magic() {
         if (file_.size_bytes == 0)
-            return fail(ErrorCode::model_truncated, std::format("{} is empty", name_), kGetAnother, "path");
+            return fail(ErrorCode::model_truncated, std::format("{} is empty", name_), kGetFileAgain, "path");
         std::array<char, 4> bytes{};
         if (!cursor_.read(bytes.data(), bytes.size())) return truncated("before the magic number");
         const std::string_view text(bytes.data(), bytes.size());
@@ -135,7 +135,7 @@ private:
         if (text.starts_with("\x80")) return foreign("a Python pickle (PyTorch checkpoint)");
         if (looks_like_safetensors()) return foreign("a safetensors file");
         return fail(ErrorCode::model_not_recognized,
-                    std::format("{} is not a Whisper model (no ggml magic number)", name_), kGetAnother, "path");
+                    std::format("{} is not a Whisper model (no ggml magic number)", name_), kGetFileAgain, "path");
     }
 
     Result<void> dimensions() {
@@ -249,7 +249,7 @@ private:
         if (!cursor_.read(dims) || !cursor_.read(length) || !cursor_.read(type))
             return truncated("within a tensor's header");
         if (dims < 1 || dims > 4) return corrupt(std::format("a tensor of {} dimensions", dims));
-        if (length < 1 || length > kLongestName) return corrupt(std::format("a tensor name of {} bytes", length));
+        if (length < 1 || length > kLongestTensorName) return corrupt(std::format("a tensor name of {} bytes", length));
         if (type < 0 || type >= GGML_TYPE_COUNT || ggml_blck_size(static_cast<ggml_type>(type)) == 0) {
             return corrupt(std::format("a tensor of unknown type {}", type));
         }

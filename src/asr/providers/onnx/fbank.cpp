@@ -18,19 +18,19 @@ constexpr float kPreemphasis = 0.97F;
 /// Samples before the beginning that the first frame has.
 constexpr std::size_t kMirrored = (kFbankWindow - kFbankHop) / 2;
 
-double mel_of(double hertz) {
+double htk_mel_of(double hertz) {
     return 1127 * std::log(1 + hertz / 700);
 }
 
 /// Triangles that are even on the mel scale, not on that of frequency. The highest frequency belongs to none.
 std::vector<float> kaldi_filters(std::size_t count) {
-    const double low = mel_of(kLowest);
-    const double step = (mel_of(kHighest) - low) / static_cast<double>(count + 1);
+    const double low = htk_mel_of(kLowest);
+    const double step = (htk_mel_of(kHighest) - low) / static_cast<double>(count + 1);
     std::vector<float> filters(count * kBins);
     for (std::size_t row = 0; row < count; ++row) {
         const double left = low + static_cast<double>(row) * step;
         for (std::size_t bin = 0; bin + 1 < kBins; ++bin) {
-            const double mel = mel_of(static_cast<double>(bin) * kSampleRate / kFft);
+            const double mel = htk_mel_of(static_cast<double>(bin) * kSampleRate / kFft);
             const double weight = std::min(mel - left, left + 2 * step - mel) / step;
             filters[row * kBins + bin] = static_cast<float>(std::max(0.0, weight));
         }

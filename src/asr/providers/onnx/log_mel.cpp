@@ -16,7 +16,7 @@ constexpr double kLinear = 200.0 / 3;
 constexpr double kBend = 1000 / kLinear;
 const double kStep = std::log(6.4) / 27;
 
-double mel_of(double hertz) {
+double slaney_mel_of(double hertz) {
     return hertz < 1000 ? hertz / kLinear : kBend + std::log(hertz / 1000) / kStep;
 }
 double hertz_of(double mel) {
@@ -28,7 +28,7 @@ double hertz_of(double mel) {
 std::vector<float> slaney_filters(std::size_t mels, std::size_t window) {
     constexpr double kHighest = kSampleRate / 2.0;
     std::vector<double> corners(mels + 2);
-    const double top = mel_of(kHighest);
+    const double top = slaney_mel_of(kHighest);
     for (std::size_t i = 0; i < corners.size(); ++i)
         corners[i] = hertz_of(top * static_cast<double>(i) / static_cast<double>(mels + 1));
     const std::size_t bins = window / 2 + 1;

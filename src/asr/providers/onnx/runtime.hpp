@@ -15,6 +15,9 @@
 
 namespace hotmic::onnx {
 
+inline constexpr auto kFloat = ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT;
+inline constexpr auto kFloat16 = ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT16;
+
 /// The library's version, e.g. "1.23.2".
 [[nodiscard]] std::string runtime_version();
 

@@ -18,7 +18,6 @@
 namespace hotmic::pocketsphinx {
 namespace {
 
-constexpr double kFramesPerSecond = 100;
 constexpr double kPauseSeconds = 0.5;     // between words: where a segment ends
 constexpr const char* kSearch = "words";  // the search's name within the decoder
 

@@ -14,6 +14,9 @@
 
 namespace hotmic::pocketsphinx {
 
+/// In which the engine hears, and counts time.
+inline constexpr double kFramesPerSecond = 100;
+
 struct DecoderDeleter {
     void operator()(ps_config_t* config) const { ps_config_free(config); }
     void operator()(ps_decoder_t* decoder) const { ps_free(decoder); }

@@ -14,7 +14,6 @@ namespace {
 constexpr double kGivenFrames = 500;
 /// From so many on (CMN_WIN_HWM, less the former) it forgets the oldest; what it was given has no say any more.
 constexpr double kForgetting = 300;
-constexpr double kFramesPerSecond = 100;
 /// At once, in samples. The engine's queue of frames is as long as the longest recording that it had whole (12 frames
 /// before). More at once may fill it, and the search, which looks five frames back, then finds them overwritten: it
 /// fails an assertion or worse.

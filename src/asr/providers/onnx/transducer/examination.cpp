@@ -10,7 +10,7 @@
 namespace hotmic::onnx {
 namespace {
 
-constexpr const char* kGetAnother = "download or export the model again";
+constexpr const char* kGetModelAgain = "download or export the model again";
 constexpr std::size_t kShown = 80;
 constexpr std::size_t kLargestState = std::size_t{64} << 20U;
 
@@ -37,7 +37,7 @@ std::optional<std::size_t> free_axis(const std::vector<std::int64_t>& shape) {
 }  // namespace
 
 std::unexpected<Error> corrupt(const TransducerPart& part, const std::string& what) {
-    return fail(ErrorCode::model_corrupt, std::format("{} {}", part.file.string(), what), kGetAnother, "path");
+    return fail(ErrorCode::model_corrupt, std::format("{} {}", part.file.string(), what), kGetModelAgain, "path");
 }
 
 std::unexpected<Error> unsupported(const TransducerPart& part, const std::string& what) {

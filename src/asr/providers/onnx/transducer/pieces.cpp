@@ -17,7 +17,7 @@ namespace fs = std::filesystem;
 constexpr std::string_view kSpaceMark = "▁";
 constexpr std::size_t kMostPieces = 1'000'000;
 constexpr std::size_t kLongestPiece = 1024;
-constexpr const char* kGetAnother = "take the tokens.txt that came with the model";
+constexpr const char* kGetTokensAgain = "take the tokens.txt that came with the model";
 
 /// "<0xE4>": one byte.
 std::optional<char> byte_of(std::string_view text) {
@@ -60,11 +60,12 @@ Pieces::Entry entry_of(std::string_view text) {
 
 Result<Pieces> Pieces::read(const fs::path& file) {
     const auto corrupt = [&](const std::string& what) {
-        return fail(ErrorCode::model_corrupt, std::format("{}: {}", file.string(), what), kGetAnother, "path");
+        return fail(ErrorCode::model_corrupt, std::format("{}: {}", file.string(), what), kGetTokensAgain, "path");
     };
     std::error_code error;
     if (!fs::exists(file, error)) {
-        return fail(ErrorCode::model_file_missing, std::format("{} is missing", file.string()), kGetAnother, "path");
+        return fail(ErrorCode::model_file_missing, std::format("{} is missing", file.string()), kGetTokensAgain,
+                    "path");
     }
     std::ifstream in(file);
     if (!in || !fs::is_regular_file(file, error)) {

@@ -7,13 +7,12 @@
 #include <numeric>
 
 #include "asr/providers/onnx/cross_attention.hpp"
+#include "asr/providers/onnx/runtime.hpp"
 #include "asr/providers/onnx/whisper/layers.hpp"
 
 namespace hotmic::onnx {
 namespace {
 
-constexpr auto kFloat = ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT;
-constexpr auto kFloat16 = ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT16;
 constexpr auto kInt32 = ONNX_TENSOR_ELEMENT_DATA_TYPE_INT32;
 constexpr auto kInt64 = ONNX_TENSOR_ELEMENT_DATA_TYPE_INT64;
 constexpr std::int64_t kHead = kHeadWidth;

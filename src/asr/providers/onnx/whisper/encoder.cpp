@@ -3,13 +3,11 @@
 #include <array>
 #include <format>
 
+#include "asr/providers/onnx/runtime.hpp"
 #include "asr/providers/onnx/whisper/layers.hpp"
 
 namespace hotmic::onnx {
 namespace {
-
-constexpr auto kFloat = ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT;
-constexpr auto kFloat16 = ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT16;
 
 std::string convolution(GraphBuilder& graph, WhisperWeights& weights, const std::string& x, const std::string& name,
                         std::int64_t stride) {
