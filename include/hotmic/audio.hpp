@@ -31,7 +31,7 @@ struct AudioTrack {
     int number = 1;          ///< among the audio tracks of the file, from 1
     int of = 1;              ///< how many there are
     std::string language{};  ///< as the file tags it, e.g. "deu"; empty where it does not
-    int channels = 1;
+    int channels = 1;        ///< of the track
 };
 
 /// Audio that is pulled as it is needed, so that memory does not grow with the length of a file.
@@ -66,8 +66,8 @@ public:
 
 /// A stretch of a recording that is recognized by itself.
 struct AudioWindow {
-    std::size_t start = 0;  ///< of its first sample, in samples from the beginning of the recording
-    std::vector<float> samples{};
+    std::size_t start = 0;         ///< of its first sample, in samples from the beginning of the recording
+    std::vector<float> samples{};  ///< 16 kHz mono
 };
 
 /// Cuts one recording into windows, in order, so that memory is bounded by a window. What lies between two windows is
@@ -94,7 +94,7 @@ struct DecodeLimits {
     double cpu_seconds = 10;
     /// Ends the decoding, also within the media library.
     std::stop_token stop{};
-    MediaFormats formats{};
+    MediaFormats formats{};  ///< that are taken
 };
 
 /// What is wanted of a file that holds more than one voice.

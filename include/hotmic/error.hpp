@@ -109,19 +109,20 @@ enum class ErrorClass : std::uint8_t { request, audio, model, serving, config, i
 
 /// One row of the error table.
 struct ErrorSpec {
-    ErrorCode code;
-    std::string_view name;  ///< wire name, e.g. "model_file_missing"
-    int http_status;
+    ErrorCode code;                ///< of this row
+    std::string_view name;         ///< wire name, e.g. "model_file_missing"
+    int http_status;               ///< that a client of the HTTP API gets
     std::string_view openai_type;  ///< `type` of OpenAI's error object, e.g. "invalid_request_error"
-    ErrorClass error_class;
-    bool permanent;  ///< repeating the same load cannot help until the file or the configuration changes
-    std::string_view meaning;
+    ErrorClass error_class;        ///< who has to act
+    bool permanent;                ///< repeating the same load cannot help until the file or the configuration changes
+    std::string_view meaning;      ///< one sentence, for documentation
 };
 
 /// The whole table, in the order of `ErrorCode`.
 [[nodiscard]] std::span<const ErrorSpec> error_table() noexcept;
 /// The row of one code.
 [[nodiscard]] const ErrorSpec& spec_of(ErrorCode code) noexcept;
+/// Its wire name.
 [[nodiscard]] std::string_view to_string(ErrorCode code) noexcept;
 /// Exit code of the command line for an error: 3 request, 4 audio, 5 model, 6 serving, 7 config, 1 internal (2 is
 /// usage).
@@ -129,10 +130,10 @@ struct ErrorSpec {
 
 /// A failure: what (code), in words that name the thing (message), and what to do about it (remedy, may be empty).
 struct Error {
-    ErrorCode code{ErrorCode::internal};
-    std::string message;
-    std::string remedy{};
-    std::string param{};  ///< the request field or configuration key at fault, if one is
+    ErrorCode code{ErrorCode::internal};  ///< which failure
+    std::string message;                  ///< what was wrong, naming the thing
+    std::string remedy{};                 ///< what to do about it; may be empty
+    std::string param{};                  ///< the request field or configuration key at fault, if one is
 
     /// "message. remedy" — what a person reads.
     [[nodiscard]] std::string describe() const;
@@ -140,6 +141,7 @@ struct Error {
     friend bool operator==(const Error&, const Error&) = default;
 };
 
+/// A value, or why there is none.
 template <class T>
 using Result = std::expected<T, Error>;
 

@@ -17,12 +17,12 @@ namespace hotmic {
 
 /// One request to a ready model.
 struct Request {
-    std::unique_ptr<AudioSource> audio;
+    std::unique_ptr<AudioSource> audio;      ///< to be recognized
     std::unique_ptr<WindowCutter> cutter{};  ///< null: about once a minute, in a pause
-    TranscribeOptions options{};
-    SegmentSink on_segment{};  ///< on the slot's thread
-    std::stop_token stop{};
-    std::string id{};  ///< appears in log lines
+    TranscribeOptions options{};             ///< how
+    SegmentSink on_segment{};                ///< on the slot's thread
+    std::stop_token stop{};                  ///< cancels it
+    std::string id{};                        ///< appears in log lines
     /// What it is about: the same for a request that is the same again. A model's deaths are remembered by it
     /// (SuperviseOptions::poison_refusal). 0: unknown.
     std::uint64_t fingerprint = 0;
@@ -32,6 +32,7 @@ struct Request {
     /// it was submitted, and after each window of a long recording again, so that neither files nor streams starve.
     std::optional<Clock::time_point> wanted_by{};
 
+    /// Of a request that is in no hurry.
     static constexpr std::chrono::milliseconds kPatience{3'000};
     /// `wanted_by` of work that nobody waits for: all others go first, between its windows, too.
     static constexpr Clock::time_point kWhenever = Clock::time_point::max();
@@ -41,13 +42,14 @@ struct Request {
 
 /// How one request went, for logs and metrics.
 struct RequestTimings {
-    std::chrono::nanoseconds queued{};
-    std::chrono::nanoseconds inference{};
-    double audio_seconds = 0;
-    int slot = -1;
-    bool died_under_it = false;  ///< model_lost, and an engine was working on it, or hung over it
+    std::chrono::nanoseconds queued{};     ///< waiting for a slot
+    std::chrono::nanoseconds inference{};  ///< in the engine
+    double audio_seconds = 0;              ///< recognized
+    int slot = -1;                         ///< that did it
+    bool died_under_it = false;            ///< model_lost, and an engine was working on it, or hung over it
 };
 
+/// Gets the transcript or the error, and where the time went. Called once, on a slot's thread; must not block.
 using Completion = std::function<void(Result<Transcript>, const RequestTimings&)>;
 
 class ModelInstance;
@@ -57,11 +59,15 @@ class ModelInstance;
 class Lease {
 public:
     Lease() = default;
+    /// Made by the instance's manager.
     explicit Lease(std::shared_ptr<ModelInstance> instance);
+    /// The other one is empty afterwards.
     Lease(Lease&&) noexcept = default;
+    /// Gives back what this one held.
     Lease& operator=(Lease&& other) noexcept;
     ~Lease();
 
+    /// Whether it holds an instance.
     [[nodiscard]] explicit operator bool() const noexcept { return instance_ != nullptr; }
 
     /// Queues the request for a slot; `done` is called exactly once, on a slot's thread or (when it never got one) on
@@ -74,7 +80,9 @@ public:
     /// The same, waiting for the answer.
     [[nodiscard]] Result<Transcript> transcribe(Request request, RequestTimings* timings = nullptr) const;
 
+    /// Of the instance it holds.
     [[nodiscard]] const std::string& instance_id() const noexcept;
+    /// As it was loaded.
     [[nodiscard]] const ModelInfo& model() const noexcept;
 
 private:

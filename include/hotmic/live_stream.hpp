@@ -27,11 +27,12 @@
 
 namespace hotmic {
 
+/// What one stream is asked for.
 struct LiveOptions {
-    TranscribeOptions transcribe{};
+    TranscribeOptions transcribe{};  ///< of each decode
     /// None: everything is speech, and an utterance ends when `commit` says so.
     std::optional<Endpointing> endpointing = Endpointing{};
-    bool partials = true;
+    bool partials = true;               ///< whether there are any
     double max_utterance_seconds = 20;  ///< a longer one is cut in its best pause
     double max_backlog_seconds = 60;    ///< of utterances that wait for their last decode; what is over is dropped
     std::string id{};                   ///< appears in log lines
@@ -39,6 +40,7 @@ struct LiveOptions {
 
 /// What a stream tells. Times are seconds on the stream's own clock: of the first sample it was ever given.
 struct LiveEvent {
+    /// What is told.
     enum class Kind : std::uint8_t {
         speech_started,  ///< an utterance has begun
         speech_stopped,  ///< it has ended; its final follows
@@ -51,16 +53,16 @@ struct LiveEvent {
         lost,            ///< there is no model for it: `error`; nothing follows
         ended,           ///< after `finish`: everything has been told
     };
-    Kind kind = Kind::partial;
-    std::uint64_t utterance = 0;  ///< 1, 2, 3 …
-    double start = 0;             ///< of the utterance
-    double end = 0;               ///< of the utterance, so far
-    std::string text{};           ///< partial, final
-    std::string stable{};         ///< beginning of `text` that will not change
-    std::vector<Word> words{};    ///< of `text`
-    std::string language{};       ///< ISO 639-1 code
-    double confidence = 0;        ///< mean probability of the words, 0..1
-    std::optional<Error> error{};
+    Kind kind = Kind::partial;     ///< what is told
+    std::uint64_t utterance = 0;   ///< 1, 2, 3 …
+    double start = 0;              ///< of the utterance
+    double end = 0;                ///< of the utterance, so far
+    std::string text{};            ///< partial, final
+    std::string stable{};          ///< beginning of `text` that will not change
+    std::vector<Word> words{};     ///< of `text`
+    std::string language{};        ///< ISO 639-1 code
+    double confidence = 0;         ///< mean probability of the words, 0..1
+    std::optional<Error> error{};  ///< of `failed` and `lost`
 };
 
 /// Told in order, one at a time, on any thread. Must not block, and must not call the stream.
@@ -68,25 +70,25 @@ using LiveSink = std::function<void(const LiveEvent&)>;
 
 /// How one stream stands.
 struct LiveStreamStatus {
-    double received_seconds = 0;
-    double backlog_seconds = 0;  ///< of audio that is over and has no final yet
-    double dropped_seconds = 0;
-    double held_seconds = 0;  ///< of audio it keeps: the backlog, the open utterance, and a moment of silence
-    std::uint64_t decodes = 0;
-    double mean_decode_ms = 0;
-    double decode_seconds = 0;  ///< of inference, all of it
+    double received_seconds = 0;  ///< of audio
+    double backlog_seconds = 0;   ///< of audio that is over and has no final yet
+    double dropped_seconds = 0;   ///< of audio that was never recognized
+    double held_seconds = 0;      ///< of audio it keeps: the backlog, the open utterance, and a moment of silence
+    std::uint64_t decodes = 0;    ///< of its audio, partial and final
+    double mean_decode_ms = 0;    ///< of those
+    double decode_seconds = 0;    ///< of inference, all of it
 };
 
 /// One level of service.
 struct LiveLevel {
-    std::string name;
+    std::string name;         ///< "normal", "fewer_partials", …
     double late_seconds = 0;  ///< it begins when decodes begin later than this
 };
 
 /// How all streams of a hub stand.
 struct LiveStatus {
-    std::size_t streams = 0;
-    std::size_t max_streams = 0;
+    std::size_t streams = 0;          ///< that are open
+    std::size_t max_streams = 0;      ///< that may be
     std::string level;                ///< "normal", "fewer_partials", "no_partials", "late_finals"
     std::vector<LiveLevel> levels{};  ///< all there are, the best first
     double lateness_seconds = 0;      ///< between when a decode is due and when it begins; moving mean
@@ -101,6 +103,7 @@ public:
     /// Between two decodes of an utterance that is still spoken, at least.
     static constexpr double kPartialSeconds = 0.2;
 
+    /// Made by `LiveHub::open`.
     explicit LiveStream(std::shared_ptr<Impl> impl);
     ~LiveStream();
     LiveStream(const LiveStream&) = delete;
@@ -118,6 +121,7 @@ public:
     /// No more audio: what is open becomes final, then `ended` is told.
     void finish();
 
+    /// How it stands. Any thread.
     [[nodiscard]] LiveStreamStatus status() const;
 
 private:
@@ -131,6 +135,7 @@ public:
     /// Calls back exactly once, on any thread, possibly before it returns.
     using LeaseSource = std::function<void(std::string lost, std::function<void(Result<Lease>)> then)>;
 
+    /// `max_streams` at once, at most.
     explicit LiveHub(std::size_t max_streams);
     /// Streams must be gone.
     ~LiveHub();
@@ -142,6 +147,7 @@ public:
     /// queue_full (too many streams).
     [[nodiscard]] Result<std::unique_ptr<LiveStream>> open(LeaseSource leases, LiveOptions options, LiveSink sink);
 
+    /// How all streams stand. Any thread.
     [[nodiscard]] LiveStatus status() const;
 
 private:

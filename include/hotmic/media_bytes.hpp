@@ -19,6 +19,7 @@ public:
     MediaBytes& operator=(const MediaBytes&) = delete;
     virtual ~MediaBytes() = default;
 
+    /// Bytes.
     [[nodiscard]] virtual std::uint64_t size() const noexcept = 0;
     /// Reads from `position` on. Returns how many bytes were read: fewer than `out.size()` only at the end; -1 where
     /// the disk failed.
@@ -27,7 +28,9 @@ public:
     [[nodiscard]] virtual int descriptor() const noexcept { return -1; }
 };
 
+/// These bytes.
 [[nodiscard]] std::shared_ptr<const MediaBytes> media_in_memory(std::vector<std::byte> bytes);
+/// These bytes, which others may hold, too.
 [[nodiscard]] std::shared_ptr<const MediaBytes> media_in_memory(std::shared_ptr<const std::vector<std::byte>> bytes);
 
 /// As for media in a vector (hotmic/audio.hpp); also: io_error.

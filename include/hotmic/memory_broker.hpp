@@ -18,6 +18,7 @@ public:
     /// `parallel_loads` at once, at most; 0: any number. `available` tells how many bytes could be had right now; by
     /// default the least of MemAvailable, what is left under the cgroup's limit (v1 or v2), and RLIMIT_AS/DATA's rest.
     explicit MemoryBroker(std::function<std::uint64_t()> available = {}, int parallel_loads = 0);
+    /// With the machine's own memory.
     explicit MemoryBroker(int parallel_loads) : MemoryBroker({}, parallel_loads) {}
     ~MemoryBroker();
 
@@ -25,10 +26,14 @@ public:
     class Reservation {
     public:
         Reservation() = default;
+        /// Made by `reserve`.
         Reservation(MemoryBroker* broker, std::uint64_t bytes) : broker_(broker), bytes_(bytes), whole_(bytes) {}
+        /// The other one claims nothing afterwards.
         Reservation(Reservation&& other) noexcept;
+        /// Returns what this one claimed.
         Reservation& operator=(Reservation&& other) noexcept;
         ~Reservation();
+        /// That are still claimed.
         [[nodiscard]] std::uint64_t bytes() const noexcept { return bytes_; }
         /// So much of the model is resident by now: that shows in what is available by itself, so only the rest is
         /// still claimed.
@@ -49,7 +54,9 @@ public:
 
     /// Errors: insufficient_memory, with what is needed and what is available.
     [[nodiscard]] Result<Reservation> reserve(std::uint64_t bytes, std::string_view what);
+    /// Bytes that could be had now, without those that are promised.
     [[nodiscard]] std::uint64_t available() const;
+    /// Bytes that are promised.
     [[nodiscard]] std::uint64_t reserved() const;
 
 private:

@@ -42,8 +42,8 @@ namespace hotmic {
 
 /// Another way to run the same model file: on another backend, by another provider.
 struct Alternative {
-    ModelSpec spec{};
-    std::shared_ptr<Provider> provider{};
+    ModelSpec spec{};                      ///< the same file, run otherwise
+    std::shared_ptr<Provider> provider{};  ///< by this one
 };
 
 /// Owns a model name.
@@ -92,15 +92,22 @@ public:
     /// Unloads and refuses every later `initialize` with shutting_down.
     [[nodiscard]] Result<UnloadReport> shutdown(Deadline deadline, std::optional<std::chrono::milliseconds> drain = {});
 
+    /// How it stands; never waits.
     [[nodiscard]] Health health() const;
     /// Has the thread that watches over deadlines, deaths and retries come round once more, soon, and gives how often
     /// it has so far. A number that no longer grows tells that it is stuck.
     [[nodiscard]] std::uint64_t come_round();
+    /// Of the instance that is READY, or was the last to be. Empty: none was.
     [[nodiscard]] std::optional<WarmupReport> warmup_report() const;
+    /// Empty: nothing was unloaded yet.
     [[nodiscard]] std::optional<UnloadReport> last_unload() const;
+    /// That it was made with.
     [[nodiscard]] const std::string& name() const noexcept;
+    /// Of what is loaded now, or would be.
     [[nodiscard]] const ModelSpec& spec() const noexcept;
+    /// That it was made with.
     [[nodiscard]] const LifecycleOptions& options() const noexcept;
+    /// Where its transitions are recorded.
     [[nodiscard]] const Journal& journal() const noexcept;
 
 private:

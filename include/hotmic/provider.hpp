@@ -41,10 +41,10 @@ struct ModelSpec {
     int slots = 0;                 ///< requests at once; 0: the provider's default for this machine
     int threads = 0;               ///< threads per slot; 0: the provider's default for this machine
     std::string backend = "auto";  ///< "auto", "cpu", "gpu", or a device name of the engine
-    bool flash_attention = true;
-    int max_best_of = 5;     ///< most candidates a request may sample; warmed, so that it costs nothing later
-    int max_beam_size = 5;   ///< widest beam a request may ask for; warmed likewise
-    std::string quantize{};  ///< how an engine that can holds the weights: "int8", "none"; empty: its default
+    bool flash_attention = true;   ///< where the engine has it: faster, the same text
+    int max_best_of = 5;           ///< most candidates a request may sample; warmed, so that it costs nothing later
+    int max_beam_size = 5;         ///< widest beam a request may ask for; warmed likewise
+    std::string quantize{};        ///< how an engine that can holds the weights: "int8", "none"; empty: its default
     /// Letters of the text, for models that know one case only: "lower", "upper"; empty: as the model writes them.
     std::string text_case{};
 
@@ -53,47 +53,49 @@ struct ModelSpec {
 
 /// Whether a provider can be used on this machine, and if not why and what mends it.
 struct Availability {
-    bool available = false;
-    std::string version{};
+    bool available = false;              ///< it can be used
+    std::string version{};               ///< of the engine, or of the library behind it
     std::string reason{};                ///< when not available
     std::string remedy{};                ///< a command or step
     std::vector<std::string> devices{};  ///< what it can compute on, e.g. "CPU (sapphirerapids)"
     bool gpu = false;                    ///< one of them is a GPU
 };
 
+/// What an engine, or a model of it, can do.
 struct Capabilities {
     bool streaming = false;  ///< takes streams further step by step, each sample heard once (StreamStep)
     /// A stream hears what the whole audio at once would be heard as: its last step is final, and no step takes back
     /// what an earlier one settled. Where not, live text is heard in windows, and streams only add the newest words.
     bool exact_streams = false;
-    bool hotwords = false;  ///< raises what a request names (TranscribeOptions::hotwords)
-    bool word_timestamps = false;
-    bool language_detection = false;
-    bool translate = false;
-    bool prompt = false;
-    bool temperature = false;
+    bool hotwords = false;                 ///< raises what a request names (TranscribeOptions::hotwords)
+    bool word_timestamps = false;          ///< times of words
+    bool language_detection = false;       ///< finds out what is spoken
+    bool translate = false;                ///< into English
+    bool prompt = false;                   ///< takes text that was said before
+    bool temperature = false;              ///< samples, the more freely the higher it is
     std::vector<std::string> languages{};  ///< ISO codes the engine can know; the model may know fewer
     std::string cancel_granularity{};      ///< how long a cancelled inference may go on, in words
 };
 
 /// What a model file is, read from its header and directory without loading it (`hotmic inspect`).
 struct ModelFileInfo {
-    std::string kind;    ///< e.g. "whisper base.en", "pocketsphinx acoustic + language model"
-    std::string format;  ///< e.g. "ggml", "sphinx"
-    std::uint64_t size_bytes = 0;
-    std::string quantization{};  ///< e.g. "f16", "q5_0"
-    bool multilingual = false;
-    std::vector<std::string> languages{};
-    std::uint64_t tensors = 0;
-    std::uint64_t parameters = 0;
+    std::string kind;                              ///< e.g. "whisper base.en", "pocketsphinx acoustic + language model"
+    std::string format;                            ///< e.g. "ggml", "sphinx"
+    std::uint64_t size_bytes = 0;                  ///< of all its files
+    std::string quantization{};                    ///< e.g. "f16", "q5_0"
+    bool multilingual = false;                     ///< knows more than one language
+    std::vector<std::string> languages{};          ///< ISO 639-1 codes; empty: not said
+    std::uint64_t tensors = 0;                     ///< in its files
+    std::uint64_t parameters = 0;                  ///< numbers in them
     std::map<std::string, std::string> details{};  ///< dimensions and the like, for people
 };
 
 /// Bytes a model will need once loaded with its slots. An estimate made from the header.
 struct ResourceEstimate {
-    std::uint64_t weights_bytes = 0;
-    std::uint64_t per_slot_bytes = 0;
-    int slots = 1;
+    std::uint64_t weights_bytes = 0;   ///< shared by all slots
+    std::uint64_t per_slot_bytes = 0;  ///< of each
+    int slots = 1;                     ///< that `total_bytes` counts
+    /// Of the weights and all slots.
     [[nodiscard]] std::uint64_t total_bytes() const noexcept {
         return weights_bytes + per_slot_bytes * static_cast<std::uint64_t>(slots);
     }
@@ -102,8 +104,9 @@ struct ResourceEstimate {
 /// How far a load is. Written by the loading thread, read by any; every change counts as a sign of life.
 class LoadProgress {
 public:
+    /// How far it was at one moment.
     struct Snapshot {
-        std::uint64_t done_bytes = 0;
+        std::uint64_t done_bytes = 0;   ///< read so far
         std::uint64_t total_bytes = 0;  ///< 0: not known yet
         std::uint64_t beats = 0;        ///< grows with every report; unchanged for `stall_timeout` means a hang
         bool downloading = false;       ///< the bytes are those of a download
@@ -113,8 +116,10 @@ public:
 
     /// `instance` is the id of the load under way: engines put it into their log lines.
     explicit LoadProgress(std::string instance = {}) : instance_(std::move(instance)) {}
+    /// The id it was made with.
     [[nodiscard]] const std::string& instance() const noexcept { return instance_; }
 
+    /// So many of so many bytes are read. `total_bytes` 0: not known yet.
     void report(std::uint64_t done_bytes, std::uint64_t total_bytes) noexcept {
         done_.store(done_bytes, std::memory_order_relaxed);
         total_.store(total_bytes, std::memory_order_relaxed);
@@ -137,6 +142,7 @@ public:
     /// A sign of life without bytes (building buffers, opening a slot).
     void beat() noexcept { beats_.fetch_add(1, std::memory_order_release); }
 
+    /// How far it is now.
     [[nodiscard]] Snapshot snapshot() const noexcept {
         const auto beats = beats_.load(std::memory_order_acquire);
         Snapshot now{done_.load(std::memory_order_relaxed), total_.load(std::memory_order_relaxed), beats,
@@ -162,20 +168,20 @@ private:
 
 /// One path through the engine that allocates or compiles on first use, to be taken once per slot during warmup.
 struct WarmupCase {
-    std::string name;  ///< e.g. "temperature_fallback", "beam", "language_detection"
-    TranscribeOptions options{};
-    bool required = true;  ///< false: skipped and named when it does not fit, instead of failing the warmup
+    std::string name;             ///< e.g. "temperature_fallback", "beam", "language_detection"
+    TranscribeOptions options{};  ///< that take this path
+    bool required = true;         ///< false: skipped and named when it does not fit, instead of failing the warmup
 };
 
 /// A loaded model, described.
 struct ModelInfo {
-    std::string provider;
-    std::string provider_version;
-    std::string name;      ///< e.g. "base.en", "en-us"
-    std::string backend;   ///< what it really computes on; begins with "CPU" if that is one
-    std::string sha256{};  ///< of the file as it was read; empty where the model is a folder
-    std::uint64_t size_bytes = 0;
-    int slots = 1;
+    std::string provider;                    ///< that loaded it
+    std::string provider_version;            ///< of the engine
+    std::string name;                        ///< e.g. "base.en", "en-us"
+    std::string backend;                     ///< what it really computes on; begins with "CPU" if that is one
+    std::string sha256{};                    ///< of the file as it was read; empty where the model is a folder
+    std::uint64_t size_bytes = 0;            ///< of its files
+    int slots = 1;                           ///< requests at once
     int threads = 1;                         ///< per slot
     double step_seconds = 0;                 ///< of audio that a stream's step hears at once; 0: no such steps
     Capabilities capabilities{};             ///< of this model: languages it knows, translate only if it can
@@ -204,6 +210,7 @@ class Model {
 public:
     virtual ~Model() = default;
 
+    /// Never changes.
     [[nodiscard]] virtual const ModelInfo& info() const noexcept = 0;
 
     /// Makes the next slot's recognizer; at most `info().slots` may exist at once. Call on the thread that will use it.
@@ -235,8 +242,11 @@ class Provider {
 public:
     virtual ~Provider() = default;
 
+    /// As in configuration, e.g. "whisper_cpp".
     [[nodiscard]] virtual std::string_view name() const noexcept = 0;
+    /// Whether it can be used here.
     [[nodiscard]] virtual Availability availability() const = 0;
+    /// What its models may be able to do; `Model::info` says what one can.
     [[nodiscard]] virtual Capabilities capabilities() const = 0;
 
     /// Reads what the model file says of itself and checks that it is whole. Errors, all permanent: model_file_missing,
@@ -250,6 +260,8 @@ public:
     /// thread, reports and stops as `load` does. Called before each load; nothing to do costs nothing.
     [[nodiscard]] virtual Result<void> prepare(const ModelSpec&, LoadProgress&, std::stop_token) { return {}; }
 
+    /// Puts the weights into memory. Errors: as `inspect`; checksum_mismatch, insufficient_memory, load_failed,
+    /// load_cancelled.
     [[nodiscard]] virtual Result<std::unique_ptr<Model>> load(const ModelSpec& spec, LoadProgress& progress,
                                                               std::stop_token stop) = 0;
 };
@@ -258,8 +270,10 @@ public:
 /// it.
 class ProviderRegistry {
 public:
+    /// In order of preference.
     explicit ProviderRegistry(std::vector<std::shared_ptr<Provider>> providers) : providers_(std::move(providers)) {}
 
+    /// In order of preference.
     [[nodiscard]] const std::vector<std::shared_ptr<Provider>>& all() const noexcept { return providers_; }
     /// Errors: provider_unknown, naming those that exist.
     [[nodiscard]] Result<std::shared_ptr<Provider>> find(std::string_view name) const;

@@ -7,6 +7,7 @@
 
 namespace hotmic {
 
+/// Where a model is in its life.
 enum class ModelState : std::uint8_t {
     uninitialized,  ///< nothing is loaded and nothing is on its way
     loading,        ///< weights are being read
@@ -21,8 +22,11 @@ enum class ModelState : std::uint8_t {
 /// The transition table.
 [[nodiscard]] bool is_allowed(ModelState from, ModelState to) noexcept;
 
+/// Of all deadlines.
 using Clock = std::chrono::steady_clock;
+/// A point in time after which nobody waits any more.
 using Deadline = Clock::time_point;
+/// The point in time that lies `patience` ahead.
 [[nodiscard]] inline Deadline in(std::chrono::milliseconds patience) {
     return Clock::now() + patience;
 }

@@ -10,6 +10,7 @@
 
 namespace hotmic {
 
+/// One word and when it was said.
 struct Word {
     std::string text;        ///< without surrounding spaces
     double start = 0;        ///< seconds
@@ -17,16 +18,17 @@ struct Word {
     double probability = 0;  ///< 0..1
 };
 
+/// A stretch of text with its times.
 struct Segment {
     double start = 0;  ///< seconds
     double end = 0;    ///< seconds
     std::string text;  ///< valid UTF-8, as the engine spells it (whisper starts segments with a space)
-    std::vector<std::int32_t> tokens{};
-    double temperature = 0;        ///< that decoded this segment
-    double avg_logprob = 0;        ///< mean log-probability of the tokens or words
-    double no_speech_prob = 0;     ///< 0..1
-    std::vector<Word> words{};     ///< only when asked for
-    std::optional<int> channel{};  ///< that it was heard on, from 0; only where channels are kept apart
+    std::vector<std::int32_t> tokens{};  ///< of the model, that the text was made of
+    double temperature = 0;              ///< that decoded this segment
+    double avg_logprob = 0;              ///< mean log-probability of the tokens or words
+    double no_speech_prob = 0;           ///< 0..1
+    std::vector<Word> words{};           ///< only when asked for
+    std::optional<int> channel{};        ///< that it was heard on, from 0; only where channels are kept apart
 };
 
 /// That an engine was asked for the language of a stretch of speech, and what it said.
@@ -35,12 +37,13 @@ struct LanguageDetection {
     double probability = 0;  ///< 0..1, of those that were allowed
 };
 
+/// All that was heard.
 struct Transcript {
-    std::string text;                 ///< all segments joined, surrounding spaces removed
-    std::string language;             ///< ISO 639-1 code, e.g. "en"
-    double language_probability = 0;  ///< 0 when the language was given, not detected
-    double duration = 0;              ///< seconds of audio recognized
-    std::vector<Segment> segments;
+    std::string text;                             ///< all segments joined, surrounding spaces removed
+    std::string language;                         ///< ISO 639-1 code, e.g. "en"
+    double language_probability = 0;              ///< 0 when the language was given, not detected
+    double duration = 0;                          ///< seconds of audio recognized
+    std::vector<Segment> segments;                ///< in order of time
     std::vector<LanguageDetection> detections{};  ///< in order of time
     double uncovered_seconds = 0;  ///< of speech for which the model gave no text, though it heard it twice
     /// Of a stream's step: so many of its words, from the first on, stay as they are; but the last of all may get
@@ -54,6 +57,7 @@ struct Transcript {
     std::map<std::string, int> counters{};
 };
 
+/// What becomes of speech: its text, or its text in English.
 enum class Task : std::uint8_t { transcribe, translate };
 
 /// A step of a stream: speech that an engine hears as it comes, each sample once (Capabilities::streaming). The audio
@@ -76,15 +80,15 @@ struct StreamStep {
 
 /// A phrase that is likelier to be said here than elsewhere: a name, a term.
 struct Hotword {
-    std::string phrase;
-    double boost = 0;  ///< how much likelier, in the logarithm, each of its pieces is; 0: the engine's usual boost
+    std::string phrase;  ///< one word or several
+    double boost = 0;    ///< how much likelier, in the logarithm, each of its pieces is; 0: the engine's usual boost
 
     friend bool operator==(const Hotword&, const Hotword&) = default;
 };
 
 /// Per-request options. Defaults are what a client that says nothing gets.
 struct TranscribeOptions {
-    Task task = Task::transcribe;
+    Task task = Task::transcribe;  ///< transcribe, or translate into English
     /// ISO code or English name ("de", "german"). "auto" detects; empty is the model's default, and detects where it
     /// has none.
     std::string language{};
@@ -92,14 +96,14 @@ struct TranscribeOptions {
     /// What was spoken just before, an ISO code; empty: not known. Detection keeps it for a short moment that may as
     /// well be in another language.
     std::string language_before{};
-    std::string prompt{};    ///< initial prompt: spelling and context, in the model's own words
-    double temperature = 0;  ///< 0..1; 0 starts greedy and lets the engine fall back to higher ones
-    bool temperature_fallback = true;
-    int beam_size = 0;  ///< 0: the model's default, which is greedy; 1: greedy
-    int best_of = 0;    ///< candidates when sampling; 0: the model's configured maximum
-    bool word_timestamps = false;
-    bool tag_audio_events = false;  ///< keep what the engine writes of sounds: "[Music]", "(applause)"
-    StreamStep step{};              ///< for engines that can (Capabilities::streaming)
+    std::string prompt{};              ///< initial prompt: spelling and context, in the model's own words
+    double temperature = 0;            ///< 0..1; 0 starts greedy and lets the engine fall back to higher ones
+    bool temperature_fallback = true;  ///< tries higher temperatures where a result is doubtful
+    int beam_size = 0;                 ///< 0: the model's default, which is greedy; 1: greedy
+    int best_of = 0;                   ///< candidates when sampling; 0: the model's configured maximum
+    bool word_timestamps = false;      ///< times of words are wanted
+    bool tag_audio_events = false;     ///< keep what the engine writes of sounds: "[Music]", "(applause)"
+    StreamStep step{};                 ///< for engines that can (Capabilities::streaming)
     /// For engines that can (Capabilities::hotwords). What another engine is given of them is a prompt.
     std::vector<Hotword> hotwords{};
     /// A better answer is asked for soon: an engine does not try again where it doubts what it heard, and rather hears

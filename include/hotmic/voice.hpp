@@ -11,8 +11,8 @@ namespace hotmic {
 /// Looks at one frame after the other of one stream. Not thread-safe.
 class VoiceDetector {
 public:
-    static constexpr std::chrono::milliseconds kFrame{30};
-    static constexpr std::size_t kFrameSamples = kSampleRate * 30 / 1000;
+    static constexpr std::chrono::milliseconds kFrame{30};                 ///< what the detector looks at, at once
+    static constexpr std::size_t kFrameSamples = kSampleRate * 30 / 1000;  ///< the same in samples
 
     virtual ~VoiceDetector() = default;
     /// `frame`: kFrameSamples samples, those that follow the last frame's.
@@ -37,7 +37,7 @@ struct Endpointing {
     /// word, and forgets the beginning of one in which it has heard no word for so long: where the detector takes noise
     /// for a voice.
     std::chrono::milliseconds blank_after_words{1'200};
-    std::chrono::milliseconds blank_without_words{2'400};
+    std::chrono::milliseconds blank_without_words{2'400};  ///< where nothing was heard yet
 };
 
 }  // namespace hotmic

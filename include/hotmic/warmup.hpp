@@ -28,39 +28,41 @@ enum class Validate : std::uint8_t {
 /// A target that must be met before READY (`ready_if`).
 struct ReadyIf {
     std::optional<double> rtf_p95_below{};  ///< real-time factor (inference time ÷ audio time) of the last level, p95
-    std::optional<std::chrono::milliseconds> latency_p95_below{};
+    std::optional<std::chrono::milliseconds> latency_p95_below{};  ///< for the clip
     bool or_degraded = false;  ///< missed: READY all the same, with the figures told, instead of ERROR `too_slow`
+    /// Whether there is any target.
     [[nodiscard]] bool any() const noexcept { return rtf_p95_below || latency_p95_below; }
     friend bool operator==(const ReadyIf&, const ReadyIf&) = default;
 };
 
+/// How a model is warmed before it is READY.
 struct WarmupOptions {
-    int level = 2;
-    Validate validate = Validate::transcribes;
-    double max_word_error_rate = 0.5;  ///< of level 1's transcript against the clip's text
-    std::filesystem::path clip{};      ///< a recording of speech, at most a minute; empty: the built-in one
-    std::string clip_text{};           ///< what is said in `clip`; empty: level 1 cannot compare
-    std::chrono::milliseconds level2_min_duration{0};
-    int level3_iterations = 3;  ///< rounds, at least
-    std::chrono::milliseconds level3_min_duration{0};
+    int level = 2;                              ///< the highest that is run: 1, 2 or 3
+    Validate validate = Validate::transcribes;  ///< what level 1 asks of the clip's text
+    double max_word_error_rate = 0.5;           ///< of level 1's transcript against the clip's text
+    std::filesystem::path clip{};               ///< a recording of speech, at most a minute; empty: the built-in one
+    std::string clip_text{};                    ///< what is said in `clip`; empty: level 1 cannot compare
+    std::chrono::milliseconds level2_min_duration{0};  ///< level 2 goes on at least so long
+    int level3_iterations = 3;                         ///< rounds, at least
+    std::chrono::milliseconds level3_min_duration{0};  ///< level 3 goes on at least so long
     std::chrono::milliseconds budget{
         120'000};  ///< all levels together; level 1 and one inference of level 2 always run
     std::chrono::milliseconds timeout{300'000};  ///< past this the warmup has failed (`warmup_timeout`)
-    ReadyIf ready_if{};
+    ReadyIf ready_if{};                          ///< targets, beyond being warm
     friend bool operator==(const WarmupOptions&, const WarmupOptions&) = default;
 };
 
 /// What one level did. Latencies are wall time from submitting the request to having the formatted answer, in ms.
 struct LevelReport {
-    int level = 0;
-    std::string name;  ///< "validate", "single", "stress"
-    int inferences = 0;
-    double first_ms = 0;
-    double p50_ms = 0;
-    double p95_ms = 0;
-    double last_ms = 0;
-    double real_time_factor = 0;  ///< median of latency ÷ audio length
-    double duration_ms = 0;
+    int level = 0;                       ///< 1, 2 or 3
+    std::string name;                    ///< "validate", "single", "stress"
+    int inferences = 0;                  ///< that it ran
+    double first_ms = 0;                 ///< latency of the first
+    double p50_ms = 0;                   ///< median latency
+    double p95_ms = 0;                   ///< 95th percentile
+    double last_ms = 0;                  ///< latency of the last
+    double real_time_factor = 0;         ///< median of latency ÷ audio length
+    double duration_ms = 0;              ///< of the level
     std::optional<bool> converged{};     ///< levels 2 and 3: its last figures agree with each other
     std::vector<std::string> skipped{};  ///< shapes or paths left out, each with its reason
 };
@@ -68,18 +70,19 @@ struct LevelReport {
 /// How steps of streams went: the built-in clip fed as a microphone would, to models whose streams are exact.
 struct StreamReport {
     double step_seconds = 0;  ///< of audio in one step
-    int steps = 0;
-    double first_ms = 0;   ///< the very first step
-    double steady_ms = 0;  ///< median of a stream that is alone
-    double p95_ms = 0;     ///< the same, 95th percentile; with level 3, of as many streams at once as there are slots
+    int steps = 0;            ///< that were taken
+    double first_ms = 0;      ///< the very first step
+    double steady_ms = 0;     ///< median of a stream that is alone
+    double p95_ms = 0;  ///< the same, 95th percentile; with level 3, of as many streams at once as there are slots
     std::string shortfall{};  ///< why streams fall behind the speaker; empty where they do not
 };
 
+/// What the warmup measured.
 struct WarmupReport {
-    int level = 0;          ///< the highest level that was asked for
-    bool complete = false;  ///< every level asked for ended well
-    std::vector<LevelReport> levels{};
-    double duration_ms = 0;
+    int level = 0;                      ///< the highest level that was asked for
+    bool complete = false;              ///< every level asked for ended well
+    std::vector<LevelReport> levels{};  ///< those that were run
+    double duration_ms = 0;             ///< of all of them
     double cold_penalty =
         0;  ///< first ÷ steady latency of the same request: what warmup spared the first user; 0: unknown
     double steady_ms = 0;                     ///< steady-state latency of the reference request (the clip as it is)
@@ -89,10 +92,10 @@ struct WarmupReport {
     std::string transcript{};                 ///< what level 1 heard in the clip
     std::optional<double> word_error_rate{};  ///< against the clip's text, where the language covers it
     std::uint64_t resident_before_bytes = 0;  ///< loaded, not yet warm
-    std::uint64_t resident_after_bytes = 0;
-    std::optional<StreamReport> streams{};
-    std::string budget_note{};  ///< set when the budget ended a level early
-    std::string shortfall{};    ///< the target of `ready_if` that was missed, with its figures, where that is tolerated
+    std::uint64_t resident_after_bytes = 0;   ///< loaded and warm
+    std::optional<StreamReport> streams{};    ///< where the model takes streams step by step
+    std::string budget_note{};                ///< set when the budget ended a level early
+    std::string shortfall{};  ///< the target of `ready_if` that was missed, with its figures, where that is tolerated
     std::string slower{};  ///< "2.3 × slower than usual here: …", compared with earlier warmups; empty when it is not
 };
 
