@@ -46,7 +46,7 @@ endfunction()
 set(HOTMIC_ONCE page.test_page page.test_page_words page.test_page_trouble page.test_page_look
                 e2e.test_speech e2e.test_numbers e2e.test_numbers_multilingual e2e.test_vulkan
                 e2e.test_heard e2e.test_transducer e2e.test_openai_client e2e.test_openai_npm e2e.test_fleet e2e.test_kubernetes
-                server.test_every_number packages.test_packages)
+                server.test_every_number packages.test_packages contributing.test_contributing)
 
 # hotmic_pytest(cli): every test_*.py of this folder as a CTest test of its own, driving the programs of this build. Each
 # waits by limits of its own (HOTMIC_TEST_PATIENCE); the one here is for what hangs all the same, on a slow machine too.
