@@ -48,6 +48,10 @@ set(HOTMIC_ONCE page.test_page page.test_page_words page.test_page_trouble page.
                 e2e.test_heard e2e.test_transducer e2e.test_openai_client e2e.test_openai_npm e2e.test_fleet e2e.test_kubernetes
                 server.test_every_number packages.test_packages contributing.test_contributing)
 
+# Begun first, the longest before all, so that none is left alone at the end.
+set(HOTMIC_LONGEST packages.test_packages e2e.test_vulkan contributing.test_contributing page.test_page server.test_live_listener
+                   cli.test_transcribe e2e.test_recovery server.test_admin server.test_jobs)
+
 # hotmic_pytest(cli): every test_*.py of this folder as a CTest test of its own, driving the programs of this build. Each
 # waits by limits of its own (HOTMIC_TEST_PATIENCE); the one here is for what hangs all the same, on a slow machine too.
 function(hotmic_pytest name)
@@ -60,7 +64,12 @@ function(hotmic_pytest name)
     if(${name}.${test} IN_LIST HOTMIC_ONCE)
       list(APPEND labels once)
     endif()
-    set_tests_properties(${name}.${test} PROPERTIES LABELS "${labels}" TIMEOUT 1800
+    list(FIND HOTMIC_LONGEST ${name}.${test} place)
+    set(cost 0)
+    if(place GREATER_EQUAL 0)
+      math(EXPR cost "1000 - ${place}")
+    endif()
+    set_tests_properties(${name}.${test} PROPERTIES LABELS "${labels}" TIMEOUT 1800 COST ${cost}
                          ENVIRONMENT "HOTMIC_TEST_BIN=${CMAKE_RUNTIME_OUTPUT_DIRECTORY};PYTHONDONTWRITEBYTECODE=1")
   endforeach()
 endfunction()
