@@ -57,4 +57,8 @@ protected:
     std::optional<ModelManager> manager_;
 };
 
+/// The promises of include/hotmic/model_manager.hpp: load_failure_test.cpp, model_manager_test.cpp, unload_test.cpp,
+/// warmup_test.cpp.
+class ModelManagerTest : public ManagerFixture {};
+
 }  // namespace hotmic

@@ -57,4 +57,19 @@ protected:
     LoadProgress progress_;
 };
 
+/// A folder of the kind that icefall exports.
+class Transducer : public TransducerFixture {
+protected:
+    Transducer() : TransducerFixture("zipformer-en-test") {}
+
+    std::unique_ptr<Model> load(const testing::TransducerTestFolder& how = {}) {
+        testing::write_transducer_folder(folder_, how);
+        return load_folder();
+    }
+    void expect_refused(const testing::TransducerTestFolder& how, ErrorCode code, const std::string& says) {
+        testing::write_transducer_folder(folder_, how);
+        expect_folder_refused(code, says);
+    }
+};
+
 }  // namespace hotmic::onnx
