@@ -13,8 +13,8 @@
 #include <utility>
 
 #include "jobs/signature.hpp"
-#include "store/digest.hpp"
 #include "text/json.hpp"
+#include "text/sha256.hpp"
 
 namespace hotmic::jobs {
 namespace {
@@ -40,7 +40,7 @@ Result<void> each_piece(const MediaBytes& media, const std::function<Result<void
 /// Of what was asked; who asks under a key that was not used before has no need of it.
 Result<std::string> fingerprint_of(const Job& asked, const MediaBytes* media) {
     if (asked.idempotency_key.empty()) return "";
-    store::Sha256 digest;
+    Sha256 digest;
     digest.update(to_json(std::tuple(asked.task, asked.fields, asked.url, asked.webhook.url)));
     if (media != nullptr) {
         auto read = each_piece(*media, [&](std::span<const char> piece) -> Result<void> {

@@ -1,6 +1,5 @@
 #include "store/digest.hpp"
 
-#include <array>
 #include <cerrno>
 #include <cstring>
 #include <format>
@@ -8,26 +7,8 @@
 #include <vector>
 
 #include "store/descriptor.hpp"
-#include "text/hex.hpp"
 
 namespace hotmic::store {
-
-Sha256::Sha256() : context_(EVP_MD_CTX_new()) {
-    EVP_DigestInit_ex(context_.get(), EVP_sha256(), nullptr);
-}
-
-void Sha256::update(std::span<const char> bytes) {
-    EVP_DigestUpdate(context_.get(), bytes.data(), bytes.size());
-}
-
-std::string Sha256::hex() const {
-    std::array<unsigned char, EVP_MAX_MD_SIZE> value{};
-    unsigned length = 0;
-    const std::unique_ptr<EVP_MD_CTX, Deleter> copy(EVP_MD_CTX_new());
-    EVP_MD_CTX_copy_ex(copy.get(), context_.get());
-    EVP_DigestFinal_ex(copy.get(), value.data(), &length);
-    return hex_of(std::span(value).first(length));
-}
 
 Result<std::uint64_t> read_into(Sha256& digest, const std::filesystem::path& file,
                                 const std::function<void(std::uint64_t)>& told, const std::stop_token& stop) {

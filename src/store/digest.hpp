@@ -1,34 +1,15 @@
-/// SHA-256 of what passes by.
+/// SHA-256 of files.
 #pragma once
-
-#include <openssl/evp.h>
 
 #include <cstdint>
 #include <filesystem>
 #include <functional>
-#include <memory>
-#include <span>
 #include <stop_token>
-#include <string>
 
 #include "hotmic/error.hpp"
+#include "text/sha256.hpp"
 
 namespace hotmic::store {
-
-class Sha256 {
-public:
-    Sha256();
-
-    void update(std::span<const char> bytes);
-    /// Lower-case hex, of everything so far.
-    [[nodiscard]] std::string hex() const;
-
-private:
-    struct Deleter {
-        void operator()(EVP_MD_CTX* context) const { EVP_MD_CTX_free(context); }
-    };
-    std::unique_ptr<EVP_MD_CTX, Deleter> context_;
-};
 
 /// Reads a file into `digest`; `told` hears how many bytes have been read. Errors: model_file_missing, io_error,
 /// load_cancelled.

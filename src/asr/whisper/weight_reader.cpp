@@ -1,13 +1,9 @@
 #include "asr/whisper/weight_reader.hpp"
 
 #include <algorithm>
-#include <array>
 #include <cstring>
 #include <format>
-#include <span>
 #include <utility>
-
-#include "text/hex.hpp"
 
 namespace hotmic::whisper {
 namespace {
@@ -20,13 +16,7 @@ constexpr std::uint64_t kStep = 1 << 20;
 
 WeightReader::WeightReader(const std::filesystem::path& path, const FileLayout& file, LoadProgress& progress,
                            std::stop_token stop)
-    : name_(path.string()),
-      stream_(path, std::ios::binary),
-      file_(file),
-      progress_(progress),
-      stop_(std::move(stop)),
-      digest_(EVP_MD_CTX_new()) {
-    EVP_DigestInit_ex(digest_.get(), EVP_sha256(), nullptr);
+    : name_(path.string()), stream_(path, std::ios::binary), file_(file), progress_(progress), stop_(std::move(stop)) {
     progress_.report(0, file_.size_bytes);
 }
 
@@ -54,7 +44,7 @@ std::size_t WeightReader::read_some(char* into, std::size_t count) {
     const auto wanted = std::min({static_cast<std::uint64_t>(count), border - read_, kStep});
     stream_.read(into, static_cast<std::streamsize>(wanted));
     auto got = static_cast<std::size_t>(stream_.gcount());
-    EVP_DigestUpdate(digest_.get(), into, got);
+    digest_.update({into, got});
     if (!numbers) {
         const auto* checked = file_.skeleton.data() + skeleton_;
         changed_ |= got < wanted || std::memcmp(into, checked, wanted) != 0;
@@ -92,15 +82,6 @@ Result<void> WeightReader::verdict() {
                     "path");
     }
     return {};
-}
-
-std::string WeightReader::digest() const {
-    std::array<unsigned char, EVP_MAX_MD_SIZE> value{};
-    unsigned length = 0;
-    const std::unique_ptr<EVP_MD_CTX, DigestDeleter> copy(EVP_MD_CTX_new());
-    EVP_MD_CTX_copy_ex(copy.get(), digest_.get());
-    EVP_DigestFinal_ex(copy.get(), value.data(), &length);
-    return hex_of(std::span(value).first(length));
 }
 
 }  // namespace hotmic::whisper

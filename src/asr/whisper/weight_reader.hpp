@@ -1,17 +1,15 @@
 /// Reads a model file for an engine: once, front to back, counting, hashing, and stopping when told to.
 #pragma once
 
-#include <openssl/evp.h>
-
 #include <cstdint>
 #include <filesystem>
 #include <fstream>
-#include <memory>
 #include <stop_token>
 #include <string>
 #include <vector>
 
 #include "hotmic/provider.hpp"
+#include "text/sha256.hpp"
 
 namespace hotmic::whisper {
 
@@ -45,7 +43,7 @@ public:
     [[nodiscard]] Result<void> verdict();
 
     /// SHA-256 of what has been read, lower-case hex.
-    [[nodiscard]] std::string digest() const;
+    [[nodiscard]] std::string digest() const { return digest_.hex(); }
 
     /// What the engine calls: fills `into` whatever happens, returns how many bytes are the file's.
     std::size_t read(char* into, std::size_t count);
@@ -55,16 +53,12 @@ public:
 private:
     std::size_t read_some(char* into, std::size_t count);
 
-    struct DigestDeleter {
-        void operator()(EVP_MD_CTX* context) const { EVP_MD_CTX_free(context); }
-    };
-
     const std::string name_;
     std::ifstream stream_;
     const FileLayout& file_;
     LoadProgress& progress_;
     const std::stop_token stop_;
-    std::unique_ptr<EVP_MD_CTX, DigestDeleter> digest_;
+    Sha256 digest_;
     std::uint64_t read_ = 0;
     std::uint64_t reported_ = 0;
     std::size_t skeleton_ = 0;  // bytes of the skeleton given out
