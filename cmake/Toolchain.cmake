@@ -45,7 +45,7 @@ endif()
 # Some files of a library are compiled as one, so that what all of them include is read once: less than half of the
 # compiler's time. What is private to a file is therefore unique in its folder. Tests are compiled one by one, and so is
 # everything for who edits one file again and again (HOTMIC_UNITY=OFF) and for the linter.
-option(HOTMIC_UNITY "Compile several files of a library as one" OFF)
+option(HOTMIC_UNITY "Compile several files of a library as one" ON)
 set(CMAKE_UNITY_BUILD_BATCH_SIZE 8)
 set(CMAKE_UNITY_BUILD_RELOCATABLE ON)  # or a checkout's path would be part of ccache's key
 if(HOTMIC_UNITY)
