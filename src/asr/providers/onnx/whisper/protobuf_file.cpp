@@ -10,7 +10,7 @@ namespace {
 constexpr std::size_t kBuffer = 64 << 10;
 constexpr std::uint64_t kLongestText = 64 << 10;
 constexpr std::uint64_t kMostText = 64 << 20;  // of all names and attributes
-constexpr const char* kGetAnother = "download or export the model again";
+constexpr const char* kExportAgain = "download or export the model again";
 
 }  // namespace
 
@@ -24,13 +24,13 @@ bool ProtobufFile::stop(Error error) {
 bool ProtobufFile::corrupt(const std::string& what) {
     // What never made sense is no such file at all.
     if (!recognized_)
-        return stop({ErrorCode::model_not_recognized, std::format("{} is no ONNX model ({})", name_, what), kGetAnother,
+        return stop({ErrorCode::model_not_recognized, std::format("{} is no ONNX model ({})", name_, what), kExportAgain,
                      "path"});
-    return stop({ErrorCode::model_corrupt, std::format("{} is damaged: {}", name_, what), kGetAnother, "path"});
+    return stop({ErrorCode::model_corrupt, std::format("{} is damaged: {}", name_, what), kExportAgain, "path"});
 }
 bool ProtobufFile::truncated() {
     return stop({!recognized_ ? ErrorCode::model_not_recognized : ErrorCode::model_truncated,
-                 std::format("{} ends where more should come (it has {} bytes)", name_, size_), kGetAnother, "path"});
+                 std::format("{} ends where more should come (it has {} bytes)", name_, size_), kExportAgain, "path"});
 }
 
 bool ProtobufFile::byte(std::uint8_t& into) {
