@@ -24,8 +24,8 @@ bool ProtobufFile::stop(Error error) {
 bool ProtobufFile::corrupt(const std::string& what) {
     // What never made sense is no such file at all.
     if (!recognized_)
-        return stop({ErrorCode::model_not_recognized, std::format("{} is no ONNX model ({})", name_, what), kExportAgain,
-                     "path"});
+        return stop({ErrorCode::model_not_recognized, std::format("{} is no ONNX model ({})", name_, what),
+                     kExportAgain, "path"});
     return stop({ErrorCode::model_corrupt, std::format("{} is damaged: {}", name_, what), kExportAgain, "path"});
 }
 bool ProtobufFile::truncated() {
