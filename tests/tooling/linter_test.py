@@ -1,14 +1,10 @@
 """What the linter (.clang-tidy) finds: it is set so that these mistakes are errors."""
 
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
-import pytest
-
 CHECKOUT = Path(__file__).parents[2]
-TIDY = shutil.which("clang-tidy")
 
 # Functions with these bodies are members of this class.
 QUEUE = """
@@ -54,9 +50,6 @@ REFUSED = {
     "fallible(); return 0;": "should not be disregarded",
 }
 
-needs_clang_tidy = pytest.mark.skipif(TIDY is None, reason="there is no clang-tidy")
-
-
 def findings(tmp_path: Path, bodies: list[str]) -> dict[str, str]:
     """What the linter, set as dev/tidy sets it, says of functions with these bodies, each on a line of its own."""
     functions = [f"    int f{number}() {{ {body} }}" for number, body in enumerate(bodies)]
@@ -64,7 +57,7 @@ def findings(tmp_path: Path, bodies: list[str]) -> dict[str, str]:
     file.write_text(QUEUE.replace("BODIES", "\n".join(functions)))
     options = ["-quiet", f"--config-file={CHECKOUT / '.clang-tidy'}", "-warnings-as-errors=*"]
     compiler = ["-std=c++23", f"-I{CHECKOUT / 'src'}", f"-I{CHECKOUT / 'include'}"]
-    done = subprocess.run([TIDY, *options, file, "--", *compiler], capture_output=True, text=True, check=False)
+    done = subprocess.run(["clang-tidy", *options, file, "--", *compiler], capture_output=True, text=True, check=False)
     lines = file.read_text().splitlines()
     said = {}
     for number, what in re.findall(r"queue\.cpp:(\d+):\d+: error: (.*)", done.stdout):
@@ -74,7 +67,6 @@ def findings(tmp_path: Path, bodies: list[str]) -> dict[str, str]:
     return said
 
 
-@needs_clang_tidy
 def test_what_is_wrong_is_an_error(tmp_path):
     said = findings(tmp_path, ALLOWED + list(REFUSED))
     assert said.keys() == REFUSED.keys()
@@ -82,6 +74,5 @@ def test_what_is_wrong_is_an_error(tmp_path):
         assert why in said[body]
 
 
-@needs_clang_tidy
 def test_what_is_right_is_none(tmp_path):
     assert findings(tmp_path, ALLOWED) == {}

@@ -36,7 +36,6 @@ public:
 
     /// Gives back what the next request does not need.
     void shrink();
-    /// Forgets everything, and gives back what is counted. What is read to `scratch` from then on is not kept.
     /// What was received is of no use any more; `scratch` is where to read what nobody wants.
     void forget() noexcept { used_ = 0; }
     [[nodiscard]] std::span<char> scratch() noexcept { return bytes_; }

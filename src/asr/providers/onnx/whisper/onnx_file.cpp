@@ -17,7 +17,6 @@ namespace fs = std::filesystem;
 constexpr std::size_t kMostNodes = 200'000;       // a merged decoder of large-v3 has some 20 000
 constexpr std::uint64_t kMostIntegers = 4 << 10;  // written one by one, as scalars are
 constexpr int kDeepest = 8;
-constexpr const char* kGetAnother = "download or export the model again";
 
 /// Bytes of one number; 0: not known.
 std::uint64_t size_of(OnnxType type) {
@@ -68,7 +67,7 @@ public:
         if (!walked) return std::unexpected(*source_.error());
         if (file_.graphs.empty())
             return fail(ErrorCode::model_not_recognized, std::format("{} is no ONNX model", source_.name()),
-                        kGetAnother, "path");
+                        kExportAgain, "path");
         return std::move(file_);
     }
 
@@ -267,7 +266,7 @@ private:
             return source_.stop(
                 {ErrorCode::model_truncated,
                  std::format("{} ends before tensor {} does (it has {} bytes)", file.string(), into.name, size),
-                 kGetAnother, "path"});
+                 kExportAgain, "path"});
         }
         into.beside = named->second;
         into.numbers = {.begin = *begin, .size = bytes};

@@ -10,7 +10,6 @@ namespace {
 constexpr std::size_t kBuffer = 64 << 10;
 constexpr std::uint64_t kLongestText = 64 << 10;
 constexpr std::uint64_t kMostText = 64 << 20;  // of all names and attributes
-constexpr const char* kExportAgain = "download or export the model again";
 
 }  // namespace
 

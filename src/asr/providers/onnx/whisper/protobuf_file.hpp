@@ -13,6 +13,9 @@
 
 namespace hotmic::onnx {
 
+/// What to do about such a file when it is damaged.
+inline constexpr const char* kExportAgain = "download or export the model again";
+
 /// Holds a buffer, whatever the file says of its lengths. Every function gives false after an error, which `error` then
 /// is; the first one counts.
 class ProtobufFile {
