@@ -123,7 +123,8 @@ std::string for_zsh(const std::vector<Command>& commands) {
                                    ? std::string()
                                    : std::format(":{}:{}", escaped(flag.value, ":\\"),
                                                  flag.choices.empty() ? "_files" : "(" + joined(flag.choices) + ")");
-            for (const auto& name : flag.names) cases += " \\\n            " + single_quoted(name + help + value);
+            for (const auto& name : flag.names)
+                cases += std::format(" \\\n            {}", single_quoted(std::format("{}{}{}", name, help, value)));
         }
         cases += " \\\n            '*:file:_files' ;;\n";
     }
