@@ -86,6 +86,7 @@ private:
     void enter_error(Error error, const FileFingerprint& file, const Recovery::Verdict& verdict) HOTMIC_REQUIRES(mutex);
     [[nodiscard]] bool wakes_on_demand() const HOTMIC_REQUIRES(mutex);
     [[nodiscard]] bool is_awaited() const HOTMIC_REQUIRES(mutex);
+    [[nodiscard]] bool is_winding_up() const HOTMIC_REQUIRES(mutex);
     [[nodiscard]] bool is_hopeless() const HOTMIC_REQUIRES(mutex);
 
     // The attempt's thread.

@@ -39,9 +39,11 @@ ModelManager::Impl::~Impl() {
 Result<void> ModelManager::Impl::initialize(Deadline deadline) {
     const auto file = fingerprint_of(spec.path);
     Lock lock(mutex);
-    // An unload under way ends first; then this asks anew.
-    if (!changed.wait_until(lock, deadline, [this] HOTMIC_REQUIRES(mutex) { return state != ModelState::unloading; }))
-        return timed_out();
+    // What is ending ends first: an unload, or the attempt of a model that died as soon as it was READY.
+    const auto ended = [this] HOTMIC_REQUIRES(mutex) {
+        return state != ModelState::unloading && !(state == ModelState::error && is_winding_up());
+    };
+    if (!changed.wait_until(lock, deadline, ended)) return timed_out();
     if (state == ModelState::ready) return {};
     if (auto asked = ask(file); !asked) return asked;
     const auto mine = attempt;
@@ -150,6 +152,14 @@ Result<void> ModelManager::Impl::ask(const FileFingerprint& file) {
     if (state == ModelState::loading || state == ModelState::warming_up) return {};
     if (state == ModelState::error && spec_of(last_error->code).permanent && failed_file == file) {
         return std::unexpected(*last_error);
+    }
+    if (is_winding_up()) {  // the watch begins the next one as soon as this one has ended
+        recovery.begin_series();
+        retry_at = Clock::now();
+        pausing = false;
+        watch_due = true;
+        watch_wakes.notify_all();
+        return {};
     }
     if (attempt && attempt->running) {
         return fail(ErrorCode::load_cancelled,
@@ -278,6 +288,11 @@ bool ModelManager::Impl::wakes_on_demand() const {
 bool ModelManager::Impl::is_awaited() const {
     const bool gone = state == ModelState::uninitialized || state == ModelState::unloading;
     return gone ? wakes_on_demand() : wanted && state != ModelState::ready && !stopped;
+}
+
+/// The last attempt made the model READY, and has yet to put away its tools.
+bool ModelManager::Impl::is_winding_up() const {
+    return attempt && attempt->running && attempt->outcome && attempt->outcome->has_value();
 }
 
 /// In ERROR, and not tried again soon.

@@ -117,8 +117,26 @@ TEST_F(SupervisionTest, ACrashLoopEndsTheTryingUntilAnOperatorAsks) {
     EXPECT_THAT(health.last_error->remedy, HasSubstr("tried again in"));
     EXPECT_EQ(manager.initialize(in(kLong)).error().code, ErrorCode::crash_loop) << "asking is not enough";
     manager.forgive();
-    EXPECT_TRUE(manager.initialize(in(kLong)));
+    const auto again = manager.initialize(in(kLong));
+    EXPECT_TRUE(again) << again.error().message;
     EXPECT_EQ(manager.health().deaths, 0);
+}
+
+TEST_F(SupervisionTest, AModelThatDiesAsSoonAsItIsReadyCanBeAskedForAtOnce) {
+    options_.supervise.crash_loop_deaths = 1;
+    auto& manager = make("fake:", provider_);
+    for (int time = 0; time < 20; ++time) {
+        manager.forgive();
+        if (time % 2 == 0) {
+            const auto made = manager.initialize(in(kLong));
+            ASSERT_TRUE(made) << made.error().message;
+        } else {
+            manager.start();
+            (void)await(ready);
+        }
+        ::kill(children().front(), SIGKILL);
+        (void)await(error);
+    }
 }
 
 TEST_F(SupervisionTest, ACrashLoopEndsByItselfAfterItsWindow) {
