@@ -8,8 +8,8 @@
 #include <utility>
 
 #include "asr/channels.hpp"
-#include "asr/credible.hpp"
 #include "asr/languages.hpp"
+#include "asr/unspoken.hpp"
 
 namespace hotmic {
 namespace {

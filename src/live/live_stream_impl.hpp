@@ -11,7 +11,7 @@
 
 #include "hotmic/live_stream.hpp"
 #include "live/agreement.hpp"
-#include "live/ladder.hpp"
+#include "live/degrade_ladder.hpp"
 #include "speech/speech_finder.hpp"
 #include "system/mutex.hpp"
 

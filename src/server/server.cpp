@@ -10,12 +10,12 @@
 
 #include "lifecycle/start_thread.hpp"
 #include "server/context.hpp"
-#include "server/ending.hpp"
 #include "server/http/listener.hpp"
 #include "server/http/stream.hpp"
 #include "server/job_run.hpp"
 #include "server/lifecycle_traces.hpp"
 #include "server/origin.hpp"
+#include "server/process_end.hpp"
 #include "server/responses.hpp"
 #include "server/wyoming.hpp"
 

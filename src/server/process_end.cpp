@@ -1,4 +1,4 @@
-#include "server/ending.hpp"
+#include "server/process_end.hpp"
 
 #include <unistd.h>
 

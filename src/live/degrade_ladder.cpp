@@ -1,4 +1,4 @@
-#include "live/ladder.hpp"
+#include "live/degrade_ladder.hpp"
 
 #include <array>
 #include <cmath>

@@ -1,4 +1,4 @@
-#include "asr/credible.hpp"
+#include "asr/unspoken.hpp"
 
 #include <algorithm>
 #include <array>

@@ -1,4 +1,4 @@
-#include "asr/credible.hpp"
+#include "asr/unspoken.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
