@@ -8,7 +8,7 @@
 #include "cli/admin_client.hpp"
 #include "cli/commands.hpp"
 #include "cli/terminal.hpp"
-#include "config/auto.hpp"
+#include "config/model_choice.hpp"
 #include "text/suggest.hpp"
 
 namespace hotmic::cli {

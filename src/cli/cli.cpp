@@ -2,7 +2,6 @@
 
 #include <CLI/CLI.hpp>
 
-#include <array>
 #include <csignal>
 #include <exception>
 #include <format>
@@ -16,7 +15,9 @@
 #include "cli/commands.hpp"
 #include "cli/completions.hpp"
 #include "cli/convert.hpp"
+#include "cli/flags.hpp"
 #include "cli/key.hpp"
+#include "cli/remote_commands.hpp"
 #include "cli/terminal.hpp"
 #include "cli/vad_model.hpp"
 #include "text/suggest.hpp"
@@ -32,88 +33,8 @@ constexpr auto kExitCodes =
     "Exit codes: 0 done, 1 internal error, 2 wrong usage, 3 the request, 4 the audio,\n"
     "5 the model, 6 serving, 7 the configuration.";
 
-/// A flag that is another name for a key of the configuration.
-struct Shortcut {
-    const char* flag;
-    const char* key;
-    const char* value;  ///< for a flag that takes none
-    const char* type;
-    const char* help;
-};
-
-constexpr std::array kModelShortcuts{
-    Shortcut{"-m,--model", "models.*.path", nullptr, "PATH", "Model file or folder (default: the best found)"},
-    Shortcut{"--provider", "models.*.provider", nullptr, "NAME", "Engine: auto, or one that `hotmic providers` lists"},
-    Shortcut{"--slots", "models.*.slots", nullptr, "N", "Requests recognized at once"},
-    Shortcut{"--threads", "models.*.threads", nullptr, "N", "Threads per slot"},
-    Shortcut{"--backend", "models.*.backend", nullptr, "NAME", "What to compute on: auto, cpu, gpu"},
-    Shortcut{"--level", "models.*.warmup.level", nullptr, "0-3", "Warmup level"},
-    Shortcut{"--in-process", "models.*.isolate", "false", "", "Run the engine in this process instead of a worker"},
-    Shortcut{"-M,--model-name", "default_model", nullptr, "NAME", "The model of the configuration that this is about"},
-    Shortcut{"--log-level", "log.level", nullptr, "LEVEL", "trace, debug, info, warn, error, off"},
-};
-
-constexpr std::array kServeShortcuts{
-    Shortcut{"--host", "server.host", nullptr, "ADDRESS", "Address to listen on (default 127.0.0.1)"},
-    Shortcut{"-p,--port", "server.port", nullptr, "PORT", "Port to listen on (default 8090); 0: any free one"},
-    Shortcut{"--log-format", "log.format", nullptr, "FORMAT", "text or json"},
-};
-
-void add_config_flags(CLI::App& command, ConfigFlags& flags) {
-    command.add_option("-c,--config", flags.file, "Configuration file (default: $HOTMIC_CONFIG, ./hotmic.toml, …)")
-        ->type_name("FILE")
-        ->group("Configuration");
-    command
-        .add_option_function<std::vector<std::string>>(
-            "--set",
-            [&flags](const std::vector<std::string>& settings) {
-                for (const auto& setting : settings) {
-                    const auto equals = setting.find('=');
-                    if (equals == std::string::npos) throw CLI::ValidationError("--set", setting + " is not KEY=VALUE");
-                    flags.settings.push_back({setting.substr(0, equals), setting.substr(equals + 1), "--set"});
-                }
-            },
-            "Any key of the configuration, e.g. --set server.port=9000")
-        ->type_name("KEY=VALUE")
-        ->allow_extra_args(false)
-        ->take_all()
-        ->group("Configuration");
-}
-
-template <std::size_t N>
-void add_shortcuts(CLI::App& command, ConfigFlags& flags, const std::array<Shortcut, N>& shortcuts) {
-    for (const auto& shortcut : shortcuts) {
-        const std::string_view names(shortcut.flag);
-        const std::string name(names.substr(names.rfind(',') + 1));
-        const auto set = [&flags, key = shortcut.key, name](const std::string& value) {
-            flags.settings.push_back({key, value, name});
-        };
-        if (shortcut.value) {
-            command.add_flag_callback(
-                       shortcut.flag, [set, value = shortcut.value] { set(value); }, shortcut.help)
-                ->group("Configuration");
-        } else {
-            command.add_option_function<std::string>(shortcut.flag, set, shortcut.help)
-                ->type_name(shortcut.type)
-                ->group("Configuration");
-        }
-    }
-}
-
-void add_speech_flags(CLI::App& command, TranscribeOptions& options) {
-    command.add_option("-l,--language", options.language, "Code or name; default: detected")->type_name("LANGUAGE");
-    command
-        .add_option("--languages", options.languages,
-                    "Those that may be spoken, for detection; default: all that the model knows")
-        ->delimiter(',')
-        ->type_name("LANGUAGE,…")
-        ->allow_extra_args(false);
-    command.add_flag("--tag-audio-events", options.tag_audio_events,
-                     "Keep what the model writes of sounds: [Music], (applause)");
-    command.add_option("--prompt", options.prompt, "Text that shows spelling and context")->type_name("TEXT");
-}
-
-/// The whole grammar. Each command sets `action`; it runs after parsing.
+/// The whole grammar; of the commands that ask a running server, RemoteCommands has theirs. Each command sets `action`;
+/// it runs after parsing.
 class Grammar {
 public:
     explicit Grammar(const ProviderRegistry& providers) : providers_(providers) {
@@ -135,10 +56,7 @@ public:
         add_config();
         add_key();
         add_doctor();
-        add_models();
-        add_status();
-        add_load_and_unload();
-        add_swap();
+        remote_.add_to(std::bind_front(&Grammar::command, this));
         add_completions();
         add_version();
     }
@@ -184,8 +102,8 @@ private:
                     "  hotmic serve --config hotmic.toml --set models.default.warmup.level=3\n",
                     [this] { return serve(flags_, providers_); });
         add_config_flags(serve_command, flags_);
-        add_shortcuts(serve_command, flags_, kModelShortcuts);
-        add_shortcuts(serve_command, flags_, kServeShortcuts);
+        add_model_flags(serve_command, flags_);
+        add_server_flags(serve_command, flags_);
     }
 
     void add_transcribe() {
@@ -242,7 +160,7 @@ private:
             ->check(CLI::Range(1, 100))
             ->type_name("LINES");
         add_config_flags(transcribe_command, flags_);
-        add_shortcuts(transcribe_command, flags_, kModelShortcuts);
+        add_model_flags(transcribe_command, flags_);
     }
 
     void add_listen() {
@@ -277,7 +195,7 @@ private:
         add_speech_flags(listen_command, listen_.options);
         listen_command.add_flag("--json", listen_.json, "Every event as a line of JSON, partials included");
         add_config_flags(listen_command, flags_);
-        add_shortcuts(listen_command, flags_, kModelShortcuts);
+        add_model_flags(listen_command, flags_);
     }
 
     void add_warmup() {
@@ -288,7 +206,7 @@ private:
                                        [this] { return warmup(flags_, json_, providers_); });
         add_json(warmup_command);
         add_config_flags(warmup_command, flags_);
-        add_shortcuts(warmup_command, flags_, kModelShortcuts);
+        add_model_flags(warmup_command, flags_);
     }
 
     void add_pull() {
@@ -359,8 +277,8 @@ private:
         config.add_flag("--json", config_.json, "As JSON");
         config.add_flag("--docs", config_.docs, "The documentation of every key, as Markdown");
         add_config_flags(config, flags_);
-        add_shortcuts(config, flags_, kModelShortcuts);
-        add_shortcuts(config, flags_, kServeShortcuts);
+        add_model_flags(config, flags_);
+        add_server_flags(config, flags_);
     }
 
     void add_key() {
@@ -403,101 +321,8 @@ private:
                                        [this] { return doctor(flags_, json_, providers_); });
         add_json(doctor_command);
         add_config_flags(doctor_command, flags_);
-        add_shortcuts(doctor_command, flags_, kModelShortcuts);
-        add_shortcuts(doctor_command, flags_, kServeShortcuts);
-    }
-
-    void add_models() {
-        auto& models_command = command("models", "List the models of a running server",
-                                       "  hotmic models\n"
-                                       "  hotmic models --server http://10.0.0.5:8090 --json\n",
-                                       [this] { return models(admin_, json_); });
-        add_json(models_command);
-        add_admin_flags(models_command);
-    }
-
-    void add_status() {
-        auto& status_command = command("status", "Show what a running server's models do",
-                                       "  hotmic status\n"
-                                       "  hotmic status --watch\n"
-                                       "  hotmic status --watch --server http://10.0.0.5:8090 >> events.log\n"
-                                       "  hotmic status --ready && echo requests are served\n",
-                                       [this] { return ready_ ? readiness(admin_) : status(admin_, watch_); });
-        status_command.add_flag("-w,--watch", watch_,
-                                "Go on until interrupted: drawn anew on a terminal, else an event a line");
-        status_command
-            .add_flag("-r,--ready", ready_,
-                      "Only whether requests are served: exit code 0, else 6; for health checks, needs no key")
-            ->excludes("--watch");
-        add_admin_flags(status_command);
-    }
-
-    void add_load_and_unload() {
-        auto& load_command = command("load", "Make a model of a running server ready",
-                                     "  hotmic load large\n"
-                                     "  hotmic load large --no-wait\n",
-                                     [this] { return load_model(admin_, swap_.job); });
-        auto& unload_command = command("unload", "Give the memory of a running server's model back",
-                                       "  hotmic unload large\n", [this] { return unload_model(admin_, swap_.job); });
-        for (auto* each : {&load_command, &unload_command}) {
-            add_job_flags(*each);
-            add_admin_flags(*each);
-        }
-    }
-
-    void add_swap() {
-        auto& swap_command =
-            command("swap", "Replace a model of a running server, without losing a request",
-                    "  hotmic swap default --path ggml-small.bin\n"
-                    "  hotmic swap default --set slots=4 --set warmup.level=3\n"
-                    "  hotmic swap large --path ggml-large-v3.bin --strategy replace\n"
-                    "The model is made ready beside the one that serves, then takes over. A swap that fails changes "
-                    "nothing.\n",
-                    [this] { return swap_model(admin_, swap_); });
-        add_job_flags(swap_command);
-        swap_command.add_option("--path", swap_.path, "Model file or folder, on the server's machine")
-            ->type_name("PATH");
-        swap_command.add_option("--provider", swap_.provider, "Engine: auto, or one that `hotmic providers` lists")
-            ->type_name("NAME");
-        swap_command
-            .add_option("--strategy", swap_.strategy,
-                        "auto, beside (the old one serves meanwhile), replace (needs less memory)")
-            ->check(CLI::IsMember({"auto", "beside", "replace"}))
-            ->type_name("HOW");
-        swap_command
-            .add_option_function<std::vector<std::string>>(
-                "--set",
-                [this](const std::vector<std::string>& settings) {
-                    for (const auto& setting : settings) {
-                        const auto equals = setting.find('=');
-                        if (equals == std::string::npos)
-                            throw CLI::ValidationError("--set", setting + " is not KEY=VALUE");
-                        swap_.settings.emplace_back(setting.substr(0, equals), setting.substr(equals + 1));
-                    }
-                },
-                "Any key of [models.*], e.g. --set slots=4; until the server is started anew")
-            ->type_name("KEY=VALUE")
-            ->allow_extra_args(false)
-            ->take_all();
-        add_admin_flags(swap_command);
-    }
-
-    void add_job_flags(CLI::App& command) {
-        command.add_option("name", swap_.job.model, "The model")->type_name("NAME")->required();
-        command.add_flag("--wait,!--no-wait", swap_.job.wait,
-                         "Tell each step and end when it is done (the default); --no-wait prints the job's id");
-    }
-
-    void add_admin_flags(CLI::App& command) {
-        command.add_option("--server", admin_.server, "Where the server listens")
-            ->envname("HOTMIC_SERVER_URL")
-            ->type_name("URL")
-            ->capture_default_str()
-            ->group("Server");
-        command.add_option("--admin-key", admin_.key, "A key with the scope admin, where it wants one")
-            ->envname("HOTMIC_ADMIN_KEY")
-            ->type_name("KEY")
-            ->group("Server");
+        add_model_flags(doctor_command, flags_);
+        add_server_flags(doctor_command, flags_);
     }
 
     void add_completions() {
@@ -531,10 +356,7 @@ private:
     ConfigCommandFlags config_{};
     PullFlags pull_{};
     KeyFlags key_{};
-    AdminFlags admin_{};
-    bool watch_ = false;
-    bool ready_ = false;
-    SwapFlags swap_{};
+    RemoteCommands remote_{};
     std::string path_{};
     std::string to_{};
     std::string provider_ = "auto";

@@ -5,7 +5,7 @@
 #include "asr/providers/onnx/whisper/ggml_writer.hpp"
 #include "cli/commands.hpp"
 #include "cli/terminal.hpp"
-#include "config/auto.hpp"
+#include "config/model_choice.hpp"
 
 namespace hotmic::cli {
 

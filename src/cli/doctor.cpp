@@ -18,7 +18,7 @@
 #include "cli/plan.hpp"
 #include "cli/terminal.hpp"
 #include "cli/vad_model.hpp"
-#include "config/auto.hpp"
+#include "config/model_choice.hpp"
 #include "config/print.hpp"
 #include "hotmic/memory_broker.hpp"
 #include "server/keys.hpp"

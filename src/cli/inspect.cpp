@@ -4,7 +4,7 @@
 
 #include "cli/commands.hpp"
 #include "cli/terminal.hpp"
-#include "config/auto.hpp"
+#include "config/model_choice.hpp"
 
 namespace hotmic::cli {
 namespace wire {

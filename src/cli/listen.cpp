@@ -13,7 +13,7 @@
 #include "audio/microphone.hpp"
 #include "audio/pcm.hpp"
 #include "cli/commands.hpp"
-#include "cli/engine.hpp"
+#include "cli/single_model.hpp"
 #include "cli/terminal.hpp"
 #include "cli/vad_model.hpp"
 #include "hotmic/live_stream.hpp"
@@ -244,9 +244,9 @@ int listen(const ConfigFlags& flags, const ListenFlags& what, const ProviderRegi
     Interruption interruption;
     const auto loaded = load_config(flags, true);
     if (!loaded) return report(loaded.error());
-    auto engine = make_engine(*loaded, providers);
-    if (!engine) return report(engine.error());
-    auto& manager = *(*engine)->manager;
+    auto single = make_single_model(*loaded, providers);
+    if (!single) return report(single.error());
+    auto& manager = *(*single)->manager;
     if (auto ready = make_ready(manager); !ready) return report(ready.error());
 
     auto vad_model = load_vad_model(find_vad_model(loaded->config.server.vad_model, loaded->config.models_dir));

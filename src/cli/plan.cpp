@@ -9,7 +9,7 @@
 
 #include "cli/fetching.hpp"
 #include "config/alternatives.hpp"
-#include "config/auto.hpp"
+#include "config/model_choice.hpp"
 #include "config/pull_settings.hpp"
 #include "lifecycle/baseline.hpp"
 #include "worker/isolated_provider.hpp"

@@ -6,8 +6,8 @@
 #include <memory>
 #include <string>
 
-#include "config/auto.hpp"
 #include "config/load.hpp"
+#include "config/model_choice.hpp"
 #include "hotmic/served_model.hpp"
 #include "store/downloads.hpp"
 #include "worker/confinement.hpp"

@@ -7,7 +7,7 @@
 
 #include "cli/commands.hpp"
 #include "cli/terminal.hpp"
-#include "config/auto.hpp"
+#include "config/model_choice.hpp"
 #include "config/pull_settings.hpp"
 #include "hotmic/memory_broker.hpp"
 #include "hotmic/state.hpp"

@@ -12,11 +12,11 @@
 #include <vector>
 
 #include "cli/commands.hpp"
-#include "cli/engine.hpp"
-#include "cli/live_config.hpp"
+#include "cli/server_planner.hpp"
+#include "cli/single_model.hpp"
 #include "cli/terminal.hpp"
 #include "cli/vad_model.hpp"
-#include "config/auto.hpp"
+#include "config/model_choice.hpp"
 #include "jobs/jobs.hpp"
 #include "server/fallback.hpp"
 #include "server/server.hpp"
@@ -236,7 +236,7 @@ int serve(const ConfigFlags& flags, const ProviderRegistry& providers) {
     const auto decoders = std::make_shared<worker::Decoders>(decoder_options(loaded->config));
     const Shared shared{memory, journal, jobs, *examiner, downloads, decoders};
     server::ModelCatalog catalog(jobs);
-    LiveConfig live(flags, *loaded, catalog, engines, shared);
+    ServerPlanner live(flags, *loaded, catalog, engines, shared);
 
     std::jthread teller;
     std::optional<server::Fallbacks> fallbacks;

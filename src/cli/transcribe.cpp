@@ -12,8 +12,8 @@
 #include "asr/channels.hpp"
 #include "asr/formats.hpp"
 #include "cli/commands.hpp"
-#include "cli/engine.hpp"
 #include "cli/remote.hpp"
+#include "cli/single_model.hpp"
 #include "cli/terminal.hpp"
 #include "cli/vad_model.hpp"
 #include "hotmic/audio.hpp"
@@ -280,9 +280,9 @@ int transcribe(const ConfigFlags& flags, const TranscribeFlags& what, const Prov
     if (!loaded) return report(loaded.error());
     const auto vad_model = load_vad_model(find_vad_model(loaded->config.server.vad_model, loaded->config.models_dir));
     if (!vad_model) return report(vad_model.error());
-    auto engine = make_engine(*loaded, providers);
-    if (!engine) return report(engine.error());
-    auto& manager = *(*engine)->manager;
+    auto single = make_single_model(*loaded, providers);
+    if (!single) return report(single.error());
+    auto& manager = *(*single)->manager;
     if (auto ready = make_ready(manager); !ready) return report(ready.error());
 
     const auto manner = manner_of(what, *format, loaded->config.server, *vad_model);

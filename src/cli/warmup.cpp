@@ -5,9 +5,9 @@
 
 #include "audio/clip.hpp"
 #include "cli/commands.hpp"
-#include "cli/engine.hpp"
+#include "cli/single_model.hpp"
 #include "cli/terminal.hpp"
-#include "config/auto.hpp"
+#include "config/model_choice.hpp"
 #include "lifecycle/warmup_clip.hpp"
 
 namespace hotmic::cli {
@@ -110,20 +110,20 @@ int warmup(const ConfigFlags& flags, bool json, const ProviderRegistry& provider
     const auto loaded = load_config(own, true);
     if (!loaded) return report(loaded.error());
     const auto began = Clock::now();
-    auto engine = make_engine(*loaded, providers);
-    if (!engine) return report(engine.error());
-    auto& manager = *(*engine)->manager;
+    auto single = make_single_model(*loaded, providers);
+    if (!single) return report(single.error());
+    auto& manager = *(*single)->manager;
 
     WarmupJson all{.model = loaded->model,
-                   .provider = (*engine)->plan.spec.provider,
-                   .path = (*engine)->plan.spec.path.string(),
-                   .chosen_because = (*engine)->plan.reason};
+                   .provider = (*single)->plan.spec.provider,
+                   .path = (*single)->plan.spec.path.string(),
+                   .chosen_because = (*single)->plan.reason};
     const auto patience = in(std::chrono::hours(24));
     {
         std::jthread narrator;
         if (!json) {
             narrator = std::jthread([&](const std::stop_token& stop) {
-                narrate((*engine)->journal, {.began = began, .unnamed = loaded->model}, stop);
+                narrate((*single)->journal, {.began = began, .unnamed = loaded->model}, stop);
             });
         }
         if (auto ready = manager.initialize(patience); !ready) {
@@ -134,7 +134,7 @@ int warmup(const ConfigFlags& flags, bool json, const ProviderRegistry& provider
     all.ready = true;
     all.load_time_ms = manager.health().load_time_ms;
     if (auto warm = manager.warmup_report()) all.warmup = std::move(*warm);
-    const auto clip = warmup_clip((*engine)->plan.options.warmup);
+    const auto clip = warmup_clip((*single)->plan.options.warmup);
     if (!clip) return report(clip.error());
     auto first = first_request(manager, *clip, all.warmup.steady_ms);
     if (!first) return report(first.error());

@@ -3,8 +3,8 @@
 
 #include <vector>
 
-#include "config/auto.hpp"
 #include "config/config.hpp"
+#include "config/model_choice.hpp"
 #include "hotmic/model_manager.hpp"
 
 namespace hotmic::config {

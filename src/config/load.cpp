@@ -9,14 +9,14 @@
 #include <format>
 #include <fstream>
 #include <ranges>
-#include <set>
 #include <string_view>
 
 #include <toml++/toml.hpp>
 
+#include "config/fill_in.hpp"
 #include "config/schema.hpp"
+#include "config/toml_values.hpp"
 #include "config/validate.hpp"
-#include "store/library.hpp"
 #include "text/suggest.hpp"
 
 namespace hotmic::config {
@@ -33,52 +33,6 @@ bool is_no_setting(std::string_view variable) {
                                                      "HOTMIC_API_KEY",       "HOTMIC_BUILD",      "HOTMIC_CACHE",
                                                      "HOTMIC_DEBIAN_MIRROR", "HOTMIC_STALE_INDEX"};
     return variable.starts_with("HOTMIC_TEST_") || std::ranges::contains(others, variable);
-}
-
-std::string type_name(const toml::node& node) {
-    switch (node.type()) {
-        case toml::node_type::none:
-            return "nothing";
-        case toml::node_type::table:
-            return "a section";
-        case toml::node_type::array:
-            return "a list";
-        case toml::node_type::string:
-            return "a string";
-        case toml::node_type::integer:
-            return "an integer";
-        case toml::node_type::floating_point:
-            return "a number with a fraction";
-        case toml::node_type::boolean:
-            return "a boolean";
-        case toml::node_type::date:
-            return "a date";
-        case toml::node_type::time:
-            return "a time";
-        case toml::node_type::date_time:
-            return "a date and time";
-    }
-    std::unreachable();
-}
-
-/// The node as a value of a key, where it is of a type that any key has.
-std::optional<Value> value_of(const toml::node& node) {
-    if (const auto* text = node.as_string()) return text->get();
-    if (const auto* whole = node.as_integer()) return whole->get();
-    if (const auto* number = node.as_floating_point()) return number->get();
-    if (const auto* flag = node.as_boolean()) return flag->get();
-    const auto* array = node.as_array();
-    if (!array) return std::nullopt;
-    std::vector<std::string> list;
-    for (const auto& item : *array) {
-        if (!item.is_string()) return std::nullopt;
-        list.push_back(item.as_string()->get());
-    }
-    return list;
-}
-
-std::string position(const toml::node& node) {
-    return std::format("line {}, column {}", node.source().begin.line, node.source().begin.column);
 }
 
 bool is_plain_name(std::string_view name) {
@@ -107,7 +61,7 @@ public:
         read_credentials();
         read_environment();
         read_flags();
-        fill_in();
+        problems_.append_range(fill_in(loaded_, sources_));
         if (problems_.empty()) problems_ = settle(loaded_);
         if (!problems_.empty()) return std::unexpected(in_one(std::move(problems_)));
         return std::move(loaded_);
@@ -414,125 +368,12 @@ private:
              nearest ? std::format("did you mean {}?", *nearest) : "`hotmic config` prints every key there is", path});
     }
 
-    /// Defaults that depend on the environment or on where the file lies.
-    void fill_in() {
-        auto& config = loaded_.config;
-        const auto from_file = [&](const std::string& path) { return loaded_.origins[path].from == From::file; };
-        const auto anchor = [&](fs::path& path) { path = (loaded_.file->parent_path() / path).lexically_normal(); };
-        if (auto& vad = config.server.vad_model; from_file("server.vad_model") && !vad.empty() && vad.is_relative())
-            anchor(vad);
-        if (auto& keys = config.server.keys_file; from_file("server.keys_file") && !keys.empty() && keys.is_relative())
-            anchor(keys);
-        if (auto& uploads = config.server.upload_dir;
-            from_file("server.upload_dir") && !uploads.empty() && uploads.is_relative())
-            anchor(uploads);
-        if (auto& jobs = config.jobs.dir; from_file("jobs.dir") && !jobs.empty() && jobs.is_relative()) anchor(jobs);
-        if (from_file("models_dir") && config.models_dir.is_relative()) anchor(config.models_dir);
-        for (auto& [name, model] : config.models) {
-            auto& clip = model.lifecycle.warmup.clip;
-            if (from_file(std::format("models.{}.warmup.clip", name)) && !clip.empty() && clip.is_relative())
-                anchor(clip);
-        }
-        if (config.models_dir.empty()) {
-            const auto variable = [&](const std::string& name) -> fs::path {
-                const auto found = sources_.environment.find(name);
-                return found == sources_.environment.end() ? "" : found->second;
-            };
-            const auto data = variable("XDG_DATA_HOME");
-            const auto home = variable("HOME");
-            const auto base = !data.empty() ? data : home.empty() ? fs::path("/var/lib") : home / ".local/share";
-            config.models_dir = base / "hotmic" / "models";
-        }
-        if (from_file("catalogue") && !config.catalogue.empty() && config.catalogue.is_relative())
-            anchor(config.catalogue);
-        know_models();
-        for (auto& [name, model] : config.models) {
-            if (!from_file(std::format("models.{}.path", name)) || model.path.empty() || model.path.is_absolute())
-                continue;
-            auto there = model.path;
-            anchor(there);
-            std::error_code ignored;
-            if (fs::exists(there, ignored) || !is_known(model.path.string())) model.path = std::move(there);
-        }
-        if (config.default_model.empty())
-            loaded_.origins["default_model"].where = models().size() > 1 ? "the one of that name" : "the only one";
-        config.default_model = loaded_.model;
-        share_aliases();
-    }
-
-    void know_models() {
-        auto known = store::Catalogue::load(loaded_.config.catalogue);
-        if (known)
-            loaded_.config.known_models = std::make_shared<const store::Catalogue>(*std::move(known));
-        else
-            problems_.push_back(std::move(known).error());
-    }
-
-    /// A name that leads to a model, of the catalogue or of the store.
-    [[nodiscard]] bool is_known(const std::string& name) const {
-        const auto& config = loaded_.config;
-        if (config.known_models && config.known_models->find(name) != nullptr) return true;
-        return store::Library(config.models_dir).find(name).has_value();
-    }
-
-    /// "whisper-1" is the default model's, unless another one claims it or is called that.
-    void share_aliases() {
-        std::set<std::string> taken;
-        for (const auto& [name, model] : models()) {
-            taken.insert(name);
-            if (origin_of_aliases(name).from != From::standard) taken.insert_range(model.aliases);
-        }
-        for (auto& [name, model] : models()) {
-            auto& origin = origin_of_aliases(name);
-            if (origin.from != From::standard) continue;
-            if (name == loaded_.model) {
-                std::erase_if(model.aliases, [&](const auto& alias) { return taken.contains(alias); });
-                if (model.aliases.empty()) origin.where = "another model has the name whisper-1";
-                if (name == "whisper-1") origin.where = "it has the name whisper-1";
-            } else {
-                model.aliases.clear();
-                origin.where = "not the default model";
-            }
-        }
-    }
-
-    Origin& origin_of_aliases(const std::string& name) {
-        return loaded_.origins[std::format("models.{}.aliases", name)];
-    }
-
     const Sources& sources_;
     Loaded loaded_{};
     std::vector<Error> problems_{};
 };
 
 }  // namespace
-
-Sources sources_of_process() {
-    Sources sources;
-    for (char** entry = environ; *entry; ++entry) {
-        const std::string_view line(*entry);
-        const auto equals = line.find('=');
-        if (equals == std::string_view::npos) continue;
-        sources.environment.emplace(line.substr(0, equals), line.substr(equals + 1));
-    }
-    const auto variable = [&](const std::string& name) {
-        const auto found = sources.environment.find(name);
-        return found == sources.environment.end() ? std::string{} : found->second;
-    };
-    if (const auto file = variable("HOTMIC_CONFIG"); !file.empty()) {
-        sources.file = file;
-        sources.file_asked_by = "HOTMIC_CONFIG";
-    }
-    sources.credentials = variable("CREDENTIALS_DIRECTORY");
-    sources.search.emplace_back("hotmic.toml");
-    if (const auto home = variable("XDG_CONFIG_HOME"); !home.empty()) {
-        sources.search.emplace_back(fs::path(home) / "hotmic/hotmic.toml");
-    } else if (const auto user = variable("HOME"); !user.empty()) {
-        sources.search.emplace_back(fs::path(user) / ".config/hotmic/hotmic.toml");
-    }
-    sources.search.emplace_back("/etc/hotmic/hotmic.toml");
-    return sources;
-}
 
 Result<Loaded> load(const Sources& sources) {
     return Reading(sources).run();

@@ -1,4 +1,4 @@
-#include "cli/live_config.hpp"
+#include "cli/server_planner.hpp"
 
 #include <spdlog/spdlog.h>
 
@@ -36,15 +36,15 @@ server::CatalogEntry make_entry(const std::string& name, const config::Model& se
             .model = std::move(model)};
 }
 
-LiveConfig::LiveConfig(ConfigFlags flags, config::Loaded loaded, server::ModelCatalog& catalog,
-                       const ProviderRegistry& providers, Shared shared)
+ServerPlanner::ServerPlanner(ConfigFlags flags, config::Loaded loaded, server::ModelCatalog& catalog,
+                             const ProviderRegistry& providers, Shared shared)
     : flags_(std::move(flags)),
       catalog_(catalog),
       providers_(providers),
       shared_(std::move(shared)),
       loaded_(std::move(loaded)) {}
 
-Result<void> LiveConfig::fill_catalog() {
+Result<void> ServerPlanner::fill_catalog() {
     const Lock lock(mutex_);
     const worker::Examiner::Session session(shared_.examiner);
     auto plans = make_plans(loaded_, providers_, shared_.memory.available(), shared_.downloads);
@@ -59,8 +59,8 @@ Result<void> LiveConfig::fill_catalog() {
     return {};
 }
 
-Result<server::Planner::Swap> LiveConfig::plan_swap(std::string_view name,
-                                                    const std::map<std::string, config::Value>& keys) {
+Result<server::Planner::Swap> ServerPlanner::plan_swap(std::string_view name,
+                                                       const std::map<std::string, config::Value>& keys) {
     const Lock lock(mutex_);
     const auto found = loaded_.config.models.find(std::string(name));
     if (found == loaded_.config.models.end()) {
@@ -85,7 +85,7 @@ Result<server::Planner::Swap> LiveConfig::plan_swap(std::string_view name,
     return Swap{*std::move(plan), *strategy};
 }
 
-Result<std::vector<Job>> LiveConfig::reload() {
+Result<std::vector<Job>> ServerPlanner::reload() {
     auto fresh = load_config(flags_, false);
     if (!fresh) return std::unexpected(std::move(fresh).error());
     const Lock lock(mutex_);

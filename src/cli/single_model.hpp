@@ -11,7 +11,7 @@
 namespace hotmic::cli {
 
 /// The parts of one model, in the order in which they depend on each other. Destroying it unloads.
-struct Engine {
+struct SingleModel {
     ModelPlan plan{};
     MemoryBroker memory{};
     Journal journal{};
@@ -20,8 +20,8 @@ struct Engine {
 
 /// Decides what the default model is and makes its manager; loads nothing. Where nothing is configured and only an
 /// engine's own model is there, says on stderr what gets a better one. Errors: those of config::choose.
-[[nodiscard]] Result<std::unique_ptr<Engine>> make_engine(const config::Loaded& loaded,
-                                                          const ProviderRegistry& providers);
+[[nodiscard]] Result<std::unique_ptr<SingleModel>> make_single_model(const config::Loaded& loaded,
+                                                                     const ProviderRegistry& providers);
 
 /// Asks for the model and waits until it is READY, drawing progress on a terminal meanwhile.
 [[nodiscard]] Result<void> make_ready(ModelManager& manager);

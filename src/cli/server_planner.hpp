@@ -24,11 +24,11 @@ struct Shared {
 [[nodiscard]] server::CatalogEntry make_entry(const std::string& name, const config::Model& section, ModelPlan plan,
                                               const Shared& shared);
 
-class LiveConfig final : public server::Planner {
+class ServerPlanner final : public server::Planner {
 public:
     /// `loaded` is what `flags` led to. `catalog` is not filled yet. All references must outlive this.
-    LiveConfig(ConfigFlags flags, config::Loaded loaded, server::ModelCatalog& catalog,
-               const ProviderRegistry& providers, Shared shared);
+    ServerPlanner(ConfigFlags flags, config::Loaded loaded, server::ModelCatalog& catalog,
+                  const ProviderRegistry& providers, Shared shared);
 
     /// Chooses what each model is, which reads files, and fills the catalog, the default model first: it serves
     /// requests that name none. Whoever wants something of the planner meanwhile waits. Errors: those of make_plans.

@@ -1,4 +1,4 @@
-#include "cli/engine.hpp"
+#include "cli/single_model.hpp"
 
 #include <format>
 
@@ -47,18 +47,19 @@ std::string describe(const Transition& step, const Narration& how) {
 
 }  // namespace
 
-Result<std::unique_ptr<Engine>> make_engine(const config::Loaded& loaded, const ProviderRegistry& providers) {
-    auto engine = std::make_unique<Engine>();
+Result<std::unique_ptr<SingleModel>> make_single_model(const config::Loaded& loaded,
+                                                       const ProviderRegistry& providers) {
+    auto single = std::make_unique<SingleModel>();
     auto plan = make_plan(loaded.model, loaded.config.models.at(loaded.model), loaded.config, providers,
-                          engine->memory.available(), std::make_shared<store::Downloads>());
+                          single->memory.available(), std::make_shared<store::Downloads>());
     if (!plan) return std::unexpected(std::move(plan.error()));
-    engine->plan = std::move(*plan);
+    single->plan = std::move(*plan);
     const auto& section = loaded.config.models.at(loaded.model);
     const bool left_open = section.provider == "auto" && section.path.empty();
-    if (left_open && engine->plan.spec.path.empty()) complain(engine->plan.reason);
-    engine->manager = std::make_unique<ModelManager>(loaded.model, engine->plan.spec, engine->plan.provider,
-                                                     engine->plan.options, engine->memory, engine->journal);
-    return engine;
+    if (left_open && single->plan.spec.path.empty()) complain(single->plan.reason);
+    single->manager = std::make_unique<ModelManager>(loaded.model, single->plan.spec, single->plan.provider,
+                                                     single->plan.options, single->memory, single->journal);
+    return single;
 }
 
 Result<void> make_ready(ModelManager& manager) {

@@ -1,4 +1,4 @@
-#include "config/auto.hpp"
+#include "config/model_choice.hpp"
 
 #include <algorithm>
 #include <format>

@@ -1,4 +1,4 @@
-#include "config/auto.hpp"
+#include "config/model_choice.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
