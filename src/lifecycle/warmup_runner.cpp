@@ -3,55 +3,25 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
-#include <cmath>
 #include <format>
-#include <map>
 #include <thread>
 #include <utility>
 
 #include "asr/formats.hpp"
 #include "lifecycle/measurements.hpp"
 #include "lifecycle/warmup_clip.hpp"
+#include "lifecycle/warmup_shapes.hpp"
+#include "lifecycle/warmup_streams.hpp"
+#include "lifecycle/warmup_verdicts.hpp"
 #include "system/mutex.hpp"
 
 namespace hotmic {
 namespace {
 
 using std::chrono::milliseconds;
-using EncodedAudio = std::shared_ptr<const std::vector<std::byte>>;
 
 double ms_since(Clock::time_point start) {
     return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
-}
-
-/// Audio of one length, encoded as a client would send it.
-struct Shape {
-    double seconds = 0;
-    EncodedAudio encoded;
-};
-
-Result<Shape> shape_of(double seconds, const audio::Clip& clip) {
-    auto samples = audio::clip_of_length(seconds, clip);
-    if (!samples) return std::unexpected(std::move(samples).error());
-    return Shape{seconds, audio::encode_wav(*samples)};
-}
-
-std::optional<std::string> malformation(const Transcript& transcript) {
-    const auto finite = [](std::initializer_list<double> numbers) {
-        return std::ranges::all_of(numbers, [](double number) { return std::isfinite(number); });
-    };
-    double last_start = 0;
-    for (const auto& segment : transcript.segments) {
-        if (!finite({segment.start, segment.end, segment.avg_logprob, segment.no_speech_prob, segment.temperature})) {
-            return "a segment carries numbers that are not finite";
-        }
-        if (segment.end < segment.start || segment.start < last_start) return "segments are not in order of time";
-        last_start = segment.start;
-        for (const auto& word : segment.words) {
-            if (!finite({word.start, word.end, word.probability})) return "a word carries numbers that are not finite";
-        }
-    }
-    return std::nullopt;
 }
 
 class Warmup {
@@ -86,14 +56,14 @@ public:
             LevelReport level_report{.level = level, .name = name};
             const auto began = Clock::now();
             if (auto done = (this->*body)(level_report); !done)
-                return std::unexpected(explain(std::move(done).error()));
+                return std::unexpected(explain(std::move(done).error(), level_));
             measured_->write_to(level_report);
             level_report.duration_ms = ms_since(began);
             report_.real_time_factor_p95 = measured_->factor_p95();
             report_.latency_p95_ms = measured_->latency_p95();
             report_.levels.push_back(std::move(level_report));
         }
-        if (auto fast = check_target(); !fast) {
+        if (auto fast = check_target(report_, options_); !fast) {
             if (!options_.ready_if.or_degraded) return std::unexpected(std::move(fast).error());
             report_.shortfall = std::move(fast).error().message;
         }
@@ -155,7 +125,7 @@ private:
     /// reference again, which shows what the first request was spared.
     Result<void> single(LevelReport& level) {
         const auto began = Clock::now();
-        const auto shapes = make_shapes();
+        const auto shapes = shapes_of(lease_.model().warmup_lengths, clip_);
         if (!shapes) return std::unexpected(shapes.error());
         const auto& cases = lease_.model().warmup_cases;
         planned_ = slots() * static_cast<int>(cases.size() + shapes->size()) + kFewest;
@@ -198,9 +168,9 @@ private:
         }
         level.converged = false;
         if (auto steady = measure_steady(level); !steady || !streams_exactly()) return steady;
-        std::vector<double> steps;
-        if (auto done = stream(0, steps); !done) return done;
-        report_streams(steps);
+        auto steps = stream_clip(lease_, clip_, 0, stop_);
+        if (!steps) return std::unexpected(std::move(steps).error());
+        report_.streams = report_of_one(*std::move(steps), lease_.model().step_seconds);
         return {};
     }
 
@@ -208,58 +178,10 @@ private:
         return lease_.model().capabilities.exact_streams && lease_.model().step_seconds > 0;
     }
 
-    /// The clip as a live stream feeds it, but without waiting for somebody to speak it. `ms` of each step.
-    Result<void> stream(int slot, std::vector<double>& ms) {
-        const auto audio = audio::clip_of_length(clip_.seconds, clip_);
-        if (!audio) return std::unexpected(audio.error());
-        const auto step = static_cast<std::size_t>(lease_.model().step_seconds * kSampleRate);
-        const auto number = ~std::uint64_t{0} - static_cast<std::uint64_t>(slot);
-        std::uint64_t wanted = 0;
-        for (std::size_t from = 0; from < audio->size();) {
-            const auto to = std::min(audio->size(), std::max<std::size_t>(from + step, wanted));
-            const auto piece = AudioView(*audio).subspan(from, to - from);
-            const auto began = Clock::now();
-            auto heard =
-                lease_.transcribe({.audio = source_from_samples({piece.begin(), piece.end()}),
-                                   .options = {.word_timestamps = true,
-                                               .step = {.stream = number, .from = from, .last = to == audio->size()}},
-                                   .stop = stop_,
-                                   .id = "warmup",
-                                   .slot = slot});
-            if (!heard) return std::unexpected(std::move(heard).error());
-            ms.push_back(ms_since(began));
-            wanted = heard->next_step_at;
-            from = to;
-        }
-        return {};
-    }
-
-    /// `steps`: of one stream, the first its first.
-    void report_streams(std::vector<double>& steps) {
-        auto& streams = report_.streams.emplace();
-        streams.step_seconds = lease_.model().step_seconds;
-        streams.first_ms = steps.front();
-        steps.erase(steps.begin());
-        streams.steady_ms = quantile(steps, 0.5);
-        report_steps(steps);
-    }
-
-    void report_steps(const std::vector<double>& steps) {
-        auto& streams = *report_.streams;
-        streams.steps += static_cast<int>(steps.size());
-        streams.p95_ms = quantile(steps, 0.95);
-        streams.shortfall = streams.p95_ms < streams.step_seconds * 1000
-                                ? std::string{}
-                                : std::format(
-                                      "a step of a stream takes {:.0f} ms (p95) and hears {:.0f} ms: streams "
-                                      "fall behind who speaks",
-                                      streams.p95_ms, streams.step_seconds * 1000);
-    }
-
     /// Level 3: rounds in which every slot takes every shape at once, until nothing is left to warm.
     Result<void> stress(LevelReport& level) {
         const auto began = Clock::now();
-        const auto shapes = make_shapes();
+        const auto shapes = shapes_of(lease_.model().warmup_lengths, clip_);
         if (!shapes) return std::unexpected(shapes.error());
         std::vector<double> rounds;
         level.converged = false;
@@ -295,11 +217,16 @@ private:
 
     Result<void> stream_on_every_slot() {
         std::vector<std::vector<double>> each(static_cast<std::size_t>(slots()));
-        auto done = on_every_slot([&](int slot) { return stream(slot, each[static_cast<std::size_t>(slot)]); });
+        auto done = on_every_slot([&](int slot) -> Result<void> {
+            auto steps = stream_clip(lease_, clip_, slot, stop_);
+            if (!steps) return std::unexpected(std::move(steps).error());
+            each[static_cast<std::size_t>(slot)] = *std::move(steps);
+            return {};
+        });
         if (!done) return done;
         std::vector<double> steps;
         for (const auto& one : each) steps.append_range(one);
-        report_steps(steps);
+        add_steps(*report_.streams, steps);
         return {};
     }
 
@@ -333,8 +260,8 @@ private:
 
     /// One request, exactly as a user's: decode the media, wait for a slot, recognize, format.
     /// `cold`: the first of its kind on its slot. Errors: those of the lease; disqualified.
-    Result<Transcript> infer(const Shape& shape, const TranscribeOptions& options, std::optional<int> slot, bool cold,
-                             double* latency_ms = nullptr) {
+    Result<Transcript> infer(const WarmupShape& shape, const TranscribeOptions& options, std::optional<int> slot,
+                             bool cold, double* latency_ms = nullptr) {
         const auto began = Clock::now();
         auto source = decoder_.open(media_in_memory(shape.encoded), audio::clip_limits(), {});
         if (!source) return std::unexpected(std::move(source).error());
@@ -360,7 +287,7 @@ private:
 
     /// For the calibration: what plain requests take, and how much more the dearest path does. The very first inference
     /// says little of what is usual, unless it is the only one.
-    void note(const Shape& shape, bool plain, double ms) {
+    void note(const WarmupShape& shape, bool plain, double ms) {
         const Lock lock(mutex_);
         if (level_ == 1 && options_.level > 1) return;
         if (plain)
@@ -389,56 +316,6 @@ private:
             if (!result) return std::move(result);
         }
         return {};
-    }
-
-    Result<std::vector<Shape>> make_shapes() const {
-        std::vector<Shape> shapes;
-        shapes.reserve(lease_.model().warmup_lengths.size() + 1);
-        for (const double seconds : lease_.model().warmup_lengths) {
-            auto shape = shape_of(seconds, clip_);
-            if (!shape) return std::unexpected(std::move(shape).error());
-            shapes.push_back(*std::move(shape));
-        }
-        if (shapes.empty()) shapes.push_back(reference_);
-        std::ranges::sort(shapes, {}, &Shape::seconds);
-        return shapes;
-    }
-
-    Result<void> check_target() const {
-        const auto& target = options_.ready_if;
-        if (target.rtf_p95_below && report_.real_time_factor_p95 >= *target.rtf_p95_below) {
-            return fail(
-                ErrorCode::too_slow,
-                std::format("warm, but the p95 real-time factor is {:.3f} and ready_if asks for less than {:.3f}",
-                            report_.real_time_factor_p95, *target.rtf_p95_below),
-                "use a smaller model or more threads, or relax ready_if.rtf_p95_below");
-        }
-        if (target.latency_p95_below &&
-            report_.latency_p95_ms >= static_cast<double>(target.latency_p95_below->count())) {
-            return fail(ErrorCode::too_slow,
-                        std::format("warm, but the p95 latency is {:.0f} ms and ready_if asks for less than {} ms",
-                                    report_.latency_p95_ms, target.latency_p95_below->count()),
-                        "use a smaller model or more threads, or relax ready_if.latency_p95_below_ms");
-        }
-        return {};
-    }
-
-    /// What a failed inference means for the load as a whole.
-    [[nodiscard]] Error explain(Error error) const {
-        switch (error.code) {
-            case ErrorCode::model_lost:
-                error.code = ErrorCode::worker_crashed;
-                return error;
-            case ErrorCode::cancelled:
-            case ErrorCode::model_unloaded:
-                error.code = ErrorCode::load_cancelled;
-                return error;
-            default:
-                break;
-        }
-        error.message = std::format("warmup level {} failed: {}", level_, error.message);
-        if (error.code != ErrorCode::disqualified) error.code = ErrorCode::warmup_failed;
-        return error;
     }
 
     static bool tolerable(const Error& error, bool required) {
@@ -481,7 +358,7 @@ private:
     const std::stop_token stop_;
     const std::function<void(const WarmupProgress&)>& on_progress_;
     WarmupFindings& findings_;
-    const Shape reference_;
+    const WarmupShape reference_;
     const Clock::time_point start_ = Clock::now();
 
     int level_ = 0;

@@ -1,0 +1,25 @@
+/// How the warmup takes models by the way that live streams take.
+#pragma once
+
+#include <stop_token>
+#include <vector>
+
+#include "audio/clip.hpp"
+#include "hotmic/lease.hpp"
+#include "hotmic/warmup.hpp"
+
+namespace hotmic {
+
+/// The clip as a live stream feeds it, but without waiting for somebody to speak it. Gives the milliseconds of each
+/// step. Errors: those of the lease.
+[[nodiscard]] Result<std::vector<double>> stream_clip(const Lease& lease, const audio::Clip& clip, int slot,
+                                                      const std::stop_token& stop);
+
+/// One stream on a model that has nothing else to do; its first step pays for what is made on first use. `ms`: of each
+/// step.
+[[nodiscard]] StreamReport report_of_one(std::vector<double> ms, double step_seconds);
+
+/// As many streams at once as there are slots: more steps, and whether they keep up with who speaks.
+void add_steps(StreamReport& report, const std::vector<double>& ms);
+
+}  // namespace hotmic
