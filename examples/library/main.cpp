@@ -11,7 +11,7 @@ int main(int argc, char** argv) {
     hotmic::MemoryBroker memory;
     hotmic::Journal journal;
     hotmic::ModelManager manager("mine", {.path = model == "-" ? "" : model}, *engine, {}, memory, journal);
-    const auto ready = manager.initialize(hotmic::in(std::chrono::minutes(5)));  // loaded, and warm
+    const auto ready = manager.initialize(hotmic::deadline_in(std::chrono::minutes(5)));  // loaded, and warm
     if (!ready) return std::cerr << ready.error().describe() << "\n", 5;
     const auto text = manager.acquire()->transcribe({.audio = *std::move(audio)});
     if (!text) return std::cerr << text.error().describe() << "\n", 1;

@@ -27,7 +27,7 @@ using Clock = std::chrono::steady_clock;
 /// A point in time after which nobody waits any more.
 using Deadline = Clock::time_point;
 /// The point in time that lies `patience` ahead.
-[[nodiscard]] inline Deadline in(std::chrono::milliseconds patience) {
+[[nodiscard]] inline Deadline deadline_in(std::chrono::milliseconds patience) {
     return Clock::now() + patience;
 }
 

@@ -255,7 +255,7 @@ int listen(const ConfigFlags& flags, const ListenFlags& what, const ProviderRegi
     Mailbox mailbox;
     Settled settled = 0;
     auto leases = [&](std::string lost, std::function<void(Result<Lease>)> then) {
-        manager.when_ready(in(manager.options().queue_timeout), std::move(then), std::move(lost));
+        manager.when_ready(deadline_in(manager.options().queue_timeout), std::move(then), std::move(lost));
     };
     LiveOptions options{.transcribe = what.options, .id = "listen"};
     options.endpointing->vad_model = *std::move(vad_model);

@@ -66,10 +66,10 @@ Result<void> make_ready(ModelManager& manager) {
     // The attempt has deadlines of its own; this patience only has to be longer than any of them.
     constexpr auto forever = std::chrono::hours(24 * 365);
     ProgressLine line;
-    if (!line.shown()) return manager.initialize(in(forever));
+    if (!line.shown()) return manager.initialize(deadline_in(forever));
     manager.start();
     while (true) {
-        auto ready = manager.wait_for_ready(in(milliseconds(100)));
+        auto ready = manager.wait_for_ready(deadline_in(milliseconds(100)));
         if (ready || ready.error().code != ErrorCode::wait_timeout) return ready;
         draw(line, manager.health());
     }
@@ -84,7 +84,7 @@ void narrate(const Journal& journal, const Narration& how, const std::stop_token
             seen = step.sequence;
         }
     };
-    while (!stop.stop_requested()) tell(journal.wait_since(seen, in(std::chrono::hours(1)), stop));
+    while (!stop.stop_requested()) tell(journal.wait_since(seen, deadline_in(std::chrono::hours(1)), stop));
     tell(journal.since(seen));
 }
 

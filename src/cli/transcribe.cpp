@@ -296,7 +296,7 @@ int transcribe(const ConfigFlags& flags, const TranscribeFlags& what, const Prov
             worst = worse(worst, report(file, text.error()));
             if (text.error().code != ErrorCode::model_lost || &file == &what.files.back()) continue;
             // The engine died of this file; the others get a new one.
-            if (auto gone = manager.unload(in(std::chrono::minutes(1))); !gone)
+            if (auto gone = manager.unload(deadline_in(std::chrono::minutes(1))); !gone)
                 return worse(worst, report(gone.error()));
             if (auto again = make_ready(manager); !again) return worse(worst, report(again.error()));
         } else if (auto written = output->write(file, *text); !written) {

@@ -118,7 +118,7 @@ int warmup(const ConfigFlags& flags, bool json, const ProviderRegistry& provider
                    .provider = (*single)->plan.spec.provider,
                    .path = (*single)->plan.spec.path.string(),
                    .chosen_because = (*single)->plan.reason};
-    const auto patience = in(std::chrono::hours(24));
+    const auto patience = deadline_in(std::chrono::hours(24));
     {
         std::jthread narrator;
         if (!json) {

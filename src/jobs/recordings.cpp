@@ -12,7 +12,7 @@
 #include <utility>
 #include <vector>
 
-#include "system/read_at.hpp"
+#include "audio/media_file.hpp"
 
 namespace hotmic::jobs {
 namespace {
@@ -31,20 +31,6 @@ Error failed(const fs::path& file, const char* what, int number) {
 fs::path beside(fs::path target) {
     return target += kUnfinished;
 }
-
-class OnDisk final : public MediaBytes {
-public:
-    OnDisk(store::Descriptor file, std::uint64_t size) : file_(std::move(file)), size_(size) {}
-    [[nodiscard]] std::uint64_t size() const noexcept override { return size_; }
-    [[nodiscard]] std::int64_t read(std::uint64_t position, std::span<std::byte> out) const override {
-        return system::read_at(file_.get(), position, out);
-    }
-    [[nodiscard]] int descriptor() const noexcept override { return file_.get(); }
-
-private:
-    const store::Descriptor file_;
-    const std::uint64_t size_;
-};
 
 }  // namespace
 
@@ -89,7 +75,7 @@ Result<std::shared_ptr<const MediaBytes>> Recordings::open_one(const std::string
     store::Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
     struct stat found{};
     if (!file || ::fstat(file.get(), &found) != 0) return std::unexpected(failed(path, "read", errno));
-    return std::make_shared<OnDisk>(std::move(file), static_cast<std::uint64_t>(found.st_size));
+    return std::make_shared<audio::MediaFile>(std::move(file), static_cast<std::uint64_t>(found.st_size));
 }
 
 void Recordings::remove(const std::string& id) const noexcept {

@@ -121,7 +121,7 @@ ModelInstance::Closing ModelInstance::close(Deadline drained_by, std::chrono::mi
     }
     Closing closing;
     closing.cancelled = pool_->cancel_all(std::move(why));
-    if (!pool_->wait_idle(in(grace))) {
+    if (!pool_->wait_idle(deadline_in(grace))) {
         closing.terminated = true;
         terminate();
         (void)pool_->wait_idle(Deadline::max());  // an in-process engine ends when it looks at its stop token

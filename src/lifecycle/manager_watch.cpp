@@ -107,7 +107,7 @@ bool ModelManager::Impl::rest_if_idle(Clock::time_point now) {
     const auto since = instance->idle_since();
     if (!since || now < *since + options.idle_unload) return false;
     resting = true;
-    begin_unload(in(options.drain_timeout), std::format("idle for {} ms", options.idle_unload.count()));
+    begin_unload(deadline_in(options.drain_timeout), std::format("idle for {} ms", options.idle_unload.count()));
     return true;
 }
 

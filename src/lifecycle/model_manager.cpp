@@ -95,7 +95,7 @@ Result<UnloadReport> ModelManager::Impl::unload(Deadline deadline, std::optional
     Lock lock(mutex);
     resting = false;
     if (state == ModelState::uninitialized) return UnloadReport{};
-    const auto drained_by = in(drain.value_or(options.drain_timeout));
+    const auto drained_by = deadline_in(drain.value_or(options.drain_timeout));
     if (state != ModelState::unloading) {
         begin_unload(drained_by, stopped ? "shutdown" : "unload");
     } else if (drained_by < unloading->drained_by) {  // one that has less patience joins

@@ -16,7 +16,7 @@ using Manager = std::shared_ptr<ModelManager>;
 
 /// Longer than any attempt, which has limits of its own. Not the clock's last moment, to which nothing could be added.
 inline Deadline patient() {
-    return in(std::chrono::hours(24 * 365));
+    return deadline_in(std::chrono::hours(24 * 365));
 }
 
 /// One swap, on its own thread. Fields below the line are guarded by the mutex of the model it is about.

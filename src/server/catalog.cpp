@@ -109,7 +109,7 @@ Result<Job> ModelCatalog::remove(std::string_view name) {
     auto done = std::make_shared<std::atomic<bool>>(false);
     auto thread = start_thread([this, entry = EntryPtr(entry), job, done]() mutable {
         const auto began = Clock::now();
-        const auto gone = entry->model->shutdown(in(std::chrono::hours(24)));
+        const auto gone = entry->model->shutdown(deadline_in(std::chrono::hours(24)));
         job.duration_ms = std::chrono::duration<double, std::milli>(Clock::now() - began).count();
         job.step = "done";
         job.state = gone ? Job::State::succeeded : Job::State::failed;

@@ -10,7 +10,7 @@ Fallbacks::Fallbacks(const ModelCatalog& catalog, const Journal& journal)
 void Fallbacks::run(const std::stop_token& stop) {
     std::uint64_t seen = 0;
     while (!stop.stop_requested()) {
-        const auto news = journal_.wait_since(seen, in(std::chrono::hours(1)), stop);
+        const auto news = journal_.wait_since(seen, deadline_in(std::chrono::hours(1)), stop);
         if (news.empty()) continue;
         seen = news.back().sequence;
         reconcile();

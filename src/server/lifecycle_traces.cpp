@@ -21,7 +21,7 @@ LifecycleTraces::LifecycleTraces(const tracing::Traces& traces, const Journal& j
 void LifecycleTraces::run(const std::stop_token& stop) {
     std::uint64_t seen = 0;
     while (!stop.stop_requested()) {
-        for (const auto& transition : journal_.wait_since(seen, in(kLook), stop)) {
+        for (const auto& transition : journal_.wait_since(seen, deadline_in(kLook), stop)) {
             seen = transition.sequence;
             take(transition);
         }

@@ -25,7 +25,7 @@ Result<std::unique_ptr<LiveInput>> LiveInput::open(Context& context, const std::
     }
     auto leases = [&context, asked = *asked](std::string lost, std::function<void(Result<Lease>)> then) {
         auto& serving = *context.catalog.serving(asked)->model;
-        serving.when_ready(in(serving.options().queue_timeout), std::move(then), std::move(lost));
+        serving.when_ready(deadline_in(serving.options().queue_timeout), std::move(then), std::move(lost));
     };
     auto sink = [post = std::move(post), owner = std::move(owner),
                  on_event = std::make_shared<OnEvent>(std::move(on_event))](const LiveEvent& event) {

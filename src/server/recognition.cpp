@@ -96,7 +96,7 @@ void Recognition::turn_away(Outcome why) {
 
 /// Goes on as soon as the model is ready, which it is asked to become, for as long as it would wait for a slot.
 void Recognition::await_model(std::string lost) {
-    if (patience_ends_ == Deadline{}) patience_ends_ = in(model().options().queue_timeout);
+    if (patience_ends_ == Deadline{}) patience_ends_ = deadline_in(model().options().queue_timeout);
     model().when_ready(
         patience_ends_,
         [self = shared_from_this()](Result<Lease> lease) {

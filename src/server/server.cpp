@@ -288,7 +288,7 @@ struct Server::Impl {
             }
             const auto& server = options.config.server;
             spdlog::info("shutting down signal={} drain_delay_ms={}", signal, server.drain_delay.count());
-            ends_by = in(server.shutdown_timeout + server.drain_delay);
+            ends_by = deadline_in(server.shutdown_timeout + server.drain_delay);
             end_by(ends_by + kLastResort);
             if (reporter) reporter->stopping(server.shutdown_timeout + server.drain_delay + kLastResort);
             if (options.on_ending) options.on_ending();

@@ -96,7 +96,7 @@ void ServiceReporter::run(const std::stop_token& stop) {
     auto seen = journal_.last_sequence();
     while (!stop.stop_requested()) {
         step(Clock::now());
-        const auto news = journal_.wait_since(seen, in(pause), stop);
+        const auto news = journal_.wait_since(seen, deadline_in(pause), stop);
         if (!news.empty()) seen = news.back().sequence;
     }
 }

@@ -11,16 +11,13 @@
 #include <string>
 #include <utility>
 
-#include "system/read_at.hpp"
+#include "audio/media_file.hpp"
+#include "server/http/over_budget.hpp"
 
 namespace hotmic::server {
 namespace {
 
 namespace fs = std::filesystem;
-
-std::unexpected<Error> no_room() {
-    return fail(ErrorCode::server_busy, "the server holds too many bytes for clients", "try again later");
-}
 
 /// What went wrong in the folder, from `errno`.
 std::unexpected<Error> failed(const fs::path& folder, const char* what, int number) {
@@ -72,35 +69,26 @@ Result<store::Descriptor> Spool::create() const {
 }
 
 /// On disk. What it takes there is given back when nobody reads it any more.
-class Upload::File final : public MediaBytes {
+class Upload::File final : public audio::MediaFile {
 public:
     File(std::shared_ptr<Spool> spool, store::Descriptor file)
-        : spool_(std::move(spool)), file_(std::move(file)), share_(spool_->budget()) {}
+        : MediaFile(std::move(file), 0), spool_(std::move(spool)), share_(spool_->budget()) {}
 
     Result<void> add(std::span<const std::byte> bytes) {
-        if (!share_.grow(bytes.size())) return no_room();
+        if (!share_.grow(bytes.size())) return std::unexpected(http::over_budget());
         while (!bytes.empty()) {
-            const auto put = ::write(file_.get(), bytes.data(), bytes.size());
+            const auto put = ::write(descriptor(), bytes.data(), bytes.size());
             if (put < 0 && errno == EINTR) continue;
             if (put < 0) return failed(spool_->path(), "the upload cannot be kept in", errno);
             bytes = bytes.subspan(static_cast<std::size_t>(put));
-            size_ += static_cast<std::uint64_t>(put);
+            grow(static_cast<std::uint64_t>(put));
         }
         return {};
     }
 
-    [[nodiscard]] std::uint64_t size() const noexcept override { return size_; }
-    [[nodiscard]] std::int64_t read(std::uint64_t position, std::span<std::byte> out) const override {
-        return system::read_at(file_.get(), position, out);
-    }
-
-    [[nodiscard]] int descriptor() const noexcept override { return file_.get(); }
-
 private:
     const std::shared_ptr<Spool> spool_;
-    const store::Descriptor file_;
     http::Budget::Share share_;
-    std::uint64_t size_ = 0;
 };
 
 Result<void> Upload::add(std::string_view data) {
@@ -111,7 +99,7 @@ Result<void> Upload::add(std::string_view data) {
     if (file_) return file_->add(bytes);
     if (held_.size() + bytes.size() > held_.capacity()) {
         const auto more = std::max(held_.capacity(), bytes.size());
-        if (!memory_.grow(more)) return no_room();
+        if (!memory_.grow(more)) return std::unexpected(http::over_budget());
         held_.reserve(held_.capacity() + more);
     }
     held_.insert(held_.end(), bytes.begin(), bytes.end());

@@ -1,4 +1,4 @@
-/// An open file that is closed when it is no longer needed, and what is written with it.
+/// Writing to files so that nothing is lost.
 #pragma once
 
 #include <fcntl.h>
@@ -6,30 +6,13 @@
 
 #include <filesystem>
 #include <span>
-#include <utility>
 
 #include "hotmic/error.hpp"
+#include "system/descriptor.hpp"
 
 namespace hotmic::store {
 
-class Descriptor {
-public:
-    Descriptor() = default;
-    explicit Descriptor(int number) : number_(number) {}
-    Descriptor(Descriptor&& other) noexcept : number_(std::exchange(other.number_, -1)) {}
-    Descriptor& operator=(Descriptor&& other) noexcept {
-        std::swap(number_, other.number_);
-        return *this;
-    }
-    ~Descriptor() {
-        if (number_ >= 0) ::close(number_);
-    }
-    [[nodiscard]] explicit operator bool() const noexcept { return number_ >= 0; }
-    [[nodiscard]] int get() const noexcept { return number_; }
-
-private:
-    int number_ = -1;
-};
+using system::Descriptor;
 
 /// What went wrong with writing to `file`, from `errno`: disk_full or io_error, with what to do.
 [[nodiscard]] Error write_error(const std::filesystem::path& file, int number);

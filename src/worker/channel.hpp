@@ -1,8 +1,6 @@
 /// Framed messages over a socket.
 #pragma once
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <expected>
 #include <glaze/glaze.hpp>
@@ -10,31 +8,13 @@
 #include <optional>
 #include <span>
 #include <string>
-#include <utility>
 
+#include "system/descriptor.hpp"
 #include "worker/protocol.hpp"
 
 namespace hotmic::worker {
 
-/// Owns a file descriptor.
-class Fd {
-public:
-    Fd() = default;
-    explicit Fd(int fd) : fd_(fd) {}
-    Fd(Fd&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-    Fd& operator=(Fd&& other) noexcept {
-        std::swap(fd_, other.fd_);
-        return *this;
-    }
-    ~Fd() {
-        if (fd_ >= 0) ::close(fd_);
-    }
-    [[nodiscard]] int get() const noexcept { return fd_; }
-    [[nodiscard]] explicit operator bool() const noexcept { return fd_ >= 0; }
-
-private:
-    int fd_ = -1;
-};
+using Fd = system::Descriptor;
 
 struct Frame {
     Kind kind{};

@@ -6,7 +6,6 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -24,6 +23,7 @@
 
 #include "audio/budget.hpp"
 #include "audio/libav.hpp"
+#include "audio/media_file.hpp"
 #include "system/pidfd.hpp"
 #include "system/read_at.hpp"
 #include "system/sandbox.hpp"
@@ -42,23 +42,6 @@ static_assert(kPiece * sizeof(float) <= kMaxControl);
 /// A file's remarks beyond these would only fill the log.
 constexpr int kMostRemarks = 32;
 constexpr std::size_t kMostRemark = 1000;
-
-/// The file that was sent, which this process has open and cannot name.
-class OpenFile final : public MediaBytes {
-public:
-    explicit OpenFile(Fd fd) : fd_(std::move(fd)) {
-        struct stat facts{};
-        if (::fstat(fd_.get(), &facts) == 0) size_ = static_cast<std::uint64_t>(facts.st_size);
-    }
-    [[nodiscard]] std::uint64_t size() const noexcept override { return size_; }
-    [[nodiscard]] std::int64_t read(std::uint64_t position, std::span<std::byte> out) const override {
-        return system::read_at(fd_.get(), position, out);
-    }
-
-private:
-    const Fd fd_;
-    std::uint64_t size_ = 0;
-};
 
 /// What the server says over a decoder's channel, and is told.
 class Channel {
@@ -149,7 +132,7 @@ public:
             if (const auto filtered = common_.filter->load(); !filtered) finish(filtered.error());
         }
         try {
-            finish(decode(std::make_shared<OpenFile>(std::move(media->passed))));
+            finish(decode(std::make_shared<audio::MediaFile>(std::move(media->passed))));
         } catch (const std::bad_alloc&) {
             finish(std::unexpected(too_much_memory(common_.memory_bytes)));
         }

@@ -31,13 +31,13 @@ protected:
             switch (pick(8)) {
                 case 0:
                 case 1:
-                    (void)manager.initialize(in(std::chrono::milliseconds(pick(5))));
+                    (void)manager.initialize(deadline_in(std::chrono::milliseconds(pick(5))));
                     break;
                 case 2:
-                    (void)manager.wait_for_ready(in(std::chrono::milliseconds(pick(5))));
+                    (void)manager.wait_for_ready(deadline_in(std::chrono::milliseconds(pick(5))));
                     break;
                 case 3:
-                    (void)manager.unload(in(std::chrono::milliseconds(pick(10))), std::chrono::milliseconds(pick(3)));
+                    (void)manager.unload(deadline_in(std::chrono::milliseconds(pick(10))), std::chrono::milliseconds(pick(3)));
                     break;
                 case 4: {
                     const auto health = manager.health();
@@ -99,8 +99,8 @@ TEST_P(Interleavings, OnlyStepsOfTheTableHappenAndEveryRequestIsAnswered) {
                 std::vector<std::jthread> walkers;
                 for (unsigned i = 0; i < 6; ++i) walkers.emplace_back([&, i] { walk(manager, seed * 100 + i); });
             }
-            EXPECT_TRUE(manager.shutdown(in(kLong), 0ms));
-            EXPECT_EQ(manager.initialize(in(kLong)).error().code, ErrorCode::shutting_down);
+            EXPECT_TRUE(manager.shutdown(deadline_in(kLong), 0ms));
+            EXPECT_EQ(manager.initialize(deadline_in(kLong)).error().code, ErrorCode::shutting_down);
         }
         check(journal);
         EXPECT_EQ(asked_, answered_);

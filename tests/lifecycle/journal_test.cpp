@@ -38,13 +38,13 @@ TEST(Journal, KeepsTheLastOnesWhenFull) {
 
 TEST(Journal, WaitingEndsAtTheDeadline) {
     const Journal journal;
-    EXPECT_TRUE(journal.wait_since(0, in(1ms)).empty());
+    EXPECT_TRUE(journal.wait_since(0, deadline_in(1ms)).empty());
 }
 
 TEST(Journal, WaitingEndsWhenStopIsRequested) {
     const Journal journal;
     std::stop_source stop;
-    std::jthread waiter([&] { EXPECT_TRUE(journal.wait_since(0, in(1h), stop.get_token()).empty()); });
+    std::jthread waiter([&] { EXPECT_TRUE(journal.wait_since(0, deadline_in(1h), stop.get_token()).empty()); });
     stop.request_stop();
 }
 
@@ -59,7 +59,7 @@ TEST(Journal, ObserversSeeEveryTransitionInOrderWhileOthersAppend) {
         observers.emplace_back([&] {
             std::uint64_t seen = 0;
             while (seen < kSteps) {
-                for (const auto& transition : journal.wait_since(seen, in(30s))) {
+                for (const auto& transition : journal.wait_since(seen, deadline_in(30s))) {
                     ASSERT_EQ(transition.sequence, seen + 1);
                     seen = transition.sequence;
                 }

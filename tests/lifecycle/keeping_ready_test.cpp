@@ -19,7 +19,7 @@ using enum ModelState;
 class KeepingReadyTest : public ManagerFixture {
 protected:
     /// What `when_ready` brings, waited for.
-    Result<Lease> leased(Deadline deadline = in(kLong)) {
+    Result<Lease> leased(Deadline deadline = deadline_in(kLong)) {
         std::promise<Result<Lease>> told;
         manager_->when_ready(deadline, [&](Result<Lease> lease) { told.set_value(std::move(lease)); });
         return told.get_future().get();
@@ -42,20 +42,20 @@ TEST_F(KeepingReadyTest, WhoWaitsIsToldWhyThereWillBeNoLease) {
 
 TEST_F(KeepingReadyTest, WhoWaitsTooLongIsTold) {
     make("fake:hang=load").start();
-    EXPECT_EQ(leased(in(20ms)).error().code, ErrorCode::wait_timeout);
+    EXPECT_EQ(leased(deadline_in(20ms)).error().code, ErrorCode::wait_timeout);
 }
 
 TEST_F(KeepingReadyTest, WhoWaitsDuringAnUnloadOrTheEndIsToldAndNotForgotten) {
     auto& manager = make("fake:hang=load");
     manager.start();
     std::promise<Result<Lease>> told;
-    manager.when_ready(in(kLong), [&](Result<Lease> lease) { told.set_value(std::move(lease)); });
-    ASSERT_TRUE(manager.unload(in(kLong)));
+    manager.when_ready(deadline_in(kLong), [&](Result<Lease> lease) { told.set_value(std::move(lease)); });
+    ASSERT_TRUE(manager.unload(deadline_in(kLong)));
     EXPECT_FALSE(told.get_future().get());
 
     manager.start();
     std::promise<Result<Lease>> told_at_end;
-    manager.when_ready(in(kLong), [&](Result<Lease> lease) { told_at_end.set_value(std::move(lease)); });
+    manager.when_ready(deadline_in(kLong), [&](Result<Lease> lease) { told_at_end.set_value(std::move(lease)); });
     manager_.reset();
     EXPECT_EQ(told_at_end.get_future().get().error().code, ErrorCode::shutting_down);
 }
@@ -70,7 +70,7 @@ TEST_F(KeepingReadyTest, AModelOnDemandIsLoadedByTheFirstRequestsAndOnlyOnce) {
     std::latch answered(kCallers);
     std::atomic<int> leases = 0;
     for (int i = 0; i < kCallers; ++i) {
-        manager.when_ready(in(kLong), [&](const Result<Lease>& lease) {
+        manager.when_ready(deadline_in(kLong), [&](const Result<Lease>& lease) {
             leases += lease ? 1 : 0;
             answered.count_down();
         });
@@ -84,7 +84,7 @@ TEST_F(KeepingReadyTest, AnUnusedModelIsUnloadedAndTheNextRequestBringsItBack) {
     auto options = quick();
     options.idle_unload = 30ms;
     auto& manager = make("fake:", options);
-    ASSERT_TRUE(manager.initialize(in(kLong)));
+    ASSERT_TRUE(manager.initialize(deadline_in(kLong)));
     const auto left = await(unloading);
     EXPECT_THAT(left.cause, HasSubstr("idle"));
     const auto gone = await(uninitialized, left.sequence);
@@ -105,7 +105,7 @@ TEST_F(KeepingReadyTest, ALeaseKeepsAnUnusedModelLoadedAndHealthDoesNot) {
     auto options = quick();
     options.idle_unload = 40ms;
     auto& manager = make("fake:", options);
-    ASSERT_TRUE(manager.initialize(in(kLong)));
+    ASSERT_TRUE(manager.initialize(deadline_in(kLong)));
     {
         const auto lease = manager.acquire();
         ASSERT_TRUE(lease);
@@ -122,8 +122,8 @@ TEST_F(KeepingReadyTest, AModelUnloadedByAnOperatorIsNotWokenByRequests) {
     auto options = quick();
     options.idle_unload = 60s;
     auto& manager = make("fake:", options);
-    ASSERT_TRUE(manager.initialize(in(kLong)));
-    ASSERT_TRUE(manager.unload(in(kLong)));
+    ASSERT_TRUE(manager.initialize(deadline_in(kLong)));
+    ASSERT_TRUE(manager.unload(deadline_in(kLong)));
     EXPECT_EQ(leased().error().code, ErrorCode::model_unloaded);
 }
 
@@ -131,7 +131,7 @@ TEST_F(KeepingReadyTest, CanariesFlyWhileTheModelIsIdleAndAreNoUseOfIt) {
     auto options = quick();
     options.supervise.canary_interval = 10ms;
     auto& manager = make("fake:", options);
-    ASSERT_TRUE(manager.initialize(in(kLong)));
+    ASSERT_TRUE(manager.initialize(deadline_in(kLong)));
     while (record_->inferences < 4) std::this_thread::sleep_for(1ms);
     EXPECT_EQ(manager.health().state, ready);
     EXPECT_EQ(manager.health().requests, 0u) << "no user has asked anything";
@@ -150,7 +150,7 @@ TEST_F(KeepingReadyTest, AFailedInferenceIsLookedIntoAndASickModelIsLoadedAgain)
     auto options = quick();
     options.warmup.level = 0;
     make("fake:fail=infer&after=1", options);
-    ASSERT_TRUE(manager_->initialize(in(kLong)));
+    ASSERT_TRUE(manager_->initialize(deadline_in(kLong)));
     EXPECT_TRUE(manager_->acquire()->transcribe(request()));
     EXPECT_EQ(manager_->acquire()->transcribe(request()).error().code, ErrorCode::inference_failed);
     EXPECT_THAT(await(error).cause, HasSubstr("unhealthy"));
@@ -163,7 +163,7 @@ TEST_F(KeepingReadyTest, TwoFailedCanariesEndAModelAndItIsLoadedAgain) {
     auto options = quick();
     options.supervise.canary_interval = 5ms;
     auto& manager = make("fake:fail=infer&after=1", options);  // the warmup's inference passes
-    ASSERT_TRUE(manager.initialize(in(kLong)));
+    ASSERT_TRUE(manager.initialize(deadline_in(kLong)));
     const auto failed = await(error);
     EXPECT_THAT(failed.cause, HasSubstr("unhealthy"));
     EXPECT_EQ(record_->inferences, 3) << "one of the warmup, two canaries";
@@ -174,7 +174,7 @@ TEST_F(KeepingReadyTest, ACanaryMakesWayForARequest) {
     auto options = quick();
     options.supervise.canary_interval = 5ms;
     auto& manager = make("fake:hang=infer&after=1&slots=1", options, 1);  // every canary would hang for ever
-    ASSERT_TRUE(manager.initialize(in(kLong)));
+    ASSERT_TRUE(manager.initialize(deadline_in(kLong)));
     while (record_->running == 0) std::this_thread::yield();
     const auto lease = manager.acquire();
     ASSERT_TRUE(lease);

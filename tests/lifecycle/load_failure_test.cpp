@@ -17,7 +17,7 @@ TEST_F(ModelManagerTest, ALoadThatOutlivesItsDeadlineIsStopped) {
     auto options = quick();
     options.load_timeout = 30ms;
     auto& manager = make("fake:load_ms=60000&steps=6000", options);
-    const auto result = manager.initialize(in(kLong));
+    const auto result = manager.initialize(deadline_in(kLong));
     ASSERT_FALSE(result);
     EXPECT_EQ(result.error().code, ErrorCode::load_timeout);
     EXPECT_THAT(states(), ElementsAre(loading, error));
@@ -29,7 +29,7 @@ TEST_F(ModelManagerTest, ALoadWithoutSignsOfLifeIsAStallWhateverItsDeadline) {
     auto options = quick();
     options.stall_timeout = 40ms;
     auto& manager = make("fake:hang=load", options);
-    const auto result = manager.initialize(in(kLong));
+    const auto result = manager.initialize(deadline_in(kLong));
     ASSERT_FALSE(result);
     EXPECT_EQ(result.error().code, ErrorCode::load_stalled);
     EXPECT_THAT(result.error().message, HasSubstr("5 of 10 MB"));
@@ -39,12 +39,12 @@ TEST_F(ModelManagerTest, ASlowLoadThatProgressesIsNoStall) {
     auto options = quick();
     options.stall_timeout = 2000ms;
     auto& manager = make("fake:load_ms=300&steps=30", options);
-    EXPECT_TRUE(manager.initialize(in(kLong)));
+    EXPECT_TRUE(manager.initialize(deadline_in(kLong)));
 }
 
 TEST_F(ModelManagerTest, AFailedLoadIsAnErrorWithItsCause) {
     auto& manager = make("fake:fail=load&error=model_corrupt");
-    const auto result = manager.initialize(in(kLong));
+    const auto result = manager.initialize(deadline_in(kLong));
     ASSERT_FALSE(result);
     EXPECT_EQ(result.error().code, ErrorCode::model_corrupt);
     const auto lease = manager.acquire();
@@ -55,7 +55,7 @@ TEST_F(ModelManagerTest, AFailedLoadIsAnErrorWithItsCause) {
 
 TEST_F(ModelManagerTest, APreflightRefusalReadsNothing) {
     auto& manager = make("fake:corrupt=1");
-    const auto result = manager.initialize(in(kLong));
+    const auto result = manager.initialize(deadline_in(kLong));
     ASSERT_FALSE(result);
     EXPECT_EQ(result.error().code, ErrorCode::model_corrupt);
     EXPECT_EQ(record_->loads, 0);
@@ -66,7 +66,7 @@ TEST_F(ModelManagerTest, ALanguageOfItsOwnThatTheModelDoesNotKnowIsToldBeforeThe
                             +[](LifecycleOptions& options) { options.languages = {"en", "de"}; }}) {
         auto options = quick();
         set(options);
-        const auto made = make("fake:", options).initialize(in(kLong));
+        const auto made = make("fake:", options).initialize(deadline_in(kLong));
         ASSERT_FALSE(made);
         EXPECT_EQ(made.error().code, ErrorCode::config_invalid);
         EXPECT_THAT(made.error().message, HasSubstr("\"de\""));
@@ -74,12 +74,12 @@ TEST_F(ModelManagerTest, ALanguageOfItsOwnThatTheModelDoesNotKnowIsToldBeforeThe
     }
     auto options = quick();
     options.language = "english";
-    EXPECT_TRUE(make("fake:", options).initialize(in(kLong)));
+    EXPECT_TRUE(make("fake:", options).initialize(deadline_in(kLong)));
 }
 
 TEST_F(ModelManagerTest, AModelThatNeedsMoreMemoryThanThereIsIsNotLoaded) {
     auto& manager = make("fake:need_mb=100000000");
-    const auto result = manager.initialize(in(kLong));
+    const auto result = manager.initialize(deadline_in(kLong));
     ASSERT_FALSE(result);
     EXPECT_EQ(result.error().code, ErrorCode::insufficient_memory);
     EXPECT_EQ(record_->loads, 0);
@@ -90,9 +90,9 @@ TEST_F(ModelManagerTest, APermanentFailureIsNotTriedAgain) {
     auto options = quick();
     options.retry = {.max_attempts = 5, .initial_backoff = 1ms};
     auto& manager = make("fake:corrupt=1", options);
-    ASSERT_FALSE(manager.initialize(in(kLong)));
+    ASSERT_FALSE(manager.initialize(deadline_in(kLong)));
     EXPECT_FALSE(manager.health().retry_in_seconds);
-    const auto again = manager.initialize(in(kLong));
+    const auto again = manager.initialize(deadline_in(kLong));
     ASSERT_FALSE(again);
     EXPECT_EQ(again.error().code, ErrorCode::model_corrupt);
     EXPECT_THAT(states(), ElementsAre(loading, error));
@@ -102,8 +102,8 @@ TEST_F(ModelManagerTest, ATransientFailureIsRetriedUntilTheAttemptsAreUsedUp) {
     auto options = quick();
     options.retry = {.max_attempts = 3, .initial_backoff = 1ms};
     auto& manager = make("fake:fail=load", options);
-    ASSERT_FALSE(manager.initialize(in(kLong)));
-    const auto end = manager.wait_for_ready(in(kLong));
+    ASSERT_FALSE(manager.initialize(deadline_in(kLong)));
+    const auto end = manager.wait_for_ready(deadline_in(kLong));
     ASSERT_FALSE(end);
     EXPECT_EQ(end.error().code, ErrorCode::load_failed);
     EXPECT_EQ(record_->loads, 3);
@@ -112,8 +112,8 @@ TEST_F(ModelManagerTest, ATransientFailureIsRetriedUntilTheAttemptsAreUsedUp) {
 
 TEST_F(ModelManagerTest, AskingAgainAfterTheLastAttemptBeginsANewSeries) {
     auto& manager = make("fake:fail=load");
-    ASSERT_FALSE(manager.initialize(in(kLong)));
-    ASSERT_FALSE(manager.initialize(in(kLong)));
+    ASSERT_FALSE(manager.initialize(deadline_in(kLong)));
+    ASSERT_FALSE(manager.initialize(deadline_in(kLong)));
     EXPECT_EQ(record_->loads, 2);
 }
 

@@ -39,7 +39,7 @@ protected:
     /// Waits until the journal shows `state` in a step after the first `seen`, and returns that step.
     Transition await(ModelState state, std::uint64_t seen = 0) const {
         while (true) {
-            const auto steps = journal_.wait_since(seen, in(kLong));
+            const auto steps = journal_.wait_since(seen, deadline_in(kLong));
             if (steps.empty()) {
                 ADD_FAILURE() << "never " << to_string(state);
                 return {};

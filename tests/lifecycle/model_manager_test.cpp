@@ -18,7 +18,7 @@ using enum ModelState;
 
 TEST_F(ModelManagerTest, GoesThroughLoadingAndWarmingUpToReady) {
     auto& manager = make("fake:");
-    ASSERT_TRUE(manager.initialize(in(kLong)));
+    ASSERT_TRUE(manager.initialize(deadline_in(kLong)));
     EXPECT_THAT(states(), ElementsAre(loading, warming_up, ready));
     const auto health = manager.health();
     EXPECT_TRUE(health.ready);
@@ -31,7 +31,7 @@ TEST_F(ModelManagerTest, WithoutWarmupGoesStraightToReadyAndSaysSo) {
     auto options = quick();
     options.warmup.level = 0;
     auto& manager = make("fake:", options);
-    ASSERT_TRUE(manager.initialize(in(kLong)));
+    ASSERT_TRUE(manager.initialize(deadline_in(kLong)));
     EXPECT_THAT(states(), ElementsAre(loading, ready));
     EXPECT_FALSE(manager.health().warmup_complete);
     EXPECT_EQ(record_->inferences, 0);
@@ -47,7 +47,7 @@ TEST_F(ModelManagerTest, ManyConcurrentInitializesCauseOneLoad) {
         for (int i = 0; i < kCallers; ++i) {
             callers.emplace_back([&] {
                 together.arrive_and_wait();
-                good += manager.initialize(in(kLong)) ? 1 : 0;
+                good += manager.initialize(deadline_in(kLong)) ? 1 : 0;
             });
         }
     }
@@ -65,7 +65,7 @@ TEST_F(ModelManagerTest, TwoHundredCallersHalfOfThemImpatientAndOneOfThemAnUnloa
         for (int i = 0; i < kCallers; ++i) {
             callers.emplace_back([&, impatient = i % 2 == 0] {
                 together.arrive_and_wait();
-                const auto result = manager.initialize(impatient ? in(1ms) : in(kLong));
+                const auto result = manager.initialize(impatient ? deadline_in(1ms) : deadline_in(kLong));
                 ++answered;
                 if (result) return;
                 const auto code = result.error().code;
@@ -75,27 +75,27 @@ TEST_F(ModelManagerTest, TwoHundredCallersHalfOfThemImpatientAndOneOfThemAnUnloa
         }
         callers.emplace_back([&] {
             together.arrive_and_wait();
-            EXPECT_TRUE(manager.unload(in(kLong)));
+            EXPECT_TRUE(manager.unload(deadline_in(kLong)));
         });
     }
     EXPECT_EQ(answered, kCallers);
-    ASSERT_TRUE(manager.initialize(in(kLong)));
+    ASSERT_TRUE(manager.initialize(deadline_in(kLong)));
     EXPECT_LE(record_->loads, 3) << "one before the unload, one after it, one now";
     EXPECT_EQ(record_->models, 1);
 }
 
 TEST_F(ModelManagerTest, ACallersTimeoutEndsItsWaitingAndNotTheLoad) {
     auto& manager = make("fake:load_ms=100");
-    const auto early = manager.initialize(in(1ms));
+    const auto early = manager.initialize(deadline_in(1ms));
     ASSERT_FALSE(early);
     EXPECT_EQ(early.error().code, ErrorCode::wait_timeout);
-    EXPECT_TRUE(manager.wait_for_ready(in(kLong)));
+    EXPECT_TRUE(manager.wait_for_ready(deadline_in(kLong)));
     EXPECT_EQ(record_->loads, 1);
 }
 
 TEST_F(ModelManagerTest, WaitingForReadyAsksForNothing) {
     auto& manager = make("fake:");
-    const auto waited = manager.wait_for_ready(in(kLong));
+    const auto waited = manager.wait_for_ready(deadline_in(kLong));
     ASSERT_FALSE(waited);
     EXPECT_EQ(waited.error().code, ErrorCode::model_not_loaded);
     EXPECT_EQ(record_->loads, 0);
@@ -112,7 +112,7 @@ TEST_F(ModelManagerTest, AFullQueueRefusesWithItsNumbers) {
     auto options = quick();
     options.max_waiting = 2;
     auto& manager = make("fake:hang=infer&after=1", options);
-    ASSERT_TRUE(manager.initialize(in(kLong)));
+    ASSERT_TRUE(manager.initialize(deadline_in(kLong)));
     const auto lease = manager.acquire();
     ASSERT_TRUE(lease);
     std::stop_source stop;
@@ -142,7 +142,7 @@ TEST_F(ModelManagerTest, ARequestThatWaitsTooLongForASlotIsToldSo) {
     options.queue_timeout = 30ms;
     options.drain_timeout = 0ms;
     auto& manager = make("fake:hang=infer&after=1", options);
-    ASSERT_TRUE(manager.initialize(in(kLong)));
+    ASSERT_TRUE(manager.initialize(deadline_in(kLong)));
     const auto lease = manager.acquire();
     ASSERT_TRUE(lease);
     lease->submit(request(), [](Result<Transcript>, const RequestTimings&) {});
@@ -157,7 +157,7 @@ TEST_F(ModelManagerTest, AnInferencePastItsLimitIsEnded) {
     options.request_timeout = 30ms;
     options.warmup.level = 0;
     auto& manager = make("fake:hang=infer", options);
-    ASSERT_TRUE(manager.initialize(in(kLong)));
+    ASSERT_TRUE(manager.initialize(deadline_in(kLong)));
     const auto result = manager.acquire()->transcribe(request());
     ASSERT_FALSE(result);
     EXPECT_EQ(result.error().code, ErrorCode::request_timeout);
@@ -165,7 +165,7 @@ TEST_F(ModelManagerTest, AnInferencePastItsLimitIsEnded) {
 
 TEST_F(ModelManagerTest, EveryTransitionSaysWhyAndHowLongThePhaseBeforeLasted) {
     auto& manager = make("fake:load_ms=10");
-    ASSERT_TRUE(manager.initialize(in(kLong)));
+    ASSERT_TRUE(manager.initialize(deadline_in(kLong)));
     const auto steps = journal_.since(0);
     ASSERT_EQ(steps.size(), 3u);
     for (const auto& step : steps) {

@@ -33,12 +33,12 @@ protected:
         return *(model_ = std::make_unique<ServedModel>("m", plan(path), broker_, journal_, jobs_));
     }
     ServedModel& make_ready(const std::string& path) {
-        EXPECT_TRUE(make(path).initialize(in(kLong)));
+        EXPECT_TRUE(make(path).initialize(deadline_in(kLong)));
         return *model_;
     }
     Job ended(const Job& job) const {
         auto now = jobs_.find(job.id);
-        for (const auto deadline = in(kLong); now->state == running && Clock::now() < deadline;) {
+        for (const auto deadline = deadline_in(kLong); now->state == running && Clock::now() < deadline;) {
             std::this_thread::sleep_for(1ms);
             now = jobs_.find(job.id);
         }
@@ -46,7 +46,7 @@ protected:
     }
     /// Waits until the job is past `step`.
     void reached(const Job& job, std::string_view step) const {
-        for (const auto deadline = in(kLong); Clock::now() < deadline; std::this_thread::sleep_for(1ms)) {
+        for (const auto deadline = deadline_in(kLong); Clock::now() < deadline; std::this_thread::sleep_for(1ms)) {
             for (const auto& version : jobs_.versions(job.id, 0)) {
                 if (version.step == step) return;
             }
@@ -193,7 +193,7 @@ TEST_F(ServedModelTest, EndingCancelsWhatIsBeingPrepared) {
     auto& model = make_ready("fake:text=old");
     const auto job = model.swap(plan("fake:hang=load"), SwapStrategy::beside);
     reached(job, "loading and warming up");
-    ASSERT_TRUE(model.shutdown(in(kLong)));
+    ASSERT_TRUE(model.shutdown(deadline_in(kLong)));
     EXPECT_EQ(ended(job).error.value().code, ErrorCode::shutting_down);
     EXPECT_EQ(ended(model.swap(plan("fake:"), SwapStrategy::beside)).error.value().code, ErrorCode::shutting_down);
     model_.reset();
@@ -204,7 +204,7 @@ TEST_F(ServedModelTest, WhoeverWaitsGetsTheModelThatCameMeanwhile) {
     auto& model = make("fake:hang=load");
     model.start();
     std::promise<Result<Lease>> told;
-    model.when_ready(in(kLong), [&](Result<Lease> lease) { told.set_value(std::move(lease)); });
+    model.when_ready(deadline_in(kLong), [&](Result<Lease> lease) { told.set_value(std::move(lease)); });
     EXPECT_EQ(ended(model.swap(plan("fake:text=new"), SwapStrategy::beside)).state, succeeded);
     auto lease = told.get_future().get();
     ASSERT_TRUE(lease) << lease.error().describe();
@@ -299,11 +299,11 @@ TEST_F(TurnsTest, TwoLoadsTakeTurnsAndTheOneThatWaitsSaysSo) {
     first.start();
     while (record_->loads == 0) std::this_thread::sleep_for(1ms);
     ServedModel second("second", waits, one_at_a_time_, journal_, jobs_);
-    EXPECT_EQ(second.initialize(in(50ms)).error().code, ErrorCode::wait_timeout);
+    EXPECT_EQ(second.initialize(deadline_in(50ms)).error().code, ErrorCode::wait_timeout);
     EXPECT_THAT(second.health().reason, HasSubstr("waits for others"));
     EXPECT_EQ(record_->loads, 1);
-    ASSERT_TRUE(first.unload(in(kLong)));
-    EXPECT_TRUE(second.initialize(in(kLong)));
+    ASSERT_TRUE(first.unload(deadline_in(kLong)));
+    EXPECT_TRUE(second.initialize(deadline_in(kLong)));
 }
 
 TEST_F(TurnsTest, WaitingForATurnEndsWithAnUnload) {
@@ -312,7 +312,7 @@ TEST_F(TurnsTest, WaitingForATurnEndsWithAnUnload) {
     while (record_->loads == 0) std::this_thread::sleep_for(1ms);
     ServedModel second("second", plan("fake:"), one_at_a_time_, journal_, jobs_);
     second.start();
-    EXPECT_TRUE(second.unload(in(kLong)));
+    EXPECT_TRUE(second.unload(deadline_in(kLong)));
     EXPECT_EQ(record_->loads, 1);
 }
 

@@ -20,7 +20,7 @@ protected:
     void serve(const std::string& model) {
         auto options = quick();
         options.warmup.level = 0;
-        ASSERT_TRUE(make(model, options).initialize(in(kLong)));
+        ASSERT_TRUE(make(model, options).initialize(deadline_in(kLong)));
         lease_ = *manager_->acquire();
     }
     void submit(const std::string& name, double seconds, std::optional<Clock::duration> patience = {},

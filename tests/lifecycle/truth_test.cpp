@@ -80,7 +80,7 @@ TEST_F(Liars, AFirstAnswerThatIsRightIsNotEnoughForReady) {
     auto options = quick();
     options.warmup.level = 2;
     auto& manager = make("fake:lies=1", options);
-    const auto result = manager.initialize(in(kLong));
+    const auto result = manager.initialize(deadline_in(kLong));
     ASSERT_FALSE(result);
     EXPECT_EQ(result.error().code, ErrorCode::disqualified);
     EXPECT_THAT(result.error().message, AllOf(HasSubstr("level 1"), HasSubstr("GPU"), HasSubstr("up up up")));
@@ -92,7 +92,7 @@ TEST_F(Liars, LevelOneAsksADeviceOftenAndACpuOnce) {
     auto options = quick();
     options.warmup.level = 1;
     auto& manager = make_with_cpu("fake:lies=4", options);
-    (void)manager.initialize(in(kLong));
+    (void)manager.initialize(deadline_in(kLong));
     (void)await(ready);
     EXPECT_THAT(manager.health().passed_over, AllOf(HasSubstr("level 1"), HasSubstr("up up up")));
     EXPECT_EQ(manager.health().info->backend, "CPU");
@@ -103,7 +103,7 @@ TEST_F(Liars, TheNextWayIsTakenAndTheReasonKept) {
     auto options = quick();
     options.warmup.level = 2;
     auto& manager = make_with_cpu("fake:lies=1", options);
-    (void)manager.initialize(in(kLong));
+    (void)manager.initialize(deadline_in(kLong));
     (void)await(ready);
     EXPECT_EQ(manager.health().info->backend, "CPU");
     EXPECT_THAT(manager.health().passed_over, AllOf(HasSubstr("fake on auto"), HasSubstr("up up up")));
@@ -115,7 +115,7 @@ TEST_F(Liars, ALieAfterReadyIsFoundByCanariesAndTheNextWayTaken) {
     auto options = quick();
     options.supervise.canary_interval = 5ms;
     auto& manager = make_with_cpu("fake:lies=7", options);
-    ASSERT_TRUE(manager.initialize(in(kLong)));
+    ASSERT_TRUE(manager.initialize(deadline_in(kLong)));
     const auto found = await(error);
     EXPECT_THAT(found.cause, AllOf(HasSubstr("disqualified"), HasSubstr("does not repeat itself")));
     (void)await(ready, found.sequence);
@@ -126,9 +126,9 @@ TEST_F(Liars, AnUnloadForgetsWhatWasPassedOver) {
     auto options = quick();
     options.warmup.level = 2;
     auto& manager = make_with_cpu("fake:lies=1", options);
-    (void)manager.initialize(in(kLong));
+    (void)manager.initialize(deadline_in(kLong));
     (void)await(ready);
-    ASSERT_TRUE(manager.unload(in(kLong)));
+    ASSERT_TRUE(manager.unload(deadline_in(kLong)));
     EXPECT_EQ(manager.health().passed_over, "");
 }
 

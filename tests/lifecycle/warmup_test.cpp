@@ -19,7 +19,7 @@ using enum ModelState;
 
 TEST_F(ModelManagerTest, AWarmupInferenceThatFailsFailsTheInitialization) {
     auto& manager = make("fake:fail=infer");
-    const auto result = manager.initialize(in(kLong));
+    const auto result = manager.initialize(deadline_in(kLong));
     ASSERT_FALSE(result);
     EXPECT_EQ(result.error().code, ErrorCode::warmup_failed);
     EXPECT_THAT(result.error().message, HasSubstr("level 1"));
@@ -29,7 +29,7 @@ TEST_F(ModelManagerTest, AWarmupInferenceThatFailsFailsTheInitialization) {
 
 TEST_F(ModelManagerTest, NumbersThatAreNoneFailLevelOne) {
     auto& manager = make("fake:nan=1");
-    const auto result = manager.initialize(in(kLong));
+    const auto result = manager.initialize(deadline_in(kLong));
     ASSERT_FALSE(result);
     EXPECT_EQ(result.error().code, ErrorCode::warmup_failed);
     EXPECT_THAT(result.error().message, HasSubstr("not finite"));
@@ -42,20 +42,20 @@ TEST_F(ModelManagerTest, AClipOfOnesOwnIsWhatTheModelIsMeasuredBy) {
     auto options = quick();
     options.warmup.clip = path;
     options.warmup.clip_text = "forty two";
-    ASSERT_TRUE(make("fake:text=forty two", options).initialize(in(kLong)));
+    ASSERT_TRUE(make("fake:text=forty two", options).initialize(deadline_in(kLong)));
     EXPECT_EQ(manager_->warmup_report()->word_error_rate, 0);
     EXPECT_NEAR(manager_->warmup_report()->clip_seconds, 0.5, 0.01);
 
-    const auto other = make("fake:text=something else", options).initialize(in(kLong));
+    const auto other = make("fake:text=something else", options).initialize(deadline_in(kLong));
     ASSERT_FALSE(other);
     EXPECT_THAT(other.error().message, HasSubstr("\"forty two\""));
 
     options.warmup.clip_text.clear();
-    ASSERT_TRUE(make("fake:text=something else", options).initialize(in(kLong)));
+    ASSERT_TRUE(make("fake:text=something else", options).initialize(deadline_in(kLong)));
     EXPECT_FALSE(manager_->warmup_report()->word_error_rate) << "there is nothing to compare with";
 
     std::filesystem::remove(path);
-    const auto missing = make("fake:", options).initialize(in(kLong));
+    const auto missing = make("fake:", options).initialize(deadline_in(kLong));
     ASSERT_FALSE(missing);
     EXPECT_EQ(missing.error().code, ErrorCode::warmup_failed);
     EXPECT_THAT(missing.error().message, HasSubstr(path.string()));
@@ -63,7 +63,7 @@ TEST_F(ModelManagerTest, AClipOfOnesOwnIsWhatTheModelIsMeasuredBy) {
 
 TEST_F(ModelManagerTest, AModelThatHearsSomethingElseFailsLevelOneUnlessOnlyRunsIsAsked) {
     auto& strict = make("fake:text=something+else");
-    const auto result = strict.initialize(in(kLong));
+    const auto result = strict.initialize(deadline_in(kLong));
     ASSERT_FALSE(result);
     EXPECT_THAT(result.error().message,
                 AllOf(HasSubstr(std::string(audio::builtin_clip().text)), HasSubstr("something+else")));
@@ -71,14 +71,14 @@ TEST_F(ModelManagerTest, AModelThatHearsSomethingElseFailsLevelOneUnlessOnlyRuns
     auto options = quick();
     options.warmup.validate = Validate::runs;
     auto& lenient = make("fake:text=something+else", options);
-    EXPECT_TRUE(lenient.initialize(in(kLong)));
+    EXPECT_TRUE(lenient.initialize(deadline_in(kLong)));
 }
 
 TEST_F(ModelManagerTest, AWarmupThatHangsTimesOut) {
     auto options = quick();
     options.warmup.timeout = 40ms;
     auto& manager = make("fake:hang=infer", options);
-    const auto result = manager.initialize(in(kLong));
+    const auto result = manager.initialize(deadline_in(kLong));
     ASSERT_FALSE(result);
     EXPECT_EQ(result.error().code, ErrorCode::warmup_timeout);
 }
@@ -87,7 +87,7 @@ TEST_F(ModelManagerTest, WarmButSlowerThanReadyIfIsAStatedReason) {
     auto options = quick();
     options.warmup.ready_if.rtf_p95_below = 1e-9;
     auto& manager = make("fake:", options);
-    const auto result = manager.initialize(in(kLong));
+    const auto result = manager.initialize(deadline_in(kLong));
     ASSERT_FALSE(result);
     EXPECT_EQ(result.error().code, ErrorCode::too_slow);
     EXPECT_THAT(result.error().message, HasSubstr("real-time factor"));
@@ -98,7 +98,7 @@ TEST_F(ModelManagerTest, LevelThreeCoversEverySlotAndReportsConvergence) {
     options.warmup.level = 3;
     options.warmup.level3_iterations = 2;
     auto& manager = make("fake:infer_ms=60&slots=3", options);
-    ASSERT_TRUE(manager.initialize(in(kLong)));
+    ASSERT_TRUE(manager.initialize(deadline_in(kLong)));
     EXPECT_EQ(record_->most_running, 3) << "all slots at once";
     const auto report = manager.warmup_report();
     ASSERT_TRUE(report);
@@ -115,7 +115,7 @@ TEST_F(ModelManagerTest, LevelTwoTakesOneStreamStepByStepAndLevelThreeAsManyAsTh
         auto options = quick();
         options.warmup.level = level;
         auto& manager = make("fake:count=1&slots=3", options);
-        EXPECT_TRUE(manager.initialize(in(kLong)));
+        EXPECT_TRUE(manager.initialize(deadline_in(kLong)));
         EXPECT_EQ(manager.health().shortfall, "");
         return manager.warmup_report()->streams.value();
     };
@@ -134,7 +134,7 @@ TEST_F(ModelManagerTest, StreamsThatFallBehindTheSpeakerAreReadyAndSayWhy) {
         auto options = quick();
         options.warmup.level = level;
         auto& manager = make("fake:count=1&stall_ms=260", options);
-        ASSERT_TRUE(manager.initialize(in(kLong)));
+        ASSERT_TRUE(manager.initialize(deadline_in(kLong)));
         EXPECT_THAT(manager.health().shortfall, HasSubstr("(p95) and hears 250 ms: streams fall behind who speaks"));
     }
 }
@@ -144,7 +144,7 @@ TEST_F(ModelManagerTest, TheMinimumDurationOfLevelTwoIsReachedByInferring) {
     options.warmup.level = 2;
     options.warmup.level2_min_duration = 1s;
     auto& manager = make("fake:infer_ms=1", options);
-    ASSERT_TRUE(manager.initialize(in(kLong)));
+    ASSERT_TRUE(manager.initialize(deadline_in(kLong)));
     const auto report = manager.warmup_report();
     ASSERT_TRUE(report);
     const auto& level = report->levels.at(1);
@@ -158,7 +158,7 @@ TEST_F(ModelManagerTest, AnExhaustedBudgetIsNamedAndStillWarmsTheFullLength) {
     options.warmup.level = 3;
     options.warmup.budget = 1ms;
     auto& manager = make("fake:infer_ms=5", options);
-    ASSERT_TRUE(manager.initialize(in(kLong)));
+    ASSERT_TRUE(manager.initialize(deadline_in(kLong)));
     const auto report = manager.warmup_report();
     ASSERT_TRUE(report);
     EXPECT_THAT(report->budget_note, HasSubstr("budget"));
@@ -171,7 +171,7 @@ TEST_F(ModelManagerTest, WhatMissesItsTargetIsReadyAllTheSameWhereThatIsAllowedA
     options.warmup.level = 2;
     options.warmup.ready_if = {.rtf_p95_below = 1e-9, .or_degraded = true};
     auto& manager = make("fake:infer_ms=1", options);
-    ASSERT_TRUE(manager.initialize(in(kLong)));
+    ASSERT_TRUE(manager.initialize(deadline_in(kLong)));
     EXPECT_THAT(manager.health().shortfall, HasSubstr("ready_if asks for less than"));
 }
 
@@ -180,10 +180,10 @@ TEST_F(ModelManagerTest, AWarmupSlowerThanThoseBeforeItSaysByHowMuch) {
     auto options = quick();
     options.warmup.level = 2;
     options.baseline_folder = folder;
-    ASSERT_TRUE(make("fake:infer_ms=2", options).initialize(in(kLong)));
+    ASSERT_TRUE(make("fake:infer_ms=2", options).initialize(deadline_in(kLong)));
     EXPECT_EQ(manager_->health().slower, "") << "nothing to compare with";
-    for (int run = 0; run < 2; ++run) ASSERT_TRUE(make("fake:infer_ms=2", options).initialize(in(kLong)));
-    ASSERT_TRUE(make("fake:infer_ms=60", options).initialize(in(kLong)));
+    for (int run = 0; run < 2; ++run) ASSERT_TRUE(make("fake:infer_ms=2", options).initialize(deadline_in(kLong)));
+    ASSERT_TRUE(make("fake:infer_ms=60", options).initialize(deadline_in(kLong)));
     EXPECT_THAT(manager_->health().slower, HasSubstr("slower than usual here"));
     std::filesystem::remove_all(folder);
 }
@@ -192,7 +192,7 @@ TEST_F(ModelManagerTest, TheFirstRequestIsComparedWithTheSteadyState) {
     auto options = quick();
     options.warmup.level = 2;
     auto& manager = make("fake:infer_ms=2", options);
-    ASSERT_TRUE(manager.initialize(in(kLong)));
+    ASSERT_TRUE(manager.initialize(deadline_in(kLong)));
     EXPECT_EQ(manager.health().requests, 0u) << "warmup is not counted";
     ASSERT_TRUE(manager.acquire()->transcribe(request()));
     const auto health = manager.health();

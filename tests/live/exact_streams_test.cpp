@@ -83,8 +83,8 @@ TEST_F(LiveExactStreams, AModelThatIsUnloadedUnderAStreamTakesNothingAlong) {
     ready("fake:count=1");
     const auto stream = open({.endpointing = {}});
     say(*stream, 2);
-    ASSERT_TRUE(manager_->unload(in(kLong), std::chrono::milliseconds(0)));
-    ASSERT_TRUE(manager_->initialize(in(kLong)));
+    ASSERT_TRUE(manager_->unload(deadline_in(kLong), std::chrono::milliseconds(0)));
+    ASSERT_TRUE(manager_->initialize(deadline_in(kLong)));
     stream->push(tone(1));
     told_.await(Kind::model_changed);
     stream->commit();

@@ -68,7 +68,7 @@ class Live : public ManagerFixture {
 protected:
     std::unique_ptr<LiveStream> open(LiveOptions options = {}) {
         auto stream = hub_.open(
-            [this](std::string lost, auto then) { manager_->when_ready(in(kLong), std::move(then), std::move(lost)); },
+            [this](std::string lost, auto then) { manager_->when_ready(deadline_in(kLong), std::move(then), std::move(lost)); },
             std::move(options), told_.sink());
         EXPECT_TRUE(stream);
         return *std::move(stream);  // its model may still be on its way
@@ -80,11 +80,11 @@ protected:
         return options;
     }
     void ready(const std::string& path, LifecycleOptions options = unwarmed()) {
-        ASSERT_TRUE(make(path, options).initialize(in(kLong)));
+        ASSERT_TRUE(make(path, options).initialize(deadline_in(kLong)));
     }
     /// Waits until so many have been begun.
     void await_inferences(int count) const {
-        const auto end = in(kLong);
+        const auto end = deadline_in(kLong);
         while (record_->inferences < count) {
             ASSERT_LT(Clock::now(), end) << "there are " << record_->inferences;
             std::this_thread::yield();

@@ -17,7 +17,7 @@ protected:
         ASSERT_TRUE(provider);
         manager_.emplace("m", ModelSpec{.provider = "pocketsphinx", .path = {}, .slots = slots}, *provider, quick(),
                          broker_, journal_);
-        ASSERT_TRUE(manager_->initialize(in(kLong)));
+        ASSERT_TRUE(manager_->initialize(deadline_in(kLong)));
     }
 };
 

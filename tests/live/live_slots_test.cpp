@@ -79,17 +79,17 @@ TEST_F(Live, AModelThatIsLateHoldsUpNoOther) {
     ready("fake:text=one two three");
     ModelManager stuck("stuck", {.provider = "fake", .path = "fake:hang=infer", .slots = 1},
                        testing::make_fake_provider(), unwarmed(), broker_, journal_);
-    ASSERT_TRUE(stuck.initialize(in(kLong)));
+    ASSERT_TRUE(stuck.initialize(deadline_in(kLong)));
     Listener waits;
     std::vector<std::unique_ptr<LiveStream>> late;
     for (int i = 0; i < 2; ++i) {  // the second waits for the first
         late.push_back(*hub_.open(
-            [&](std::string lost, auto then) { stuck.when_ready(in(kLong), std::move(then), std::move(lost)); },
+            [&](std::string lost, auto then) { stuck.when_ready(deadline_in(kLong), std::move(then), std::move(lost)); },
             {.endpointing = {}, .partials = false}, waits.sink()));
         push(*late.back(), silence(1));
         late.back()->commit();
     }
-    const auto end = in(kLong);
+    const auto end = deadline_in(kLong);
     const auto level = [&] { return hub_.status().level; };
     while (level() == "normal" || level() == "fewer_partials") {
         ASSERT_LT(Clock::now(), end) << "the late ones are never noticed";
@@ -100,7 +100,7 @@ TEST_F(Live, AModelThatIsLateHoldsUpNoOther) {
     EXPECT_EQ(told_.await(Kind::partial).text, "one two three");
     EXPECT_NE(level(), "normal");
     late.clear();
-    EXPECT_TRUE(stuck.shutdown(in(kLong)));
+    EXPECT_TRUE(stuck.shutdown(deadline_in(kLong)));
 }
 
 }  // namespace

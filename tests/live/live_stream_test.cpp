@@ -142,8 +142,8 @@ TEST_F(Live, AModelThatIsUnloadedUnderAStreamIsLookedForElsewhere) {
     ready("fake:text=hello", options);
     const auto stream = open({.endpointing = {}, .partials = false});
     told_.await(Kind::model_ready);
-    ASSERT_TRUE(manager_->unload(in(kLong)));
-    ASSERT_TRUE(manager_->initialize(in(kLong)));
+    ASSERT_TRUE(manager_->unload(deadline_in(kLong)));
+    ASSERT_TRUE(manager_->initialize(deadline_in(kLong)));
     push(*stream, silence(1));
     stream->commit();
     told_.await(Kind::model_changed);
@@ -166,7 +166,7 @@ TEST_F(Live, AStreamWhoseModelIsGoneForGoodIsToldSo) {
     ready("fake:text=hello", options);
     const auto stream = open({.endpointing = {}, .partials = false});
     told_.await(Kind::model_ready);
-    ASSERT_TRUE(manager_->shutdown(in(kLong)));
+    ASSERT_TRUE(manager_->shutdown(deadline_in(kLong)));
     push(*stream, silence(1));
     stream->commit();
     const auto lost = told_.await(Kind::lost);
@@ -213,7 +213,7 @@ TEST_F(Live, WhereTheDetectorTakesNoiseForAVoiceTheEngineSaysWhereAnUtteranceEnd
     EXPECT_GT(first.end, 2 + 1.2 - 0.25) << "1.2 s after its last word, or at the step after that";
     // A beginning without any word is forgotten but for its last half second.
     push(*stream, hiss(3));
-    const auto end = in(kLong);
+    const auto end = deadline_in(kLong);
     while (stream->status().held_seconds > 2) {
         ASSERT_LT(Clock::now(), end) << stream->status().held_seconds << " s are held";
         std::this_thread::yield();

@@ -88,17 +88,17 @@ TEST_F(Catalog, NamesWhatThereIsWhenAskedForAnother) {
 TEST_F(Catalog, IsReadyWhenEveryRequiredModelIs) {
     const auto& catalog = two(true);
     EXPECT_FALSE(catalog.ready());
-    ASSERT_TRUE(catalog.find("default").value()->model->initialize(in(kPatience)));
+    ASSERT_TRUE(catalog.find("default").value()->model->initialize(deadline_in(kPatience)));
     EXPECT_FALSE(catalog.ready());
-    ASSERT_TRUE(catalog.find("second").value()->model->initialize(in(kPatience)));
+    ASSERT_TRUE(catalog.find("second").value()->model->initialize(deadline_in(kPatience)));
     EXPECT_TRUE(catalog.ready());
-    ASSERT_TRUE(catalog.find("second").value()->model->unload(in(kPatience)));
+    ASSERT_TRUE(catalog.find("second").value()->model->unload(deadline_in(kPatience)));
     EXPECT_FALSE(catalog.ready());
 }
 
 TEST_F(Catalog, DoesNotWaitForWhatIsNotRequired) {
     const auto& catalog = two(false);
-    ASSERT_TRUE(catalog.find("default").value()->model->initialize(in(kPatience)));
+    ASSERT_TRUE(catalog.find("default").value()->model->initialize(deadline_in(kPatience)));
     EXPECT_TRUE(catalog.ready());
 }
 
@@ -106,7 +106,7 @@ TEST_F(Catalog, IsNotReadyWithAModelInError) {
     std::vector<CatalogEntry> entries;
     entries.push_back(entry("default", {}, true, "fake:fail=load"));
     const auto& catalog = make(std::move(entries));
-    ASSERT_FALSE(catalog.find("default").value()->model->initialize(in(kPatience)));
+    ASSERT_FALSE(catalog.find("default").value()->model->initialize(deadline_in(kPatience)));
     EXPECT_FALSE(catalog.ready());
 }
 
@@ -122,7 +122,7 @@ TEST_F(Catalog, AnAddedModelIsFoundAndARemovedOneGivesItsMemoryBack) {
     const auto third = catalog.add(entry("third", {"3"}, true));
     ASSERT_TRUE(third);
     EXPECT_EQ(catalog.find("3").value(), *third);
-    ASSERT_TRUE((*third)->model->initialize(in(kPatience)));
+    ASSERT_TRUE((*third)->model->initialize(deadline_in(kPatience)));
 
     const auto job = catalog.remove("third");
     ASSERT_TRUE(job);
@@ -138,7 +138,7 @@ TEST_F(Catalog, AnAddedModelIsFoundAndARemovedOneGivesItsMemoryBack) {
 TEST_F(Catalog, ARemovedModelAnswersWhatItHasBegun) {
     auto& catalog = two(false);
     const auto entry = catalog.find("default").value();
-    ASSERT_TRUE(entry->model->initialize(in(kPatience)));
+    ASSERT_TRUE(entry->model->initialize(deadline_in(kPatience)));
     auto lease = entry->model->acquire();
     ASSERT_TRUE(lease);
     const auto job = catalog.remove("default");
@@ -164,9 +164,9 @@ protected:
     /// Returns when the catalog is served by `name`.
     void await_server(std::string_view name) {
         std::uint64_t seen = 0;
-        const auto deadline = in(kPatience);
+        const auto deadline = deadline_in(kPatience);
         while (server() != name && Clock::now() < deadline) {
-            const auto news = journal_.wait_since(seen, in(std::chrono::milliseconds(20)));
+            const auto news = journal_.wait_since(seen, deadline_in(std::chrono::milliseconds(20)));
             if (!news.empty()) seen = news.back().sequence;
         }
         EXPECT_EQ(server(), name);
@@ -176,17 +176,17 @@ protected:
 TEST_F(Fallback, AFailedModelIsStoodInForByTheFirstThatIsReady) {
     const auto& catalog = three("fake:fail=load");
     EXPECT_EQ(server(), "default");
-    ASSERT_TRUE(model("third").initialize(in(kPatience)));
+    ASSERT_TRUE(model("third").initialize(deadline_in(kPatience)));
     EXPECT_EQ(server(), "third");
     EXPECT_TRUE(catalog.ready());
-    ASSERT_TRUE(model("second").initialize(in(kPatience)));
+    ASSERT_TRUE(model("second").initialize(deadline_in(kPatience)));
     EXPECT_EQ(server(), "second");
 }
 
 TEST_F(Fallback, IsLoadedWhenItIsNeededAndLetGoWhenTheModelIsBack) {
     const auto& catalog = three("fake:fail=load&after=0");
     const Fallbacks fallbacks(catalog, journal_);
-    EXPECT_FALSE(model("default").initialize(in(kPatience)));
+    EXPECT_FALSE(model("default").initialize(deadline_in(kPatience)));
     await_server("second");
     EXPECT_TRUE(catalog.ready());
     EXPECT_EQ(model("third").health().state, ModelState::uninitialized) << "one is enough";
@@ -197,7 +197,7 @@ TEST_F(Fallback, IsLoadedWhenItIsNeededAndLetGoWhenTheModelIsBack) {
     EXPECT_EQ(server(), "default");
     std::uint64_t seen = 0;
     while (model("second").health().state != ModelState::uninitialized) {
-        const auto news = journal_.wait_since(seen, in(std::chrono::milliseconds(20)));
+        const auto news = journal_.wait_since(seen, deadline_in(std::chrono::milliseconds(20)));
         if (!news.empty()) seen = news.back().sequence;
     }
 }
@@ -212,8 +212,8 @@ TEST_F(Fallback, ThatFailsItselfIsPassedOver) {
 TEST_F(Fallback, OneThatWasLoadedAnywayStays) {
     const auto& catalog = three("fake:");
     const Fallbacks fallbacks(catalog, journal_);
-    ASSERT_TRUE(model("second").initialize(in(kPatience)));
-    ASSERT_TRUE(model("default").initialize(in(kPatience)));
+    ASSERT_TRUE(model("second").initialize(deadline_in(kPatience)));
+    ASSERT_TRUE(model("default").initialize(deadline_in(kPatience)));
     Fallbacks again(catalog, journal_);
     again.reconcile();
     EXPECT_TRUE(model("second").health().ready);

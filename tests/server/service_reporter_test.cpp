@@ -105,23 +105,23 @@ TEST_F(ServiceReport, ReadyIsToldOnceAndNoTimeIsAskedForAfterwards) {
                                           HasSubstr("STATUS=default: UNINITIALIZED\n")));
     EXPECT_EQ(step(reporter, 9s), "");
     EXPECT_EQ(step(reporter, 11s), "EXTEND_TIMEOUT_USEC=30000000\n");
-    ASSERT_TRUE(model().initialize(in(kPatience)));
+    ASSERT_TRUE(model().initialize(deadline_in(kPatience)));
     EXPECT_EQ(step(reporter, 12s), "READY=1\nSTATUS=default: READY\n");
     EXPECT_EQ(step(reporter, 100s), "");
-    ASSERT_TRUE(model().unload(in(kPatience)));
+    ASSERT_TRUE(model().unload(deadline_in(kPatience)));
     EXPECT_EQ(step(reporter, 200s), "STATUS=default: UNINITIALIZED\n") << "it was ready: systemd has no way back";
 }
 
 TEST_F(ServiceReport, AModelWithoutHopeIsNotWaitedFor) {
     auto reporter = this->reporter();
-    ASSERT_FALSE(model().initialize(in(0ms)));  // wait_timeout: it is on its way
-    ASSERT_TRUE(model().shutdown(in(kPatience)));
+    ASSERT_FALSE(model().initialize(deadline_in(0ms)));  // wait_timeout: it is on its way
+    ASSERT_TRUE(model().shutdown(deadline_in(kPatience)));
     ModelPlan plan{.spec = {.provider = "fake", .path = "fake:fail=load&error=model_corrupt"},
                    .provider = hotmic::testing::make_fake_provider()};
     plan.options.warmup.level = 0;
     ASSERT_TRUE(catalog_->add(
         {.name = "broken", .model = std::make_unique<ServedModel>("broken", plan, memory_, journal_, jobs_)}));
-    ASSERT_FALSE(catalog_->find("broken").value()->model->initialize(in(kPatience)));
+    ASSERT_FALSE(catalog_->find("broken").value()->model->initialize(deadline_in(kPatience)));
     EXPECT_THAT(step(reporter, 0s), AllOf(HasSubstr("broken: ERROR, "), Not(HasSubstr("EXTEND_TIMEOUT_USEC"))));
 }
 
@@ -143,12 +143,12 @@ TEST_F(ServiceReport, ALoopThatIsStuckIsNotAlive) {
 
 TEST_F(ServiceReport, AModelWhoseWatchIsStuckIsNotAlive) {
     auto reporter = this->reporter(4s);
-    ASSERT_TRUE(model().initialize(in(kPatience)));
+    ASSERT_TRUE(model().initialize(deadline_in(kPatience)));
     Clock::duration at = 0s;
     EXPECT_THAT(until(reporter, at, "WATCHDOG=1"), HasSubstr("WATCHDOG=1\n"));
     EXPECT_THAT(until(reporter, at, "WATCHDOG=1"), HasSubstr("WATCHDOG=1\n"));
     Hold hold;
-    model().when_ready(in(kPatience), [task = hold.task()](const Result<Lease>&) { task(); });  // called by the watch
+    model().when_ready(deadline_in(kPatience), [task = hold.task()](const Result<Lease>&) { task(); });  // called by the watch
     hold.await();
     EXPECT_LE(signs_of_life(reporter, at), 1);
     hold.let_go();
@@ -175,7 +175,7 @@ TEST_F(ServiceReport, AReloadIsToldOnlyOfAServerThatWasReady) {
     reporter.reloading();
     reporter.reloaded("");
     EXPECT_THAT(told_, IsEmpty());
-    ASSERT_TRUE(model().initialize(in(kPatience)));
+    ASSERT_TRUE(model().initialize(deadline_in(kPatience)));
     (void)step(reporter, 0s);
     told_.clear();
     reporter.reloading();
@@ -190,7 +190,7 @@ TEST_F(ServiceReport, AfterTheEndHasBegunNothingElseIsTold) {
     auto reporter = this->reporter();
     reporter.stopping(5s);
     EXPECT_THAT(told_, ElementsAre("STOPPING=1\nEXTEND_TIMEOUT_USEC=5000000\nSTATUS=shutting down\n"));
-    ASSERT_TRUE(model().initialize(in(kPatience)));
+    ASSERT_TRUE(model().initialize(deadline_in(kPatience)));
     EXPECT_EQ(step(reporter, 20s), "");
     reporter.reloading();
     reporter.reloaded("");

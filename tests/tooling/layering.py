@@ -24,7 +24,7 @@ MAY_USE = {
     "live": {"lifecycle", "speech", "asr", "system", "text"},
     "worker": {"asr", "audio", "system", "telemetry", "text"},
     "store": {"asr", "system", "text"},
-    "jobs": {"store", "asr", "system", "telemetry", "text"},
+    "jobs": {"store", "asr", "audio", "system", "telemetry", "text"},
     "config": {"store", "lifecycle", "asr", "audio", "telemetry", "text"},
     "server": {"config", "jobs", "store", "live", "speech", "lifecycle", "asr", "audio", "system", "telemetry", "text", "tracing"},
     "cli": {"server", "config", "jobs", "store", "live", "speech", "worker", "lifecycle", "asr", "asr/providers", "audio", "system", "telemetry", "text", "tracing"},

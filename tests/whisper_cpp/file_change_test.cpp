@@ -30,7 +30,7 @@ protected:
     bool becomes_ready() {
         std::uint64_t seen = 0;
         while (true) {
-            const auto steps = journal_.wait_since(seen, in(60s));
+            const auto steps = journal_.wait_since(seen, deadline_in(60s));
             if (steps.empty()) return false;
             seen = steps.back().sequence;
             if (steps.back().to == ModelState::ready) return true;
@@ -46,7 +46,7 @@ protected:
 };
 
 TEST_F(FileChange, AMissingModelIsLoadedOnceItIsThere) {
-    const auto missing = manager_->initialize(in(60s));
+    const auto missing = manager_->initialize(deadline_in(60s));
     ASSERT_FALSE(missing);
     EXPECT_EQ(missing.error().code, ErrorCode::model_file_missing);
     testing::write_whisper_model(path_);
@@ -55,10 +55,10 @@ TEST_F(FileChange, AMissingModelIsLoadedOnceItIsThere) {
 
 TEST_F(FileChange, ABadModelIsTriedAgainOnceItIsMended) {
     std::ofstream(path_) << "this is no model";
-    const auto bad = manager_->initialize(in(60s));
+    const auto bad = manager_->initialize(deadline_in(60s));
     ASSERT_FALSE(bad);
     EXPECT_EQ(bad.error().code, ErrorCode::model_not_recognized);
-    EXPECT_EQ(manager_->initialize(in(60s)).error().code, ErrorCode::model_not_recognized)
+    EXPECT_EQ(manager_->initialize(deadline_in(60s)).error().code, ErrorCode::model_not_recognized)
         << "the same file is not tried";
     testing::write_whisper_model(path_);
     EXPECT_TRUE(becomes_ready());

@@ -28,7 +28,7 @@ protected:
     /// The next step to `state`.
     Transition await(ModelState state) {
         while (true) {
-            const auto steps = journal_.wait_since(seen_, in(kLong));
+            const auto steps = journal_.wait_since(seen_, deadline_in(kLong));
             if (steps.empty()) {
                 ADD_FAILURE() << "never " << to_string(state);
                 return {};
@@ -54,12 +54,12 @@ protected:
 
 TEST_F(SupervisionTest, ADeadModelIsWithdrawnAndWhoWaitsGetsTheRecoveredOne) {
     auto& manager = make("fake:", provider_);
-    ASSERT_TRUE(manager.initialize(in(kLong)));
+    ASSERT_TRUE(manager.initialize(deadline_in(kLong)));
     (void)await(ready);
     ::kill(children().front(), SIGKILL);
     EXPECT_THAT(await(error).cause, HasSubstr("SIGKILL"));
     std::promise<Result<Lease>> told;
-    manager.when_ready(in(kLong), [&](Result<Lease> lease) { told.set_value(std::move(lease)); });
+    manager.when_ready(deadline_in(kLong), [&](Result<Lease> lease) { told.set_value(std::move(lease)); });
     const auto lease = told.get_future().get();
     ASSERT_TRUE(lease) << lease.error().message;
     EXPECT_TRUE(lease->transcribe(request()));
@@ -68,7 +68,7 @@ TEST_F(SupervisionTest, ADeadModelIsWithdrawnAndWhoWaitsGetsTheRecoveredOne) {
 
 TEST_F(SupervisionTest, RequestsInFlightAndWaitingEndWithModelLost) {
     auto& manager = make("fake:slots=1&hang=infer&after=1", provider_);
-    ASSERT_TRUE(manager.initialize(in(kLong)));
+    ASSERT_TRUE(manager.initialize(deadline_in(kLong)));
     std::vector<std::promise<Result<Transcript>>> answers(3);
     {
         const auto lease = manager.acquire();
@@ -89,10 +89,10 @@ TEST_F(SupervisionTest, RequestsInFlightAndWaitingEndWithModelLost) {
 
 TEST_F(SupervisionTest, ALostInstanceIsNotLentAgain) {
     auto& manager = make("fake:", provider_);
-    ASSERT_TRUE(manager.initialize(in(kLong)));
+    ASSERT_TRUE(manager.initialize(deadline_in(kLong)));
     const auto first = manager.health().instance;
     std::promise<Result<Lease>> told;
-    manager.when_ready(in(kLong), [&](Result<Lease> lease) { told.set_value(std::move(lease)); }, first);
+    manager.when_ready(deadline_in(kLong), [&](Result<Lease> lease) { told.set_value(std::move(lease)); }, first);
     ::kill(children().front(), SIGKILL);
     const auto lease = told.get_future().get();
     ASSERT_TRUE(lease);
@@ -102,7 +102,7 @@ TEST_F(SupervisionTest, ALostInstanceIsNotLentAgain) {
 TEST_F(SupervisionTest, ACrashLoopEndsTheTryingUntilAnOperatorAsks) {
     options_.supervise.crash_loop_deaths = 3;
     auto& manager = make("fake:", provider_);
-    ASSERT_TRUE(manager.initialize(in(kLong)));
+    ASSERT_TRUE(manager.initialize(deadline_in(kLong)));
     for (int death = 1; death <= 3; ++death) {
         (void)await(ready);
         ::kill(children().front(), SIGKILL);
@@ -115,9 +115,9 @@ TEST_F(SupervisionTest, ACrashLoopEndsTheTryingUntilAnOperatorAsks) {
     ASSERT_TRUE(health.retry_in_seconds);
     EXPECT_GT(*health.retry_in_seconds, 400) << "the window, more or less";
     EXPECT_THAT(health.last_error->remedy, HasSubstr("tried again in"));
-    EXPECT_EQ(manager.initialize(in(kLong)).error().code, ErrorCode::crash_loop) << "asking is not enough";
+    EXPECT_EQ(manager.initialize(deadline_in(kLong)).error().code, ErrorCode::crash_loop) << "asking is not enough";
     manager.forgive();
-    const auto again = manager.initialize(in(kLong));
+    const auto again = manager.initialize(deadline_in(kLong));
     EXPECT_TRUE(again) << again.error().message;
     EXPECT_EQ(manager.health().deaths, 0);
 }
@@ -128,7 +128,7 @@ TEST_F(SupervisionTest, AModelThatDiesAsSoonAsItIsReadyCanBeAskedForAtOnce) {
     for (int time = 0; time < 20; ++time) {
         manager.forgive();
         if (time % 2 == 0) {
-            const auto made = manager.initialize(in(kLong));
+            const auto made = manager.initialize(deadline_in(kLong));
             ASSERT_TRUE(made) << made.error().message;
         } else {
             manager.start();
@@ -143,7 +143,7 @@ TEST_F(SupervisionTest, ACrashLoopEndsByItselfAfterItsWindow) {
     options_.supervise.crash_loop_deaths = 1;
     options_.supervise.crash_loop_window = 200ms;
     auto& manager = make("fake:", provider_);
-    ASSERT_TRUE(manager.initialize(in(kLong)));
+    ASSERT_TRUE(manager.initialize(deadline_in(kLong)));
     (void)await(ready);
     ::kill(children().front(), SIGKILL);
     EXPECT_THAT(await(error).cause, HasSubstr("crash_loop"));
@@ -159,7 +159,7 @@ Request poisonous(std::uint64_t fingerprint = 7) {
 TEST_F(SupervisionTest, ARequestThatTwoModelsDiedUnderIsRefusedAndHeldAgainstNobodyElse) {
     options_.supervise.crash_loop_deaths = 2;
     auto& manager = make("fake:poison=crash&slots=1", provider_);
-    ASSERT_TRUE(manager.initialize(in(kLong)));
+    ASSERT_TRUE(manager.initialize(deadline_in(kLong)));
     for (int death = 1; death <= 2; ++death) {
         (void)await(ready);
         RequestTimings timings;
@@ -182,7 +182,7 @@ TEST_F(SupervisionTest, ARequestThatTwoModelsDiedUnderIsRefusedAndHeldAgainstNob
 
 TEST_F(SupervisionTest, WhatOnlyWaitedOrRanBesideIsNotBlamedTwice) {
     auto& manager = make("fake:poison=crash&slots=2&infer_ms=200", provider_);
-    ASSERT_TRUE(manager.initialize(in(kLong)));
+    ASSERT_TRUE(manager.initialize(deadline_in(kLong)));
     std::map<std::uint64_t, int> deaths;  // by fingerprint; 1 is the poison
     for (int round = 0; round < 2; ++round) {
         (void)await(ready);
@@ -211,7 +211,7 @@ TEST_F(SupervisionTest, WhatOnlyWaitedOrRanBesideIsNotBlamedTwice) {
 TEST_F(SupervisionTest, AnInferenceFarPastItsUsualTimeHangsAndIsNotWaitedForUntilTheRequestsLimit) {
     options_.supervise.hang_least = 300ms;
     auto& manager = make("fake:poison=hang&slots=1", provider_);
-    ASSERT_TRUE(manager.initialize(in(kLong)));
+    ASSERT_TRUE(manager.initialize(deadline_in(kLong)));
     (void)await(ready);
     for (int death = 1; death <= 2; ++death) {
         RequestTimings timings;
@@ -230,7 +230,7 @@ TEST_F(SupervisionTest, AHungCanaryIsNoticedThoughItMadeWayForARequest) {
     options_.supervise.hang_least = 500ms;
     options_.supervise.canary_interval = 10ms;
     auto& manager = make("fake:hang=infer&deaf=1&after=1&slots=1", provider_);  // the canary after the warmup hangs
-    ASSERT_TRUE(manager.initialize(in(kLong)));
+    ASSERT_TRUE(manager.initialize(deadline_in(kLong)));
     (void)await(ready);
     while (manager.health().queue.busy == 0) std::this_thread::yield();
     const auto result = manager.acquire()->transcribe(request());  // clears the canary out of its way
@@ -242,7 +242,7 @@ TEST_F(SupervisionTest, AHungCanaryIsNoticedThoughItMadeWayForARequest) {
 TEST_F(SupervisionTest, AnAnswerThatIsTooLargeIsAnErrorAndTheWorkerLives) {
     options_.warmup.level = 0;
     auto& manager = make("fake:huge=20", provider_);
-    ASSERT_TRUE(manager.initialize(in(kLong)));
+    ASSERT_TRUE(manager.initialize(deadline_in(kLong)));
     const auto worker = children().front();
     for (int i = 0; i < 3; ++i) {
         auto asked = request();
@@ -258,7 +258,7 @@ TEST_F(SupervisionTest, AnAnswerThatIsTooLargeIsAnErrorAndTheWorkerLives) {
 
 TEST_F(SupervisionTest, OptionsThatAreTooLargeNeverReachTheWorker) {
     auto& manager = make("fake:", provider_);
-    ASSERT_TRUE(manager.initialize(in(kLong)));
+    ASSERT_TRUE(manager.initialize(deadline_in(kLong)));
     auto asked = request();
     asked.options.language = std::string(17 << 20, 'x');
     const auto result = manager.acquire()->transcribe(std::move(asked));
@@ -272,7 +272,7 @@ TEST_F(SupervisionTest, AWorkerThatHangsIsTreatedAsDead) {
     const auto provider =
         isolate(testing::make_fake_provider(), {.executable = kTestWorker, .heartbeat_timeout = 200ms});
     auto& manager = make("fake:", provider);
-    ASSERT_TRUE(manager.initialize(in(kLong)));
+    ASSERT_TRUE(manager.initialize(deadline_in(kLong)));
     (void)await(ready);
     ::kill(children().front(), SIGSTOP);  // the event loop stands still, the process does not end
     EXPECT_THAT(await(error).cause, ::testing::AllOf(HasSubstr("worker_hung"), HasSubstr("answered nothing")));
@@ -283,7 +283,7 @@ TEST_F(SupervisionTest, ABusyEngineIsNotAHungWorker) {
     const auto provider =
         isolate(testing::make_fake_provider(), {.executable = kTestWorker, .heartbeat_timeout = 1000ms});
     auto& manager = make("fake:infer_ms=2500", provider);
-    ASSERT_TRUE(manager.initialize(in(kLong)));
+    ASSERT_TRUE(manager.initialize(deadline_in(kLong)));
     EXPECT_TRUE(manager.acquire()->transcribe(request()));
     EXPECT_EQ(manager.health().deaths, 0);
 }
@@ -291,7 +291,7 @@ TEST_F(SupervisionTest, ABusyEngineIsNotAHungWorker) {
 TEST_F(SupervisionTest, AnInferencePastItsLimitIsCancelledThenKilled) {
     options_.request_timeout = 300ms;
     auto& manager = make("fake:hang=infer&deaf=1&after=1", provider_);
-    ASSERT_TRUE(manager.initialize(in(kLong)));
+    ASSERT_TRUE(manager.initialize(deadline_in(kLong)));
     (void)await(ready);
     const auto result = manager.acquire()->transcribe(request());
     ASSERT_FALSE(result);

@@ -313,9 +313,9 @@ TEST_F(WorkerTest, TheLifecycleIsTheSameOverAWorker) {
     {
         ModelManager manager("m", {.provider = "fake", .path = "fake:touch_mb=50"}, provider_, options, broker,
                              journal);
-        ASSERT_TRUE(manager.initialize(in(kLong)));
+        ASSERT_TRUE(manager.initialize(deadline_in(kLong)));
         EXPECT_GT(manager.health().resident_bytes, 50u << 20);
-        const auto report = manager.unload(in(kLong));
+        const auto report = manager.unload(deadline_in(kLong));
         ASSERT_TRUE(report);
         EXPECT_TRUE(report->process_gone);
         EXPECT_EQ(report->resident_after_bytes, 0u);
@@ -324,7 +324,7 @@ TEST_F(WorkerTest, TheLifecycleIsTheSameOverAWorker) {
     {
         ModelManager manager("m", {.provider = "fake", .path = "fake:hang=load&deaf=1"}, provider_, options, broker,
                              journal);
-        const auto result = manager.initialize(in(kLong));
+        const auto result = manager.initialize(deadline_in(kLong));
         ASSERT_FALSE(result);
         EXPECT_EQ(result.error().code, ErrorCode::load_timeout);
         EXPECT_THAT(children(), ::testing::IsEmpty()) << "at the deadline the worker is gone";
@@ -332,7 +332,7 @@ TEST_F(WorkerTest, TheLifecycleIsTheSameOverAWorker) {
     {
         ModelManager manager("m", {.provider = "fake", .path = "fake:crash=infer"}, provider_, options, broker,
                              journal);
-        const auto result = manager.initialize(in(kLong));
+        const auto result = manager.initialize(deadline_in(kLong));
         ASSERT_FALSE(result);
         EXPECT_EQ(result.error().code, ErrorCode::worker_crashed);
     }
@@ -344,15 +344,15 @@ TEST_F(WorkerTest, AModelThatDiesWhileServingIsWithdrawnAndLoadedAgain) {
     LifecycleOptions options;
     options.retry.initial_backoff = 1ms;
     ModelManager manager("m", {.provider = "fake", .path = "fake:"}, provider_, options, broker, journal);
-    ASSERT_TRUE(manager.initialize(in(kLong)));
+    ASSERT_TRUE(manager.initialize(deadline_in(kLong)));
     ::kill(children().front(), SIGKILL);
     std::vector<ModelState> states;
     while (states.size() < 6) {
-        for (const auto& step : journal.wait_since(states.size(), in(kLong))) states.push_back(step.to);
+        for (const auto& step : journal.wait_since(states.size(), deadline_in(kLong))) states.push_back(step.to);
     }
     using enum ModelState;
     EXPECT_THAT(states, ::testing::ElementsAre(loading, warming_up, ready, error, loading, warming_up));
-    EXPECT_TRUE(manager.wait_for_ready(in(kLong)));
+    EXPECT_TRUE(manager.wait_for_ready(deadline_in(kLong)));
 }
 
 }  // namespace
