@@ -85,12 +85,14 @@ def frame(opcode, payload=b"", fin=True):
 
 def push(connection, piece, times):
     """Sends it so often, or until the other side takes no more. Gives how many bytes were sent."""
+    patience = connection.gettimeout()
     connection.settimeout(2)
     sent = 0
     with contextlib.suppress(OSError):
         for _ in range(times):
             connection.sendall(piece)
             sent += len(piece)
+    connection.settimeout(patience)
     return sent
 
 
