@@ -38,7 +38,7 @@ double percentile(std::vector<double> values, double share) {
 double ms_of_decoding(MediaDecoder& decoder, const std::shared_ptr<const MediaBytes>& media, double& seconds) {
     const auto began = std::chrono::steady_clock::now();
     const auto source = must(decoder.open(media, {}, {}));
-    seconds = seconds_of(must(read_all(*source)).size());
+    seconds = seconds_of(must(read_all(*source)).size()).count();
     return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - began).count();
 }
 
@@ -79,7 +79,7 @@ int main(int argc, char** argv) try {
     }
     const auto here = decoder_here();
     worker::Decoders there;
-    compare("wav", media_in_memory(audio::encode_wav(must(audio::clip_of_length(10)))), *here, there, rounds);
+    compare("wav", media_in_memory(audio::encode_wav(must(audio::clip_of_length(Seconds(10))))), *here, there, rounds);
     compare("flac", media_in_memory(audio::builtin_clip().encoded), *here, there, rounds);
     for (; next < argc; ++next) compare(argv[next], file(argv[next]), *here, there, rounds);
 } catch (const std::exception& error) {

@@ -48,7 +48,7 @@ Found look(AudioView audio, std::shared_ptr<const VadModel> model) {
         const auto frame = audio.subspan(i * VoiceDetector::kFrameSamples, VoiceDetector::kFrameSamples);
         voices += finder.take(frame).voice ? 1 : 0;
     }
-    return {(processor_seconds() - began) / seconds_of(audio.size()),
+    return {(processor_seconds() - began) / seconds_of(audio.size()).count(),
             static_cast<double>(voices) / static_cast<double>(frames)};
 }
 
@@ -60,8 +60,8 @@ int main(int argc, char** argv) {
         return 2;
     }
     try {
-        const auto audio =
-            argc == 3 ? must(read_all(*must(open_media_file(argv[2])))) : must(audio::clip_of_length(kSeconds));
+        const auto audio = argc == 3 ? must(read_all(*must(open_media_file(argv[2]))))
+                                     : must(audio::clip_of_length(Seconds(kSeconds)));
         const auto trained = look(audio, must(whisper_cpp::read_vad_model(argv[1])));
         const auto plain = look(audio, nullptr);
         std::println("{:.0f} s of audio", seconds_of(audio.size()));

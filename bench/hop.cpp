@@ -28,9 +28,11 @@ public:
                                   std::stop_token) override {
         Transcript transcript{.language = "en", .duration = seconds_of(audio.size())};
         for (int i = 0; i < 3; ++i) {
-            Segment segment{.start = 3.0 * i, .end = 3.0 * i + 3, .tokens = std::vector<std::int32_t>(12, 7)};
+            Segment segment{
+                .start = Seconds(3.0 * i), .end = Seconds(3.0 * i + 3), .tokens = std::vector<std::int32_t>(12, 7)};
             for (int word = 0; word < 10; ++word) {
-                segment.words.push_back({"echo", segment.start + 0.3 * word, segment.start + 0.3 * word + 0.2, 0.9});
+                segment.words.push_back(
+                    {"echo", segment.start + Seconds(0.3 * word), segment.start + Seconds(0.3 * word + 0.2), 0.9});
                 segment.text += " echo";
             }
             if (sink) sink(segment);

@@ -93,7 +93,7 @@ public:
         const auto heard =
             how_ == How::whole ? must(recognizer_->transcribe(clip.samples, {}, {}, {})).text : grown(clip.samples);
         score.cpu += cpu_seconds() - before;
-        score.audio += hotmic::seconds_of(clip.samples.size());
+        score.audio += hotmic::seconds_of(clip.samples.size()).count();
         const auto words = static_cast<double>(std::ranges::count(clip.reference, ' ') + 1);
         score.words += words;
         score.errors += words * hotmic::word_error_rate(clip.reference, heard);
@@ -110,7 +110,7 @@ private:
             const bool anew = how_ != How::growing;
             const auto from = anew ? 0 : size;
             size = std::min(size + kStep, audio.size());
-            const hotmic::StreamStep step{.stream = anew ? 0U : 1U, .from = from};
+            const hotmic::StreamStep step{.stream = anew ? 0U : 1U, .from = hotmic::Samples(from)};
             auto heard = must(recognizer_->transcribe(audio.subspan(from, size - from), {.step = step}, {}, {}));
             if (size == audio.size()) return heard.text;
         }

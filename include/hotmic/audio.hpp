@@ -12,19 +12,12 @@
 #include <vector>
 
 #include "hotmic/error.hpp"
+#include "hotmic/units.hpp"
 
 namespace hotmic {
 
-/// Samples per second of all audio inside hotmic.
-inline constexpr int kSampleRate = 16000;
-
 /// A view of 16 kHz mono float samples. Does not own them.
 using AudioView = std::span<const float>;
-
-/// Seconds that `samples` samples last.
-[[nodiscard]] constexpr double seconds_of(std::size_t samples) noexcept {
-    return static_cast<double>(samples) / kSampleRate;
-}
 
 /// Which of the audio tracks of a file is heard.
 struct AudioTrack {
@@ -48,8 +41,8 @@ public:
     /// cancelled.
     [[nodiscard]] virtual Result<std::size_t> read(std::span<float> out) = 0;
 
-    /// Total length in seconds where the container tells it; an estimate, used for progress only.
-    [[nodiscard]] virtual std::optional<double> duration_hint() const { return std::nullopt; }
+    /// Total length where the container tells it; an estimate, used for progress only.
+    [[nodiscard]] virtual std::optional<Seconds> duration_hint() const { return std::nullopt; }
 
     /// What was lost on the way, in words, e.g. "3 of 420 packets are damaged; 0.1 s are missing within, silent
     /// instead"; empty if nothing was. Complete once the end has been read.
@@ -66,7 +59,7 @@ public:
 
 /// A stretch of a recording that is recognized by itself.
 struct AudioWindow {
-    std::size_t start = 0;         ///< of its first sample, in samples from the beginning of the recording
+    Samples start{};               ///< of its first sample, from the beginning of the recording
     std::vector<float> samples{};  ///< 16 kHz mono
 };
 
@@ -87,11 +80,11 @@ struct MediaFormats {
 
 /// What a decoder may be asked to swallow.
 struct DecodeLimits {
-    /// Longest audio in seconds. Refused at once where the file tells its length, else when so much has been read.
-    double max_seconds = 4 * 3600.0;
-    /// Seconds of processor time that a file may cost beyond what the length of its audio earns it (3 s for each 100
-    /// s), and so before the first of its audio has come. Twenty times as much may pass by the clock.
-    double cpu_seconds = 10;
+    /// Longest audio. Refused at once where the file tells its length, else when so much has been read.
+    Seconds max_length{4 * 3600.0};
+    /// Processor time that a file may cost beyond what the length of its audio earns it (3 s for each 100 s), and so
+    /// before the first of its audio has come. Twenty times as much may pass by the clock.
+    Seconds cpu_time{10};
     /// Ends the decoding, also within the media library.
     std::stop_token stop{};
     MediaFormats formats{};  ///< that are taken

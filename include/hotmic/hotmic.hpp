@@ -21,5 +21,6 @@
 #include "hotmic/served_model.hpp"
 #include "hotmic/state.hpp"
 #include "hotmic/transcript.hpp"
+#include "hotmic/units.hpp"
 #include "hotmic/voice.hpp"
 #include "hotmic/warmup.hpp"

@@ -44,7 +44,7 @@ struct Request {
 struct RequestTimings {
     std::chrono::nanoseconds queued{};     ///< waiting for a slot
     std::chrono::nanoseconds inference{};  ///< in the engine
-    double audio_seconds = 0;              ///< recognized
+    Seconds audio{};                       ///< recognized
     int slot = -1;                         ///< that did it
     bool died_under_it = false;            ///< model_lost, and an engine was working on it, or hung over it
 };

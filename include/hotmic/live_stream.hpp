@@ -32,13 +32,13 @@ struct LiveOptions {
     TranscribeOptions transcribe{};  ///< of each decode
     /// None: everything is speech, and an utterance ends when `commit` says so.
     std::optional<Endpointing> endpointing = Endpointing{};
-    bool partials = true;               ///< whether there are any
-    double max_utterance_seconds = 20;  ///< a longer one is cut in its best pause
-    double max_backlog_seconds = 60;    ///< of utterances that wait for their last decode; what is over is dropped
-    std::string id{};                   ///< appears in log lines
+    bool partials = true;       ///< whether there are any
+    Seconds max_utterance{20};  ///< a longer one is cut in its best pause
+    Seconds max_backlog{60};    ///< of utterances that wait for their last decode; what is over is dropped
+    std::string id{};           ///< appears in log lines
 };
 
-/// What a stream tells. Times are seconds on the stream's own clock: of the first sample it was ever given.
+/// What a stream tells. Times are on the stream's own clock: from the first sample it was ever given.
 struct LiveEvent {
     /// What is told.
     enum class Kind : std::uint8_t {
@@ -55,8 +55,8 @@ struct LiveEvent {
     };
     Kind kind = Kind::partial;     ///< what is told
     std::uint64_t utterance = 0;   ///< 1, 2, 3 …
-    double start = 0;              ///< of the utterance
-    double end = 0;                ///< of the utterance, so far
+    Seconds start{};               ///< of the utterance
+    Seconds end{};                 ///< of the utterance, so far
     std::string text{};            ///< partial, final
     std::string stable{};          ///< beginning of `text` that will not change
     std::vector<Word> words{};     ///< of `text`
@@ -70,19 +70,19 @@ using LiveSink = std::function<void(const LiveEvent&)>;
 
 /// How one stream stands.
 struct LiveStreamStatus {
-    double received_seconds = 0;  ///< of audio
-    double backlog_seconds = 0;   ///< of audio that is over and has no final yet
-    double dropped_seconds = 0;   ///< of audio that was never recognized
-    double held_seconds = 0;      ///< of audio it keeps: the backlog, the open utterance, and a moment of silence
-    std::uint64_t decodes = 0;    ///< of its audio, partial and final
-    double mean_decode_ms = 0;    ///< of those
-    double decode_seconds = 0;    ///< of inference, all of it
+    Seconds received{};         ///< of audio
+    Seconds backlog{};          ///< audio that is over and has no final yet
+    Seconds dropped{};          ///< audio that was never recognized
+    Seconds held{};             ///< audio it keeps: the backlog, the open utterance, and a moment of silence
+    std::uint64_t decodes = 0;  ///< of its audio, partial and final
+    Seconds mean_decode{};      ///< of those
+    Seconds decoding{};         ///< time of inference, all of it
 };
 
 /// One level of service.
 struct LiveLevel {
-    std::string name;         ///< "normal", "fewer_partials", …
-    double late_seconds = 0;  ///< it begins when decodes begin later than this
+    std::string name;  ///< "normal", "fewer_partials", …
+    Seconds late{};    ///< it begins when decodes begin later than this
 };
 
 /// How all streams of a hub stand.
@@ -91,9 +91,9 @@ struct LiveStatus {
     std::size_t max_streams = 0;      ///< that may be
     std::string level;                ///< "normal", "fewer_partials", "no_partials", "late_finals"
     std::vector<LiveLevel> levels{};  ///< all there are, the best first
-    double lateness_seconds = 0;      ///< between when a decode is due and when it begins; moving mean
-    double backlog_seconds = 0;       ///< of all streams
-    double dropped_seconds = 0;       ///< of all streams there ever were
+    Seconds lateness{};               ///< between when a decode is due and when it begins; moving mean
+    Seconds backlog{};                ///< of all streams
+    Seconds dropped{};                ///< of all streams there ever were
 };
 
 /// One speaker. Destroying it cancels what is under way; nothing is told afterwards.
@@ -101,7 +101,7 @@ class LiveStream {
 public:
     class Impl;
     /// Between two decodes of an utterance that is still spoken, at least.
-    static constexpr double kPartialSeconds = 0.2;
+    static constexpr Seconds kBetweenPartials{0.2};
 
     /// Made by `LiveHub::open`.
     explicit LiveStream(std::shared_ptr<Impl> impl);
@@ -112,8 +112,8 @@ public:
     /// The next samples. One thread at a time; returns at once. Samples that are not finite are taken for silence.
     void push(AudioView samples);
 
-    /// Ends the open utterance here and now; nothing without one. Returns seconds of audio in it.
-    double commit();
+    /// Ends the open utterance here and now; nothing without one. Returns how much audio is in it.
+    Seconds commit();
 
     /// Forgets audio that belongs to no ended utterance.
     void clear();

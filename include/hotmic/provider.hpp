@@ -175,18 +175,18 @@ struct WarmupCase {
 
 /// A loaded model, described.
 struct ModelInfo {
-    std::string provider;                    ///< that loaded it
-    std::string provider_version;            ///< of the engine
-    std::string name;                        ///< e.g. "base.en", "en-us"
-    std::string backend;                     ///< what it really computes on; begins with "CPU" if that is one
-    std::string sha256{};                    ///< of the file as it was read; empty where the model is a folder
-    std::uint64_t size_bytes = 0;            ///< of its files
-    int slots = 1;                           ///< requests at once
-    int threads = 1;                         ///< per slot
-    double step_seconds = 0;                 ///< of audio that a stream's step hears at once; 0: no such steps
-    Capabilities capabilities{};             ///< of this model: languages it knows, translate only if it can
-    std::vector<WarmupCase> warmup_cases{};  ///< beyond the plain request
-    std::vector<double> warmup_lengths{};    ///< seconds of audio, smallest first: one per shape the engine builds
+    std::string provider;                          ///< that loaded it
+    std::string provider_version;                  ///< of the engine
+    std::string name;                              ///< e.g. "base.en", "en-us"
+    std::string backend;                           ///< what it really computes on; begins with "CPU" if that is one
+    std::string sha256{};                          ///< of the file as it was read; empty where the model is a folder
+    std::uint64_t size_bytes = 0;                  ///< of its files
+    int slots = 1;                                 ///< requests at once
+    int threads = 1;                               ///< per slot
+    Seconds step{};                                ///< audio that a stream's step hears at once; 0: no such steps
+    Capabilities capabilities{};                   ///< of this model: languages it knows, translate only if it can
+    std::vector<WarmupCase> warmup_cases{};        ///< beyond the plain request
+    std::vector<Seconds> warmup_lengths{};         ///< of audio, smallest first: one per shape the engine builds
     std::map<std::string, std::string> details{};  ///< what was found out while loading, for people
 };
 

@@ -36,10 +36,10 @@ enum class SwapStrategy : std::uint8_t {
 
 /// How far a download is.
 struct DownloadProgress {
-    std::uint64_t done_bytes = 0;         ///< so far
-    std::uint64_t total_bytes = 0;        ///< 0: not known
-    double bytes_per_second = 0;          ///< 0: not known yet
-    std::optional<double> eta_seconds{};  ///< until it is all here; empty: not known
+    std::uint64_t done_bytes = 0;   ///< so far
+    std::uint64_t total_bytes = 0;  ///< 0: not known
+    double bytes_per_second = 0;    ///< 0: not known yet
+    std::optional<Seconds> eta{};   ///< until it is all here; empty: not known
 };
 
 /// A load, swap or download that somebody asked for.
@@ -55,7 +55,7 @@ struct Job {
     std::optional<DownloadProgress> download{};     ///< of a pull
     std::optional<Error> error{};                   ///< why it failed, and what serves now
     std::chrono::system_clock::time_point began{};  ///< on the wall clock
-    double duration_ms = 0;                         ///< so far, or in all
+    Seconds duration{};                             ///< so far, or in all
 };
 /// "running", "succeeded", "failed", "superseded"
 [[nodiscard]] std::string_view to_string(Job::State state) noexcept;

@@ -1,4 +1,4 @@
-/// What recognition yields and what a caller may ask of it. Times are seconds from the start of the audio.
+/// What recognition yields and what a caller may ask of it. Times are from the start of the audio.
 #pragma once
 
 #include <cstdint>
@@ -8,20 +8,22 @@
 #include <string>
 #include <vector>
 
+#include "hotmic/units.hpp"
+
 namespace hotmic {
 
 /// One word and when it was said.
 struct Word {
     std::string text;        ///< without surrounding spaces
-    double start = 0;        ///< seconds
-    double end = 0;          ///< seconds
+    Seconds start{};         ///< of its first sound
+    Seconds end{};           ///< of its last
     double probability = 0;  ///< 0..1
 };
 
 /// A stretch of text with its times.
 struct Segment {
-    double start = 0;  ///< seconds
-    double end = 0;    ///< seconds
+    Seconds start{};   ///< of its first sound
+    Seconds end{};     ///< of its last
     std::string text;  ///< valid UTF-8, as the engine spells it (whisper starts segments with a space)
     std::vector<std::int32_t> tokens{};  ///< of the model, that the text was made of
     double temperature = 0;              ///< that decoded this segment
@@ -42,17 +44,17 @@ struct Transcript {
     std::string text;                             ///< all segments joined, surrounding spaces removed
     std::string language;                         ///< ISO 639-1 code, e.g. "en"
     double language_probability = 0;              ///< 0 when the language was given, not detected
-    double duration = 0;                          ///< seconds of audio recognized
+    Seconds duration{};                           ///< of the audio recognized
     std::vector<Segment> segments;                ///< in order of time
     std::vector<LanguageDetection> detections{};  ///< in order of time
-    double uncovered_seconds = 0;  ///< of speech for which the model gave no text, though it heard it twice
+    Seconds uncovered{};                          ///< speech for which the model gave no text, though it heard it twice
     /// Of a stream's step: so many of its words, from the first on, stay as they are; but the last of all may get
     /// longer, for it may not have been said to its end.
     std::size_t settled_words = 0;
-    /// Of a stream's step: seconds of audio in which the engine heard nothing after the last word, or nothing at all.
-    double trailing_blank = 0;
-    /// Of a stream's step: samples of the stream from which on the next step hears something new. 0: any number.
-    std::uint64_t next_step_at = 0;
+    /// Of a stream's step: audio in which the engine heard nothing after the last word, or nothing at all.
+    Seconds trailing_blank{};
+    /// Of a stream's step: the length of the stream from which on the next step hears something new. 0: any length.
+    Samples next_step_at{};
     /// What the engine did on the way, by name, e.g. "window_6s", "rerun_repetition", "fallback": for metrics.
     std::map<std::string, int> counters{};
 };
@@ -72,7 +74,7 @@ enum class Task : std::uint8_t { transcribe, translate };
 /// samples, is answered with `stream_lost`, and whoever feeds it begins anew with what it still holds.
 struct StreamStep {
     std::uint64_t stream = 0;  ///< which; 0: the request is no step of one, and its audio is whole
-    std::uint64_t from = 0;    ///< samples of the stream that came before this audio
+    Samples from{};            ///< of the stream that came before this audio
     bool last = false;         ///< nothing follows
 
     friend bool operator==(const StreamStep&, const StreamStep&) = default;

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "hotmic/error.hpp"
+#include "hotmic/units.hpp"
 
 namespace hotmic {
 
@@ -52,28 +53,28 @@ struct WarmupOptions {
     friend bool operator==(const WarmupOptions&, const WarmupOptions&) = default;
 };
 
-/// What one level did. Latencies are wall time from submitting the request to having the formatted answer, in ms.
+/// What one level did. Latencies are wall time from submitting the request to having the formatted answer.
 struct LevelReport {
     int level = 0;                       ///< 1, 2 or 3
     std::string name;                    ///< "validate", "single", "stress"
     int inferences = 0;                  ///< that it ran
-    double first_ms = 0;                 ///< latency of the first
-    double p50_ms = 0;                   ///< median latency
-    double p95_ms = 0;                   ///< 95th percentile
-    double last_ms = 0;                  ///< latency of the last
+    Seconds first{};                     ///< latency of the first
+    Seconds p50{};                       ///< median latency
+    Seconds p95{};                       ///< 95th percentile
+    Seconds last{};                      ///< latency of the last
     double real_time_factor = 0;         ///< median of latency ÷ audio length
-    double duration_ms = 0;              ///< of the level
+    Seconds duration{};                  ///< of the level
     std::optional<bool> converged{};     ///< levels 2 and 3: its last figures agree with each other
     std::vector<std::string> skipped{};  ///< shapes or paths left out, each with its reason
 };
 
 /// How steps of streams went: the built-in clip fed as a microphone would, to models whose streams are exact.
 struct StreamReport {
-    double step_seconds = 0;  ///< of audio in one step
-    int steps = 0;            ///< that were taken
-    double first_ms = 0;      ///< the very first step
-    double steady_ms = 0;     ///< median of a stream that is alone
-    double p95_ms = 0;  ///< the same, 95th percentile; with level 3, of as many streams at once as there are slots
+    Seconds step{};    ///< of audio
+    int steps = 0;     ///< that were taken
+    Seconds first{};   ///< the very first step
+    Seconds steady{};  ///< median of a stream that is alone
+    Seconds p95{};     ///< the same, 95th percentile; with level 3, of as many streams at once as there are slots
     std::string shortfall{};  ///< why streams fall behind the speaker; empty where they do not
 };
 
@@ -82,13 +83,13 @@ struct WarmupReport {
     int level = 0;                      ///< the highest level that was asked for
     bool complete = false;              ///< every level asked for ended well
     std::vector<LevelReport> levels{};  ///< those that were run
-    double duration_ms = 0;             ///< of all of them
+    Seconds duration{};                 ///< of all of them
     double cold_penalty =
-        0;  ///< first ÷ steady latency of the same request: what warmup spared the first user; 0: unknown
-    double steady_ms = 0;                     ///< steady-state latency of the reference request (the clip as it is)
-    double clip_seconds = 0;                  ///< of audio in that request
+        0;             ///< first ÷ steady latency of the same request: what warmup spared the first user; 0: unknown
+    Seconds steady{};  ///< steady-state latency of the reference request (the clip as it is)
+    Seconds clip_length{};                    ///< of the audio in that request
     double real_time_factor_p95 = 0;          ///< over what was warm of the last level that ran
-    double latency_p95_ms = 0;                ///< likewise
+    Seconds latency_p95{};                    ///< likewise
     std::string transcript{};                 ///< what level 1 heard in the clip
     std::optional<double> word_error_rate{};  ///< against the clip's text, where the language covers it
     std::uint64_t resident_before_bytes = 0;  ///< loaded, not yet warm
@@ -106,12 +107,12 @@ struct WarmupReport {
 /// `2·tolerance` of its median. Medians, because one scheduler hiccup must not hide that the engine is steady; two
 /// halves, because a slow drift is not steady; the deviation, because an erratic engine is not either. Fewer values
 /// than `2·window`: not converged.
-[[nodiscard]] bool has_converged(const std::vector<double>& latencies_ms, std::size_t window = 3,
+[[nodiscard]] bool has_converged(const std::vector<Seconds>& latencies, std::size_t window = 3,
                                  double tolerance = 0.10);
 
 /// Is there nothing left to warm? The first of a series of equal requests is as fast as the median of at least two
 /// others, or at most `tolerance` slower; or the last three are within `tolerance` of each other; or the series has
 /// converged. What is warm needs no more warming, whether or not the machine is quiet.
-[[nodiscard]] bool has_settled(const std::vector<double>& latencies_ms, double tolerance = 0.10);
+[[nodiscard]] bool has_settled(const std::vector<Seconds>& latencies, double tolerance = 0.10);
 
 }  // namespace hotmic

@@ -43,21 +43,21 @@ std::string text_of(std::span<const Segment> segments, std::string_view language
 
 Transcript joined(std::vector<Transcript> channels) {
     Transcript whole;
-    std::map<std::string, double> languages;  // seconds of speech
+    std::map<std::string, Seconds> languages;  // how much speech in each
     for (int channel = 0; auto& part : channels) {
         whole.duration = std::max(whole.duration, part.duration);
-        whole.uncovered_seconds += part.uncovered_seconds;
+        whole.uncovered += part.uncovered;
         for (const auto& [event, count] : part.counters) whole.counters[event] += count;
         std::ranges::move(part.detections, std::back_inserter(whole.detections));
-        double spoken = 0;
+        Seconds spoken{};
         for (auto& segment : part.segments) {
             segment.channel = channel;
-            spoken += std::max(0.0, segment.end - segment.start);
+            spoken += std::max(Seconds{}, segment.end - segment.start);
             whole.segments.push_back(std::move(segment));
         }
-        auto& seconds = languages[part.language];
-        seconds += spoken;
-        if (whole.language.empty() || (part.language != whole.language && seconds > languages[whole.language])) {
+        auto& all = languages[part.language];
+        all += spoken;
+        if (whole.language.empty() || (part.language != whole.language && all > languages[whole.language])) {
             whole.language = part.language;
             whole.language_probability = part.language_probability;
         }

@@ -10,11 +10,11 @@ namespace {
 constexpr std::size_t kLeast = kSampleRate * 12 / 10;
 /// Engines are that much off where words begin and end, in samples.
 constexpr std::size_t kSlack = kSampleRate * 3 / 10;
-/// Heard around speech in a cue, in seconds.
-constexpr double kAround = 0.15;
+/// Heard around speech in a cue.
+constexpr Seconds kAround(0.15);
 
-std::size_t samples_at(double seconds) {
-    return static_cast<std::size_t>(std::max(0.0, seconds) * kSampleRate);
+std::size_t samples_at(Seconds time) {
+    return samples_in(std::max(time, Seconds{}));
 }
 
 /// Letters, digits and what is not ASCII, in lower case, with one space between words.
@@ -75,11 +75,11 @@ bool is_repetition(std::string_view before, std::string_view text) {
 }
 
 void fit_to_speech(Segment& segment, std::span<const SampleRange> speech) {
-    double start = segment.end;
-    double end = segment.start;
+    auto start = segment.end;
+    auto end = segment.start;
     for (const auto& range : speech) {
-        const double from = seconds_of(range.begin) - kAround;
-        const double until = seconds_of(range.end) + kAround;
+        const auto from = seconds_of(range.begin) - kAround;
+        const auto until = seconds_of(range.end) + kAround;
         if (until <= segment.start || from >= segment.end) continue;
         start = std::min(start, std::max(segment.start, from));
         end = std::max(end, std::min(segment.end, until));

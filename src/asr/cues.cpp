@@ -19,7 +19,7 @@ namespace {
 /// For widths: full-width characters of every script, and no others, take two columns.
 constexpr const char* kEncoding = "UTF-8";
 /// A cue that is shown for no time is shown to nobody, and WebVTT wants an end after the start.
-constexpr double kShortest = 0.001;
+constexpr Seconds kShortest(0.001);
 
 /// One character as people see it.
 struct Character {
@@ -150,13 +150,13 @@ public:
     }
 
     /// Of what begins there: after a pause, if there is one.
-    [[nodiscard]] double begin_at(int column) const {
+    [[nodiscard]] Seconds begin_at(int column) const {
         const auto after = std::ranges::upper_bound(marks_, column, {}, &Mark::column);
         const auto& before = *std::prev(after);
         return before.column == column || after == marks_.end() ? before.time : between(before, *after, column);
     }
     /// Of what ends there: before a pause.
-    [[nodiscard]] double end_at(int column) const {
+    [[nodiscard]] Seconds end_at(int column) const {
         const auto at = std::ranges::lower_bound(marks_, column, {}, &Mark::column);
         if (at == marks_.end()) return marks_.back().time;
         return at->column == column || at == marks_.begin() ? at->time : between(*std::prev(at), *at, column);
@@ -165,18 +165,18 @@ public:
 private:
     struct Mark {
         int column;
-        double time;
+        Seconds time;
     };
-    void add(int column, double time) {
-        const double earliest = marks_.empty() ? start_ : marks_.back().time;
+    void add(int column, Seconds time) {
+        const auto earliest = marks_.empty() ? start_ : marks_.back().time;
         marks_.push_back({column, std::max(earliest, std::min(time, end_))});
     }
-    static double between(const Mark& one, const Mark& other, int column) {
+    static Seconds between(const Mark& one, const Mark& other, int column) {
         return one.time + (other.time - one.time) * (column - one.column) / (other.column - one.column);
     }
 
-    const double start_;
-    const double end_;
+    const Seconds start_;
+    const Seconds end_;
     std::vector<Mark> marks_;  // neither columns nor times go back
 };
 
@@ -185,7 +185,7 @@ private:
 std::vector<Cue> cues_of(const Segment& segment, const CueLimits& limits) {
     const auto text = one_line(segment.text);
     if (text.empty()) return {};
-    const double begin = std::max(0.0, segment.start);
+    const auto begin = std::max(Seconds{}, segment.start);
     if (limits.max_line_width <= 0) return {{begin, std::max(segment.end, begin + kShortest), {text}}};
 
     const auto characters = characters_of(text);

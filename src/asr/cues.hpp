@@ -17,8 +17,8 @@ struct CueLimits {
 };
 
 struct Cue {
-    double start = 0;                  ///< seconds
-    double end = 0;                    ///< seconds, after the start
+    Seconds start{};
+    Seconds end{};                     ///< after the start
     std::vector<std::string> lines{};  ///< valid UTF-8, none empty
 };
 

@@ -14,12 +14,12 @@
 namespace hotmic {
 namespace {
 
-void shift(Segment& segment, double seconds) {
-    segment.start += seconds;
-    segment.end += seconds;
+void shift(Segment& segment, Seconds by) {
+    segment.start += by;
+    segment.end += by;
     for (auto& word : segment.words) {
-        word.start += seconds;
-        word.end += seconds;
+        word.start += by;
+        word.end += by;
     }
 }
 
@@ -40,9 +40,8 @@ void append_text(std::string& text, const std::string& more, std::string_view la
 
 class PauseCutter final : public WindowCutter {
 public:
-    PauseCutter(double window_seconds, double search_seconds)
-        : window_(static_cast<std::size_t>(window_seconds * kSampleRate)),
-          search_(static_cast<std::size_t>(std::min(search_seconds, window_seconds / 2) * kSampleRate)) {}
+    PauseCutter(Seconds window, Seconds search)
+        : window_(samples_in(window)), search_(samples_in(std::min(search, window / 2))) {}
 
     Result<std::optional<AudioWindow>> next(AudioSource& source, const std::stop_token&) override {
         const auto held = held_.size();
@@ -53,7 +52,7 @@ public:
         if (held_.empty()) return std::nullopt;
         const auto length = held_.size() < window_ ? held_.size() : best_pause(held_, window_ - search_);
         const auto cut = held_.begin() + static_cast<std::ptrdiff_t>(length);
-        AudioWindow window{done_, {held_.begin(), cut}};
+        AudioWindow window{Samples(done_), {held_.begin(), cut}};
         held_.erase(held_.begin(), cut);
         done_ += length;
         return window;
@@ -79,8 +78,8 @@ Result<std::size_t> CountingSource::read(std::span<float> out) {
     return got;
 }
 
-std::unique_ptr<WindowCutter> make_pause_cutter(double window_seconds, double search_seconds) {
-    return std::make_unique<PauseCutter>(window_seconds, search_seconds);
+std::unique_ptr<WindowCutter> make_pause_cutter(Seconds window, Seconds search) {
+    return std::make_unique<PauseCutter>(window, search);
 }
 
 std::size_t best_pause(AudioView audio, std::size_t from) {
@@ -195,7 +194,8 @@ Result<void> LongTranscription::read_next(const std::stop_token& stop) {
 
 /// After a pause somebody else may speak.
 bool LongTranscription::begins_anew(const AudioWindow& window) const {
-    return detects_ && window.start > taken_end_ + kNewSpeaker && window.samples.size() >= kEnoughForLanguage;
+    return detects_ && samples_in(window.start) > taken_end_ + kNewSpeaker &&
+           window.samples.size() >= kEnoughForLanguage;
 }
 
 /// What is asked for it does not hang on windows that are not done: in which language, above all.
@@ -212,7 +212,7 @@ std::optional<LongTranscription::Task> LongTranscription::take_task() {
     if (detects_ && !begins_anew(task.window)) task.options.language = kept_language_;
     if (detects_ && task.options.language.empty()) ++detecting_;
     if (!kept_language_.empty()) task.options.language_before = kept_language_;
-    taken_end_ = task.window.start + task.window.samples.size();
+    taken_end_ = samples_in(task.window.start) + task.window.samples.size();
     // Where speech may be missing between segments, none is told before that is known; and none before its time.
     task.tells = task.speech.empty() && task.index == appended_;
     return task;
@@ -238,11 +238,11 @@ void LongTranscription::put(const Task& task, Result<Part> part) {
 Result<LongTranscription::Part> LongTranscription::recognize(const Task& task, Recognizer& recognizer,
                                                              const std::stop_token& stop) const {
     const auto& window = task.window;
-    auto heard = hear(window.samples, window.start, task.options, task.tells, recognizer, stop);
+    auto heard = hear(window.samples, samples_in(window.start), task.options, task.tells, recognizer, stop);
     if (!heard) return std::unexpected(std::move(heard).error());
     Part part{.transcript = *std::move(heard),
               .samples = window.samples.size(),
-              .end = window.start + window.samples.size(),
+              .end = samples_in(window.start) + window.samples.size(),
               .told = task.tells,
               .detected = detects_ && task.options.language.empty()};
     if (!task.speech.empty()) {
@@ -257,7 +257,7 @@ Result<LongTranscription::Part> LongTranscription::recognize(const Task& task, R
 /// What the recognizer makes of a stretch, in time of the recording and without what nobody said.
 Result<Transcript> LongTranscription::hear(AudioView samples, std::size_t start, const TranscribeOptions& options,
                                            bool tell, Recognizer& recognizer, const std::stop_token& stop) const {
-    const double offset = seconds_of(start);
+    const auto offset = seconds_of(start);
     const auto on_segment = [&](const Segment& heard) {
         Segment segment = heard;
         if (!keep_speech(segment, options_.tag_audio_events)) return;
@@ -278,10 +278,11 @@ Result<Transcript> LongTranscription::hear(AudioView samples, std::size_t start,
     return part;
 }
 
-/// Recognizes speech again that no segment covers. Gives the seconds that are left even then.
-Result<double> LongTranscription::cover(const Task& task, Transcript& part, Recognizer& recognizer,
-                                        const std::stop_token& stop) const {
+/// Recognizes speech again that no segment covers. Gives how much is left even then.
+Result<Seconds> LongTranscription::cover(const Task& task, Transcript& part, Recognizer& recognizer,
+                                         const std::stop_token& stop) const {
     const auto& window = task.window;
+    const auto window_begin = samples_in(window.start);
     auto options = task.options;
     if (detects_) options.language = part.language;
     std::vector<std::size_t> heard_again;
@@ -292,9 +293,9 @@ Result<double> LongTranscription::cover(const Task& task, Transcript& part, Reco
             gaps, [&](const auto& each) { return !std::ranges::contains(heard_again, each.begin); });
         if (gap == gaps.end()) break;
         heard_again.push_back(gap->begin);
-        const auto begin = std::max(window.start + kAround, gap->begin) - kAround;
-        const auto end = std::min(window.start + window.samples.size(), gap->end + kAround);
-        const auto stretch = AudioView(window.samples).subspan(begin - window.start, end - begin);
+        const auto begin = std::max(window_begin + kAround, gap->begin) - kAround;
+        const auto end = std::min(window_begin + window.samples.size(), gap->end + kAround);
+        const auto stretch = AudioView(window.samples).subspan(begin - window_begin, end - begin);
         auto more = hear(stretch, begin, options, false, recognizer, stop);
         if (!more) return std::unexpected(std::move(more).error());
         for (const auto& [event, count] : more->counters) part.counters[event] += count;
@@ -312,7 +313,7 @@ Result<double> LongTranscription::cover(const Task& task, Transcript& part, Reco
     }
     if (!heard_again.empty()) part.counters["covered_again"] += static_cast<int>(heard_again.size());
     if (changed) part.text = text_of(part.segments, part.language);
-    double lost = 0;
+    Seconds lost{};
     for (const auto& left : uncovered(task.speech, part.segments)) {
         for (const auto& spoken : task.speech) {
             const auto from = std::max(left.begin, spoken.begin);
@@ -320,9 +321,9 @@ Result<double> LongTranscription::cover(const Task& task, Transcript& part, Reco
             if (from < until) lost += seconds_of(until - from);
         }
     }
-    if (lost > 0) {
-        spdlog::warn("uncovered_s={:.1f} window_start_s={:.1f}: speech for which the model gave no text, twice", lost,
-                     seconds_of(window.start));
+    if (lost > Seconds::zero()) {
+        spdlog::warn("uncovered_s={:.1f} window_start_s={:.1f}: speech for which the model gave no text, twice",
+                     lost.count(), Seconds(window.start).count());
     }
     return lost;
 }
@@ -334,8 +335,8 @@ void LongTranscription::note_language(const Transcript& part, std::size_t sample
         whole_.language_probability = part.language_probability;
     }
     if (!spoken || part.language.empty()) return;
-    auto& seconds = languages_[part.language];
-    seconds += seconds_of(samples);
+    auto& all = languages_[part.language];
+    all += seconds_of(samples);
     // The language of the recording is the one that is spoken for longest.
     const auto most = std::ranges::max_element(languages_, {}, [](const auto& each) { return each.second; });
     if (most->first == part.language && (whole_.language != part.language || languages_.size() == 1)) {
@@ -353,7 +354,7 @@ void LongTranscription::append(Part part) {
     note_language(transcript, part.samples);
     append_text(whole_.text, transcript.text, transcript.language);
     for (const auto& [event, count] : transcript.counters) whole_.counters[event] += count;
-    whole_.uncovered_seconds += part.uncovered;
+    whole_.uncovered += part.uncovered;
     for (auto& segment : transcript.segments) {
         if (sink_ && !part.told) sink_(segment);
         whole_.segments.push_back(std::move(segment));
@@ -364,7 +365,7 @@ void LongTranscription::append(Part part) {
 
 Transcript LongTranscription::take() {
     const Lock lock(mutex_);
-    if (options_.step.stream == 0) whole_.duration = seconds();
+    if (options_.step.stream == 0) whole_.duration = read();
     if (whole_.language.empty()) whole_.language = options_.language;
     return std::move(whole_);
 }

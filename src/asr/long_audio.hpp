@@ -21,7 +21,7 @@ class CountingSource final : public AudioSource {
 public:
     explicit CountingSource(AudioSource& inner) : inner_(inner) {}
     Result<std::size_t> read(std::span<float> out) override;
-    [[nodiscard]] std::optional<double> duration_hint() const override { return inner_.duration_hint(); }
+    [[nodiscard]] std::optional<Seconds> duration_hint() const override { return inner_.duration_hint(); }
     [[nodiscard]] std::string damage() const override { return inner_.damage(); }
     [[nodiscard]] std::size_t samples() const noexcept { return samples_.load(std::memory_order_relaxed); }
 
@@ -43,9 +43,10 @@ public:
     [[nodiscard]] virtual std::vector<SampleRange> speech_in_last() const = 0;
 };
 
-/// Windows of at most `window_seconds` without gaps. One that is not the last ends in its best pause: the quietest 0.2
-/// s of its last `search_seconds`.
-[[nodiscard]] std::unique_ptr<WindowCutter> make_pause_cutter(double window_seconds = 30, double search_seconds = 12);
+/// Windows of at most `window` without gaps. One that is not the last ends in its best pause: the quietest 0.2 s of its
+/// last `search`.
+[[nodiscard]] std::unique_ptr<WindowCutter> make_pause_cutter(Seconds window = Seconds(30),
+                                                              Seconds search = Seconds(12));
 
 /// The recognition of one source, window by window, so that memory is bounded by the windows under way and the
 /// transcript. Times in segments are on the clock of the whole audio. A language that was detected for sure is kept
@@ -79,10 +80,10 @@ public:
     [[nodiscard]] Transcript take();
 
     /// Of audio read so far. Any thread.
-    [[nodiscard]] double seconds() const noexcept { return seconds_of(source_.samples()); }
+    [[nodiscard]] Seconds read() const noexcept { return seconds_of(source_.samples()); }
 
     /// Of audio recognized so far: to the end of the last window before which none is missing. Any thread.
-    [[nodiscard]] double done_seconds() const noexcept { return seconds_of(done_); }
+    [[nodiscard]] Seconds done() const noexcept { return seconds_of(done_); }
 
 private:
     /// A window on its way through a recognizer.
@@ -98,7 +99,7 @@ private:
         Transcript transcript;
         std::size_t samples = 0;
         std::size_t end = 0;  ///< sample
-        double uncovered = 0;
+        Seconds uncovered{};
         bool told = false;
         bool detected = false;  ///< was asked for the language
     };
@@ -115,8 +116,8 @@ private:
     [[nodiscard]] Result<Part> recognize(const Task& task, Recognizer& recognizer, const std::stop_token& stop) const;
     [[nodiscard]] Result<Transcript> hear(AudioView samples, std::size_t start, const TranscribeOptions& options,
                                           bool tell, Recognizer& recognizer, const std::stop_token& stop) const;
-    [[nodiscard]] Result<double> cover(const Task& task, Transcript& part, Recognizer& recognizer,
-                                       const std::stop_token& stop) const;
+    [[nodiscard]] Result<Seconds> cover(const Task& task, Transcript& part, Recognizer& recognizer,
+                                        const std::stop_token& stop) const;
 
     CountingSource source_;
     TranscribeOptions options_;  // no other once it is made
@@ -138,8 +139,8 @@ private:
     std::map<std::size_t, Part> parts_ HOTMIC_GUARDED_BY(mutex_);
     std::optional<Error> error_ HOTMIC_GUARDED_BY(mutex_);
     Transcript whole_ HOTMIC_GUARDED_BY(mutex_);
-    std::string kept_language_ HOTMIC_GUARDED_BY(mutex_);                // detected, and good for what follows
-    std::map<std::string, double> languages_ HOTMIC_GUARDED_BY(mutex_);  // seconds of each
+    std::string kept_language_ HOTMIC_GUARDED_BY(mutex_);                 // detected, and good for what follows
+    std::map<std::string, Seconds> languages_ HOTMIC_GUARDED_BY(mutex_);  // how much of each
 
     std::atomic<bool> wants_help_{false};
     std::atomic<std::size_t> done_{0};  // samples

@@ -15,7 +15,7 @@ std::string wire::text_of(const Transcript& transcript) {
 }
 
 wire::Usage wire::usage_of(const Transcript& transcript) {
-    return {.seconds = static_cast<std::int64_t>(std::ceil(transcript.duration))};
+    return {.seconds = std::chrono::ceil<std::chrono::seconds>(transcript.duration).count()};
 }
 
 std::vector<wire::Logprob> wire::logprobs_of(std::string_view text, std::span<const Word> words) {

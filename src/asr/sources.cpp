@@ -16,7 +16,7 @@ public:
         left_ = left_.subspan(count);
         return count;
     }
-    [[nodiscard]] std::optional<double> duration_hint() const override { return seconds_of(total_); }
+    [[nodiscard]] std::optional<Seconds> duration_hint() const override { return seconds_of(total_); }
 
 private:
     AudioView left_;
@@ -27,7 +27,7 @@ class SamplesSource final : public AudioSource {
 public:
     explicit SamplesSource(std::vector<float> samples) : samples_(std::move(samples)), view_(samples_) {}
     Result<std::size_t> read(std::span<float> out) override { return view_.read(out); }
-    [[nodiscard]] std::optional<double> duration_hint() const override { return view_.duration_hint(); }
+    [[nodiscard]] std::optional<Seconds> duration_hint() const override { return view_.duration_hint(); }
 
 private:
     std::vector<float> samples_;

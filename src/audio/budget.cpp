@@ -7,8 +7,6 @@
 namespace hotmic::audio {
 namespace {
 
-using Seconds = std::chrono::duration<double>;
-
 /// Audio decodes hundreds of times faster than it is spoken, on small machines tens of times.
 constexpr double kCpuPerSecond = 0.03;
 /// A machine may be so busy that a decoder gets a twentieth of a processor.
@@ -49,15 +47,15 @@ Result<void> Budget::check() {
     if (limits_.stop.stop_requested()) return exceed(ErrorCode::cancelled, "the request was cancelled", "");
     const auto too_costly = [&](const std::string& what) {
         return exceed(ErrorCode::audio_too_costly,
-                      std::format("decoding it took {} and gave {:.1f} s of audio", what, audio_seconds_),
+                      std::format("decoding it took {} and gave {:.1f} s of audio", what, earned_.count()),
                       kConvertCostly);
     };
     const auto cost = spent();
-    const double cpu = Seconds(cost.cpu).count();
-    const double wall = Seconds(cost.wall).count();
-    const double allowed = limits_.cpu_seconds + kCpuPerSecond * audio_seconds_;
-    if (cpu > allowed) return too_costly(std::format("{:.1f} s of processor time", cpu));
-    if (wall > allowed * kWallPerCpu) return too_costly(std::format("{:.0f} s", wall));
+    const Seconds cpu = cost.cpu;
+    const Seconds wall = cost.wall;
+    const Seconds allowed = limits_.cpu_time + kCpuPerSecond * earned_;
+    if (cpu > allowed) return too_costly(std::format("{:.1f} s of processor time", cpu.count()));
+    if (wall > allowed * kWallPerCpu) return too_costly(std::format("{:.0f} s", wall.count()));
     if (unheard_bytes_ > kMostUnheardBytes) return too_costly(std::format("{} MiB of its bytes", unheard_bytes_ >> 20));
     return {};
 }

@@ -45,10 +45,10 @@ public:
     /// libav has been given so many bytes more.
     void read(std::size_t bytes) noexcept { unheard_bytes_ += bytes; }
     /// So many seconds of audio have come out of it in all.
-    [[nodiscard]] double earned() const noexcept { return audio_seconds_; }
-    void earned(double seconds) noexcept {
-        audio_seconds_ = seconds;
-        if (seconds > 0) unheard_bytes_ = 0;
+    [[nodiscard]] Seconds earned() const noexcept { return earned_; }
+    void earned(Seconds audio) noexcept {
+        earned_ = audio;
+        if (audio > Seconds::zero()) unheard_bytes_ = 0;
     }
 
     /// Looks at the clocks, which costs half a microsecond. Once it has failed it goes on failing the same way.
@@ -69,7 +69,7 @@ private:
     Cost before_{};  // of all spendings that are over
     Cost began_{};   // of the present one
     int spendings_ = 0;
-    double audio_seconds_ = 0;
+    Seconds earned_{};
     std::size_t unheard_bytes_ = 0;
     std::optional<Error> exceeded_;
 };

@@ -60,33 +60,33 @@ const Clip& builtin_clip() {
         Clip made{.encoded = std::make_shared<const std::vector<std::byte>>(bytes.begin(), bytes.end()),
                   .text = {std::begin(kText), std::ranges::find(kText, '\n')},
                   .language = "en"};
-        made.seconds = seconds_of(decode(made).size());
+        made.length = seconds_of(decode(made).size());
         return made;
     }();
     return clip;
 }
 
 Result<Clip> load_clip(const std::filesystem::path& path, std::string text) {
-    constexpr double kLongest = 60;
-    auto source = open_media_file(path, {.max_seconds = kLongest});
+    constexpr Seconds kLongest(60);
+    auto source = open_media_file(path, {.max_length = kLongest});
     if (!source) return std::unexpected(std::move(source).error());
     const auto samples = read_all(**source);
     if (!samples) return std::unexpected(samples.error());
-    return Clip{.encoded = encode_wav(*samples), .text = std::move(text), .seconds = seconds_of(samples->size())};
+    return Clip{.encoded = encode_wav(*samples), .text = std::move(text), .length = seconds_of(samples->size())};
 }
 
-Result<std::vector<float>> clip_of_length(double seconds, const Clip& clip) {
+Result<std::vector<float>> clip_of_length(Seconds length, const Clip& clip) {
     constexpr std::size_t kPause = kSampleRate / 4;
-    if (!(seconds >= 0 && seconds <= kLongestClipSeconds)) {  // also false for what is not a number
-        return fail(ErrorCode::invalid_request, std::format("there is no clip of {} s", seconds),
-                    std::format("ask for 0 to {} s", kLongestClipSeconds));
+    if (!(length >= Seconds::zero() && length <= kLongestClip)) {  // also false for what is not a number
+        return fail(ErrorCode::invalid_request, std::format("there is no clip of {} s", length.count()),
+                    std::format("ask for 0 to {} s", kLongestClip.count()));
     }
     auto source = open_media(clip.encoded);
     if (!source) return std::unexpected(std::move(source).error());
     const auto speech = read_all(**source);
     if (!speech) return std::unexpected(speech.error());
 
-    const auto wanted = static_cast<std::size_t>(std::llround(seconds * kSampleRate));
+    const auto wanted = static_cast<std::size_t>(std::llround(length.count() * kSampleRate));
     std::vector<float> samples;
     samples.reserve(wanted + speech->size() + kPause);
     while (samples.size() < wanted) {

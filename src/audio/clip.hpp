@@ -16,7 +16,7 @@ struct Clip {
     std::shared_ptr<const std::vector<std::byte>> encoded;  ///< FLAC or WAV, 16 kHz, mono
     std::string text{};                                     ///< empty: not known
     std::string language{};                                 ///< ISO code; empty: not known
-    double seconds = 0;
+    Seconds length{};
 };
 
 /// For decoding a clip's `encoded`, whatever formats users may send.
@@ -29,12 +29,12 @@ struct Clip {
 [[nodiscard]] Result<Clip> load_clip(const std::filesystem::path& path, std::string text);
 
 /// The longest clip that can be asked for: audio for a warmup, not for filling memory.
-inline constexpr double kLongestClipSeconds = 3600;
+inline constexpr Seconds kLongestClip{3600};
 
-/// The clip's speech, repeated with short pauses or cut, to be `seconds` long (to the nearest sample; 0 gives no
+/// The clip's speech, repeated with short pauses or cut, to be `length` long (to the nearest sample; 0 gives no
 /// samples). Never silence for long: silence warms nothing.
-/// Errors: invalid_request if `seconds` is negative, not a number, or over `kLongestClipSeconds`.
-[[nodiscard]] Result<std::vector<float>> clip_of_length(double seconds, const Clip& clip = builtin_clip());
+/// Errors: invalid_request if `length` is negative, not a number, or over `kLongestClip`.
+[[nodiscard]] Result<std::vector<float>> clip_of_length(Seconds length, const Clip& clip = builtin_clip());
 
 /// Samples as a 16-bit WAV file in memory, so that audio made here takes the same way in as audio received. Samples
 /// outside [-1, 1] are clipped. What is over 4 GiB says, as recorders do, that its length is unknown.

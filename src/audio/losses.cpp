@@ -14,7 +14,7 @@ namespace {
 constexpr double kLeastGap = 0.1;
 constexpr double kMostGap = 60;
 /// A file that ends by more than this before the length it tells has lost something. Encoders pad by less.
-constexpr double kLeastMissing = 0.2;
+constexpr Seconds kLeastMissing(0.2);
 /// By how much a timestamp may be over the end that the file tells.
 constexpr double kOverEnd = 1;
 
@@ -50,13 +50,13 @@ bool Losses::believable(double gap, double time) const {
     return !timeline_.clock_may_be_set_anew && time <= timeline_.ends.value_or(time) + kOverEnd;
 }
 
-double Losses::left_until(double latest) const {
+Seconds Losses::left_until(double latest) const {
     const double left = latest - next_time_.value_or(latest);
-    return left > 0 && left <= kMostGap ? left : 0;
+    return Seconds(left > 0 && left <= kMostGap ? left : 0);
 }
 
-void Losses::ended(double decoded, std::optional<double> told) {
-    if (told && *told - decoded > kLeastMissing) missing_seconds_ = *told - decoded;
+void Losses::ended(Seconds decoded, std::optional<Seconds> told) {
+    if (told && *told - decoded > kLeastMissing) missing_ = *told - decoded;
 }
 
 std::string Losses::describe() const {
@@ -64,9 +64,9 @@ std::string Losses::describe() const {
     if (bad_packets_ > 0) losses.push_back(std::format("{} of {} packets are damaged", bad_packets_, packets_));
     if (gap_seconds_ > 0) losses.push_back(std::format("{:.1f} s are missing within, silent instead", gap_seconds_));
     if (!stopped_by_.empty()) losses.push_back(std::format("the rest cannot be read ({})", stopped_by_));
-    if (missing_seconds_ > 0) {
+    if (missing_ > Seconds::zero()) {
         losses.push_back(
-            std::format("the audio ends {:.1f} s before the length that the file tells", missing_seconds_));
+            std::format("the audio ends {:.1f} s before the length that the file tells", missing_.count()));
     }
     std::string text;
     for (const auto& loss : losses) text += (text.empty() ? "" : "; ") + loss;

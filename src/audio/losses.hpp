@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "audio/libav.hpp"
+#include "hotmic/units.hpp"
 
 namespace hotmic::audio {
 
@@ -30,11 +31,11 @@ public:
     /// first, of a track that begins later than others, are no loss.
     [[nodiscard]] std::size_t frame(const AVFrame& frame);
     /// The end, at which `decoded` seconds came of as many as the header told.
-    void ended(double decoded, std::optional<double> told);
+    void ended(Seconds decoded, std::optional<Seconds> told);
 
     /// Seconds from the end of the last frame to `latest`, on the clock of the container; 0 where that is no time that
     /// can have passed.
-    [[nodiscard]] double left_until(double latest) const;
+    [[nodiscard]] Seconds left_until(double latest) const;
 
     [[nodiscard]] bool any_intact() const { return frames_ > 0; }
     [[nodiscard]] int bad_packets() const { return bad_packets_; }
@@ -54,7 +55,7 @@ private:
     bool packet_lost_ = false;         ///< since the last intact frame
     std::optional<double> next_time_;  ///< end of the last intact frame, in seconds of the container's clock
     double gap_seconds_ = 0;
-    double missing_seconds_ = 0;  ///< at the end
+    Seconds missing_{};  ///< at the end
     std::string stopped_by_;
 };
 

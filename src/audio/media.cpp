@@ -37,18 +37,18 @@ public:
         : reopen_(std::move(reopen)), budget_(std::move(budget)), choice_(choice) {}
 
     /// The track that fits best among those that can be heard.
-    Result<std::unique_ptr<MediaSource>> open(const Part& part, double max_seconds) {
-        auto best = open_track(part, 0, max_seconds);
+    Result<std::unique_ptr<MediaSource>> open(const Part& part, Seconds max_length) {
+        auto best = open_track(part, 0, max_length);
         if (!best || tracks_ < 2) return best;
         for (std::size_t place = 0; place < tracks_; ++place) {
             // Listening uses a source up, so each is opened for it.
-            auto heard = open_track(part, place, max_seconds);
+            auto heard = open_track(part, place, max_length);
             std::vector<float> samples(kListen);
             const auto got = heard ? (*heard)->read(samples) : Result<std::size_t>(0);
             if (!got || !sounds(std::span(samples).first(*got))) continue;
             if (place == 0) return best;
             const auto passed = *(*best)->track();
-            best = open_track(part, place, max_seconds);
+            best = open_track(part, place, max_length);
             if (best) spdlog::info("audio: track {} is silent; {} is heard", passed.number, (*best)->track()->number);
             return best;
         }
@@ -56,14 +56,14 @@ public:
     }
 
 private:
-    Result<std::unique_ptr<MediaSource>> open_track(const Part& part, std::size_t place, double max_seconds) {
+    Result<std::unique_ptr<MediaSource>> open_track(const Part& part, std::size_t place, Seconds max_length) {
         const Budget::Spending spending(*budget_);
         auto stream = reopen_();
         if (!stream) return std::unexpected(std::move(stream).error());
         auto container = Container::open(part_of(*std::move(stream), part), *budget_, choice_.language, place);
         if (!container) return std::unexpected(std::move(container).error());
         tracks_ = (*container)->playable();
-        return MediaSource::open(*std::move(container), budget_, max_seconds, choice_.channel);
+        return MediaSource::open(*std::move(container), budget_, max_length, choice_.channel);
     }
 
     const Reopen reopen_;
@@ -75,12 +75,12 @@ private:
 /// The recordings of a file one after the other.
 class FileSource final : public AudioSource {
 public:
-    FileSource(Opening opening, std::vector<Part> parts, std::unique_ptr<MediaSource> first, double max_seconds)
+    FileSource(Opening opening, std::vector<Part> parts, std::unique_ptr<MediaSource> first, Seconds max_length)
         : opening_(std::move(opening)),
           parts_(std::move(parts)),
           current_(std::move(first)),
           track_(current_->track()),
-          max_seconds_(max_seconds) {}
+          max_length_(max_length) {}
 
     Result<std::size_t> read(std::span<float> out) override {
         std::size_t written = 0;
@@ -96,7 +96,7 @@ public:
         return written;
     }
 
-    [[nodiscard]] std::optional<double> duration_hint() const override {
+    [[nodiscard]] std::optional<Seconds> duration_hint() const override {
         return parts_.size() == 1 ? hint_ : std::nullopt;
     }
     [[nodiscard]] std::string damage() const override {
@@ -116,7 +116,7 @@ private:
         lose(current_->damage());
         current_.reset();
         while (!current_ && ++at_ < parts_.size()) {
-            auto next = opening_.open(parts_[at_], max_seconds_ - seconds_of(produced_));
+            auto next = opening_.open(parts_[at_], max_length_ - seconds_of(produced_));
             if (next) {
                 current_ = *std::move(next);
                 continue;
@@ -140,8 +140,8 @@ private:
     std::size_t at_ = 0;                    // in `parts_`
     std::unique_ptr<MediaSource> current_;  // null at the end
     const std::optional<AudioTrack> track_;
-    const std::optional<double> hint_ = current_->duration_hint();
-    const double max_seconds_;
+    const std::optional<Seconds> hint_ = current_->duration_hint();
+    const Seconds max_length_;
     std::size_t produced_ = 0;
     bool sounded_ = false;
     std::string damage_;
@@ -155,12 +155,12 @@ Result<std::unique_ptr<AudioSource>> open_file(const Reopen& reopen, const Decod
         return fail(ErrorCode::audio_empty, "the audio has 0 bytes", "send a file with content", "file");
     auto parts = parts_of(**stream);
     Opening opening(reopen, std::make_shared<Budget>(limits), choice);
-    auto first = opening.open(parts.front(), limits.max_seconds);
+    auto first = opening.open(parts.front(), limits.max_length);
     if (!first) return std::unexpected(std::move(first).error());
     const auto track = *(*first)->track();
     if (track.of > 1)
         spdlog::info("audio: track {} of {} is heard, language=\"{}\"", track.number, track.of, track.language);
-    return std::make_unique<FileSource>(std::move(opening), std::move(parts), *std::move(first), limits.max_seconds);
+    return std::make_unique<FileSource>(std::move(opening), std::move(parts), *std::move(first), limits.max_length);
 }
 
 }  // namespace

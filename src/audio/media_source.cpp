@@ -20,8 +20,8 @@ namespace {
 constexpr int kMostBadAtStart = 64;
 /// Silence for what is missing is made in parts, as a frame is.
 constexpr std::size_t kSilenceAtOnce = 10 * kSampleRate;
-/// Seconds by which other tracks have to be longer for that to count.
-constexpr double kLeastAtEnd = 0.1;
+/// By which other tracks have to be longer for that to count.
+constexpr Seconds kLeastAtEnd(0.1);
 /// Samples of one frame, at most. The longest that any codec makes is Monkey's Audio's, 1.2 million.
 constexpr std::int64_t kMostFrameSamples = 2 << 20;
 
@@ -30,9 +30,9 @@ constexpr std::int64_t kMostFrameSamples = 2 << 20;
 /// Decodes packet by packet; what has been decoded and not yet read waits in `pending_`.
 class MediaSource::Impl {
 public:
-    Impl(std::unique_ptr<Container> container, std::shared_ptr<Budget> budget, double max_seconds,
+    Impl(std::unique_ptr<Container> container, std::shared_ptr<Budget> budget, Seconds max_length,
          std::optional<int> channel)
-        : max_seconds_(max_seconds),
+        : max_length_(max_length),
           budget_(std::move(budget)),
           container_(std::move(container)),
           losses_(timeline_of(*container_)),
@@ -46,8 +46,8 @@ public:
         if (auto ready = open_decoder(); !ready) return ready;
         // A duration guessed from the bit rate may be far off; then the limit is kept while reading.
         const bool told = container_->format()->duration_estimation_method != AVFMT_DURATION_FROM_BITRATE;
-        if (const auto seconds = duration_hint(); told && seconds && *seconds > max_seconds_ + 1) {
-            return too_long(*seconds);
+        if (const auto length = duration_hint(); told && length && *length > max_length_ + Seconds(1)) {
+            return too_long(*length);
         }
         if (auto filled = fill(); !filled) return filled;
         return pending_.empty() ? nothing_decoded() : Result<void>{};
@@ -69,10 +69,10 @@ public:
         return written;
     }
 
-    [[nodiscard]] std::optional<double> duration_hint() const {
+    [[nodiscard]] std::optional<Seconds> duration_hint() const {
         const auto duration = container_->format()->duration;
         if (duration == AV_NOPTS_VALUE || duration <= 0) return std::nullopt;
-        return static_cast<double>(duration) / AV_TIME_BASE;
+        return Seconds(static_cast<double>(duration) / AV_TIME_BASE);
     }
 
     [[nodiscard]] std::string damage() const { return losses_.describe(); }
@@ -117,7 +117,7 @@ private:
         }
         produced_ += pending_.size();
         budget_->earned(earned_before_ + seconds_of(decoded_));
-        if (seconds_of(produced_) > max_seconds_) return too_long(seconds_of(produced_));
+        if (seconds_of(produced_) > max_length_) return too_long(seconds_of(produced_));
         const bool finite = std::ranges::all_of(pending_, [](float sample) { return std::isfinite(sample); });
         if (!finite) {
             return fail(ErrorCode::audio_invalid_samples, "the audio holds samples that are not finite numbers",
@@ -172,13 +172,13 @@ private:
     [[nodiscard]] std::size_t silence_at_end() const {
         if (alone() || !losses_.any_intact()) return 0;
         const bool told = container_->format()->duration_estimation_method == AVFMT_DURATION_FROM_STREAM;
-        double missing = 0;
+        Seconds missing{};
         if (told) {
-            missing = duration_hint().value_or(0) - seconds_of(produced_ + pending_.size());
+            missing = duration_hint().value_or(Seconds{}) - seconds_of(produced_ + pending_.size());
         } else if (const auto latest = container_->latest()) {
             missing = losses_.left_until(*latest);
         }
-        return missing < kLeastAtEnd ? 0 : static_cast<std::size_t>(missing * kSampleRate);
+        return missing < kLeastAtEnd ? 0 : samples_in(missing);
     }
 
     Result<void> feed_decoder() {
@@ -215,8 +215,8 @@ private:
 
     [[nodiscard]] Result<void> nothing_decoded() const {
         if (losses_.bad_packets() > 0) return undecodable("no packet of its audio track is intact");
-        if (const auto seconds = duration_hint(); seconds && container_->track()->nb_frames > 0) {
-            return undecodable(std::format("it tells of {:.1f} s of audio, but none is in it", *seconds));
+        if (const auto length = duration_hint(); length && container_->track()->nb_frames > 0) {
+            return undecodable(std::format("it tells of {:.1f} s of audio, but none is in it", length->count()));
         }
         return fail(ErrorCode::audio_empty, "the file holds the header of a recording and no audio",
                     "send it again: the recorder stopped before it had written any", "file");
@@ -225,7 +225,7 @@ private:
     /// At the end: nothing may have been lost without a word.
     Result<void> look_back() {
         if (produced_ == 0) return {};  // start() says why
-        losses_.ended(seconds_of(produced_), told_seconds());
+        losses_.ended(seconds_of(produced_), told_length());
         const auto lost = losses_.describe();
         if (losses_.mostly()) return undecodable(lost);
         if (!lost.empty()) spdlog::warn("audio: {}", lost);
@@ -234,7 +234,7 @@ private:
 
     /// The track's length as the header tells it; nothing where libav has guessed it (as for WAV, always), or where
     /// it is the length of a longer track beside this one.
-    [[nodiscard]] std::optional<double> told_seconds() const {
+    [[nodiscard]] std::optional<Seconds> told_length() const {
         const auto* format = container_->format();
         const bool told = format->duration_estimation_method == AVFMT_DURATION_FROM_STREAM;
         return told && alone() ? duration_hint() : std::nullopt;
@@ -248,13 +248,14 @@ private:
         });
     }
 
-    [[nodiscard]] std::unexpected<Error> too_long(double seconds) const {
-        return fail(ErrorCode::audio_too_long,
-                    std::format("the audio is longer than {:.0f} s (at least {:.0f} s)", max_seconds_, seconds),
-                    "send it in parts, or raise server.max_audio_seconds", "file");
+    [[nodiscard]] std::unexpected<Error> too_long(Seconds length) const {
+        return fail(
+            ErrorCode::audio_too_long,
+            std::format("the audio is longer than {:.0f} s (at least {:.0f} s)", max_length_.count(), length.count()),
+            "send it in parts, or raise server.max_audio_seconds", "file");
     }
 
-    const double max_seconds_;
+    const Seconds max_length_;
     const std::shared_ptr<Budget> budget_;  // the container uses it
     std::unique_ptr<Container> container_;
     Losses losses_;
@@ -267,7 +268,7 @@ private:
     std::size_t taken_ = 0;
     std::size_t produced_ = 0;
     std::size_t decoded_ = 0;  ///< of these; silence in place of what is missing cost nothing
-    const double earned_before_ = budget_->earned();
+    const Seconds earned_before_ = budget_->earned();
     bool has_frame_ = false;   ///< `frame_` is decoded and not yet in `pending_`
     std::size_t silence_ = 0;  ///< samples that belong before it, or at the end
     bool drained_ = false;     ///< all frames have come
@@ -279,9 +280,9 @@ MediaSource::MediaSource(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 MediaSource::~MediaSource() = default;
 
 Result<std::unique_ptr<MediaSource>> MediaSource::open(std::unique_ptr<Container> container,
-                                                       std::shared_ptr<Budget> budget, double max_seconds,
+                                                       std::shared_ptr<Budget> budget, Seconds max_length,
                                                        std::optional<int> channel) {
-    auto impl = std::make_unique<Impl>(std::move(container), std::move(budget), max_seconds, channel);
+    auto impl = std::make_unique<Impl>(std::move(container), std::move(budget), max_length, channel);
     if (auto started = impl->start(); !started) return std::unexpected(std::move(started).error());
     return std::unique_ptr<MediaSource>(new MediaSource(std::move(impl)));
 }
@@ -289,7 +290,7 @@ Result<std::unique_ptr<MediaSource>> MediaSource::open(std::unique_ptr<Container
 Result<std::size_t> MediaSource::read(std::span<float> out) {
     return impl_->read(out);
 }
-std::optional<double> MediaSource::duration_hint() const {
+std::optional<Seconds> MediaSource::duration_hint() const {
     return impl_->duration_hint();
 }
 std::string MediaSource::damage() const {

@@ -17,12 +17,12 @@ public:
     /// `budget`: the one that the container was opened with. `channel`: as in TrackChoice. The first audio is decoded
     /// here. Errors: those of open_media.
     [[nodiscard]] static Result<std::unique_ptr<MediaSource>> open(std::unique_ptr<Container> container,
-                                                                   std::shared_ptr<Budget> budget, double max_seconds,
+                                                                   std::shared_ptr<Budget> budget, Seconds max_length,
                                                                    std::optional<int> channel);
     ~MediaSource() override;
 
     Result<std::size_t> read(std::span<float> out) override;
-    [[nodiscard]] std::optional<double> duration_hint() const override;
+    [[nodiscard]] std::optional<Seconds> duration_hint() const override;
     [[nodiscard]] std::string damage() const override;
     [[nodiscard]] std::optional<AudioTrack> track() const override;
 

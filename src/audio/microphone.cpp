@@ -110,9 +110,9 @@ public:
 
     [[nodiscard]] std::string damage() const override {
         const Lock lock(mutex_);
-        return lost_ == 0
-                   ? ""
-                   : std::format("{:.1f} s were spoken faster than they were read, and are lost", seconds_of(lost_));
+        return lost_ == 0 ? ""
+                          : std::format("{:.1f} s were spoken faster than they were read, and are lost",
+                                        seconds_of(lost_).count());
     }
 
 private:

@@ -70,7 +70,7 @@ int follow(AdminClient& client, RemoteJob job, const std::string& model, std::st
     if (job.state == "succeeded") {
         const auto instance =
             job.instance && !job.instance->empty() ? std::format(" ({})", *job.instance) : std::string{};
-        say(std::format("{}: {} in {}{}", model, done, human_time(job.duration_ms), instance));
+        say(std::format("{}: {} in {}{}", model, done, human_time(from_ms(job.duration_ms)), instance));
         return 0;
     }
     if (job.state == "superseded") {

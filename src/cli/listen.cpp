@@ -118,11 +118,11 @@ void settle_one(Settled& settled) {
 
 /// A pipe may hold hours that come at once: they wait there until what was taken has been decoded.
 void keep_pace(const LiveStream& stream, Settled& settled, const std::stop_token& stop) {
-    constexpr double kEnough = 20;  // seconds
+    constexpr Seconds kEnough(20);
     const std::stop_callback wake(stop, [&] { settle_one(settled); });
     while (!stop.stop_requested()) {
         const auto before = settled.load();
-        if (stream.status().backlog_seconds <= kEnough) return;
+        if (stream.status().backlog <= kEnough) return;
         settled.wait(before);
     }
 }
@@ -201,8 +201,10 @@ std::string_view name_of(LiveEvent::Kind kind) {
 }
 
 void print_json(const LiveEvent& event) {
-    wire::HeardJson line{
-        .type = std::string(name_of(event.kind)), .utterance = event.utterance, .start = event.start, .end = event.end};
+    wire::HeardJson line{.type = std::string(name_of(event.kind)),
+                         .utterance = event.utterance,
+                         .start = event.start.count(),
+                         .end = event.end.count()};
     if (event.kind == LiveEvent::Kind::partial || event.kind == LiveEvent::Kind::final) line.text = event.text;
     if (event.kind == LiveEvent::Kind::partial) line.stable = event.stable;
     if (!event.language.empty()) line.language = event.language;

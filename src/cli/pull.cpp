@@ -109,21 +109,21 @@ public:
         next_ = at + pause;
         told_over_ = over;
         const double rate = rate_.bytes_per_second();
-        const auto eta = rate_.eta_seconds();
+        const auto eta = rate_.eta();
         if (json_) {
             say(to_json(wire::PullEvent{.event = "progress",
                                         .model = model_,
                                         .done_bytes = now.done_bytes,
                                         .total_bytes = now.total_bytes,
                                         .bytes_per_second = rate,
-                                        .eta_seconds = eta,
+                                        .eta_seconds = eta.transform(to_s),
                                         .from = now.from}));
             return;
         }
         auto text = std::format("{}  {}", model_, config::human_bytes(now.done_bytes));
         if (now.total_bytes > 0) text += " of " + config::human_bytes(now.total_bytes);
         if (rate > 0) text += std::format(", {}/s", config::human_bytes(static_cast<std::uint64_t>(rate)));
-        if (eta && *eta >= 1) text += std::format(", {} left", human_time(*eta * 1000));
+        if (eta && *eta >= Seconds(1)) text += std::format(", {} left", human_time(*eta));
         text += "  from " + now.from;
         if (line_.shown())
             line_.draw(text, now.total_bytes == 0

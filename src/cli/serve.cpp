@@ -125,9 +125,8 @@ void elaborate(const Transition& step, const server::ModelCatalog& catalog) {
     const auto& model = *(*entry)->model;
     if (step.to == ModelState::ready) {
         const auto report = model.warmup_report();
-        if (!report || report->steady_ms <= 0) return say("             ready, without a warmup");
-        std::string text =
-            std::format("             steady latency {} on the warmup clip", human_time(report->steady_ms));
+        if (!report || report->steady <= Seconds::zero()) return say("             ready, without a warmup");
+        std::string text = std::format("             steady latency {} on the warmup clip", human_time(report->steady));
         if (report->cold_penalty > 0)
             text += std::format("; the first inference took {:.2f} × that", report->cold_penalty);
         if (report->resident_after_bytes > 0)
@@ -138,8 +137,7 @@ void elaborate(const Transition& step, const server::ModelCatalog& catalog) {
         if (!health.last_error) return;
         say("             " + paint(stdout, Colour::red, health.last_error->message));
         if (!health.last_error->remedy.empty()) say("             → " + health.last_error->remedy);
-        if (health.retry_in_seconds)
-            say(std::format("             trying again in {:.1f} s", *health.retry_in_seconds));
+        if (health.retry_in) say(std::format("             trying again in {:.1f} s", health.retry_in->count()));
     }
 }
 

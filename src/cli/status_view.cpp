@@ -39,10 +39,10 @@ std::string second_line(const RemoteModel& model) {
     if (model.state == "LOADING") text = bar(model.progress);
     if (model.state == "WARMING_UP") text = std::format("level {}", model.warmup_level);
     if (model.ready) {
-        text =
-            std::format("loaded in {}, warm in {}", human_time(model.load_time_ms), human_time(model.warmup_time_ms));
+        text = std::format("loaded in {}, warm in {}", human_time(from_ms(model.load_time_ms)),
+                           human_time(from_ms(model.warmup_time_ms)));
         if (model.requests > 0)
-            text += std::format(", {} requests of {}", model.requests, human_time(model.mean_inference_ms));
+            text += std::format(", {} requests of {}", model.requests, human_time(from_ms(model.mean_inference_ms)));
     }
     if (!model.ready && model.eta_seconds) text += std::format("  about {:.1f} s to go", *model.eta_seconds);
     const auto& why = model.ready ? model.warning : model.reason;
@@ -56,7 +56,7 @@ std::string slots_line(const RemoteModel& model) {
     std::string text = "slots ";
     for (const auto& slot : model.activity) text += slot.request.empty() ? "□" : slot.background ? "▪" : "■";
     const auto& longest = *std::ranges::max_element(model.activity, {}, &RemoteSlot::running_ms);
-    if (longest.running_ms > 0) text += std::format("  longest {}", human_time(longest.running_ms));
+    if (longest.running_ms > 0) text += std::format("  longest {}", human_time(from_ms(longest.running_ms)));
     if (longest.audio_seconds > 0) {
         text += std::format(", {:.0f}", longest.audio_seconds);
         text += longest.audio_total_seconds ? std::format(" of {:.0f} s", *longest.audio_total_seconds) : " s heard";
@@ -72,7 +72,7 @@ std::string describe(const RemoteEvent& event) {
     const auto begin = event.time.find('T');
     const auto time = begin == std::string::npos ? event.time : event.time.substr(begin + 1, 12);
     return std::format("{}  {}  {} → {} after {} ({})", time, event.model, event.from, event.to,
-                       human_time(event.phase_ms), event.cause);
+                       human_time(from_ms(event.phase_ms)), event.cause);
 }
 
 std::string draw_status(const std::vector<RemoteModel>& models, const std::deque<RemoteEvent>& events) {

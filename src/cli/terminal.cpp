@@ -85,12 +85,12 @@ std::string aligned(const std::vector<std::vector<std::string>>& rows, int inden
     return text;
 }
 
-std::string human_time(double milliseconds) {
-    if (milliseconds < 10) return std::format("{:.1f} ms", milliseconds);
-    if (milliseconds < 1000) return std::format("{:.0f} ms", milliseconds);
-    const double seconds = milliseconds / 1000;
-    if (seconds < 120) return std::format("{:.2f} s", seconds);
-    const auto whole = static_cast<long long>(seconds);
+std::string human_time(Seconds time) {
+    using namespace std::chrono_literals;
+    if (time < 10ms) return std::format("{:.1f} ms", to_ms(time));
+    if (time < 1s) return std::format("{:.0f} ms", to_ms(time));
+    if (time < 2min) return std::format("{:.2f} s", time.count());
+    const auto whole = static_cast<long long>(time.count());
     return std::format("{} min {:02} s", whole / 60, whole % 60);
 }
 

@@ -6,6 +6,8 @@
 #include <string_view>
 #include <vector>
 
+#include "hotmic/units.hpp"
+
 namespace hotmic::cli {
 
 /// True when `stream` is a terminal.
@@ -26,7 +28,7 @@ void complain(std::string_view line);
 [[nodiscard]] std::string aligned(const std::vector<std::vector<std::string>>& rows, int indent = 0);
 
 /// "0.412 s", "85 ms", "2 min 05 s".
-[[nodiscard]] std::string human_time(double milliseconds);
+[[nodiscard]] std::string human_time(Seconds time);
 
 /// A line on stderr that is drawn over and over. Does nothing where stderr is no terminal.
 class ProgressLine {

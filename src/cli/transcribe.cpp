@@ -129,15 +129,16 @@ struct Manner {
 
 Manner manner_of(const TranscribeFlags& what, ResponseFormat format, const config::Server& standard,
                  std::shared_ptr<const VadModel> vad_model) {
-    Manner manner{.options = what.options,
-                  .format = format,
-                  .shape = {.task = what.options.task,
-                            .segments = true,
-                            .words = what.options.word_timestamps,
-                            .cues = {.max_line_width = what.max_line_width.value_or(standard.max_line_width),
-                                     .max_line_count = what.max_line_count.value_or(standard.max_line_count)}},
-                  .limits = {.max_seconds = standard.max_audio_seconds, .cpu_seconds = standard.decode_cpu_seconds},
-                  .vad_model = std::move(vad_model)};
+    Manner manner{
+        .options = what.options,
+        .format = format,
+        .shape = {.task = what.options.task,
+                  .segments = true,
+                  .words = what.options.word_timestamps,
+                  .cues = {.max_line_width = what.max_line_width.value_or(standard.max_line_width),
+                           .max_line_count = what.max_line_count.value_or(standard.max_line_count)}},
+        .limits = {.max_length = Seconds(standard.max_audio_seconds), .cpu_time = Seconds(standard.decode_cpu_seconds)},
+        .vad_model = std::move(vad_model)};
     if (const auto channels = parse_channels(what.channels.empty() ? standard.channels : what.channels))
         manner.channels = *channels;
     if (needs_words(format, manner.shape)) manner.options.word_timestamps = true;
@@ -159,10 +160,10 @@ Result<std::string> transcribe_one(const Lease& lease, const std::string& file, 
         if (const auto track = (*audio)->track(); track && separate) channels = track->channels;
         if (auto few = check_separate(channels); !few) return std::unexpected(std::move(few).error());
         const auto length = (*audio)->duration_hint();
-        const auto progress = [&line, &label, length, number, channels](double seconds) {
-            line.draw(label, length && *length > 0 ? (number + seconds / *length) / channels : -1);
+        const auto progress = [&line, &label, length, number, channels](Seconds done) {
+            line.draw(label, length && *length > Seconds::zero() ? (number + done / *length) / channels : -1);
         };
-        progress(0);
+        progress({});
         auto cutter = make_file_cutter(manner.vad_model);
         if (!cutter) return std::unexpected(std::move(cutter).error());
         Request request{

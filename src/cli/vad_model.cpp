@@ -102,7 +102,7 @@ Result<std::shared_ptr<const VadModel>> load_vad_model(const std::filesystem::pa
 int try_vad_model(const std::filesystem::path& path) {
     spdlog::set_level(spdlog::level::off);  // what is said here is the answer
     const auto model = whisper_cpp::read_vad_model(path);
-    const auto speech = audio::clip_of_length(5);
+    const auto speech = audio::clip_of_length(Seconds(5));
     auto tried = model && speech ? whisper_cpp::try_vad_model(**model, *speech)
                                  : Result<void>(std::unexpected(model ? speech.error() : model.error()));
     if (tried) return 0;

@@ -8,6 +8,7 @@
 #include "cli/single_model.hpp"
 #include "cli/terminal.hpp"
 #include "config/model_choice.hpp"
+#include "lifecycle/report_json.hpp"
 #include "lifecycle/warmup_clip.hpp"
 
 namespace hotmic::cli {
@@ -27,9 +28,9 @@ struct WarmupJson {
     std::string chosen_because;
     bool ready = false;
     double load_time_ms = 0;
-    WarmupReport warmup{};
+    hotmic::wire::WarmupReport warmup{};
     FirstRequest first_request{};
-    UnloadReport unload{};
+    hotmic::wire::UnloadReport unload{};
 };
 
 }  // namespace wire
@@ -39,7 +40,7 @@ namespace {
 using wire::FirstRequest;
 using wire::WarmupJson;
 
-Result<FirstRequest> first_request(ModelManager& manager, const audio::Clip& clip, double steady_ms) {
+Result<FirstRequest> first_request(ModelManager& manager, const audio::Clip& clip, const WarmupReport& warmup) {
     auto lease = manager.acquire();
     if (!lease) return std::unexpected(std::move(lease.error()));
     const auto began = Clock::now();
@@ -47,20 +48,20 @@ Result<FirstRequest> first_request(ModelManager& manager, const audio::Clip& cli
     if (!source) return std::unexpected(std::move(source.error()));
     auto transcript = lease->transcribe({.audio = std::move(*source), .id = "first-request"});
     if (!transcript) return std::unexpected(std::move(transcript.error()));
-    const double latency = std::chrono::duration<double, std::milli>(Clock::now() - began).count();
-    return FirstRequest{latency, steady_ms > 0 ? latency / steady_ms : 0, transcript->text};
+    const Seconds latency = Clock::now() - began;
+    return FirstRequest{to_ms(latency), warmup.steady > Seconds::zero() ? latency / warmup.steady : 0,
+                        transcript->text};
 }
 
-void print_report(const WarmupJson& all) {
-    const auto& report = all.warmup;
+void print_report(const WarmupJson& all, const WarmupReport& report) {
     if (!report.levels.empty()) {
         std::vector<std::vector<std::string>> rows{
             {"level", "", "inferences", "first", "p50", "p95", "last", "real-time factor", "took", "converged"}};
         for (const auto& level : report.levels) {
             rows.push_back({std::format("{}", level.level), level.name, std::format("{}", level.inferences),
-                            human_time(level.first_ms), human_time(level.p50_ms), human_time(level.p95_ms),
-                            human_time(level.last_ms), std::format("{:.3f}", level.real_time_factor),
-                            human_time(level.duration_ms), level.converged ? (*level.converged ? "yes" : "no") : "-"});
+                            human_time(level.first), human_time(level.p50), human_time(level.p95),
+                            human_time(level.last), std::format("{:.3f}", level.real_time_factor),
+                            human_time(level.duration), level.converged ? (*level.converged ? "yes" : "no") : "-"});
         }
         std::print("\n{}", aligned(rows, 2));
         for (const auto& level : report.levels) {
@@ -70,25 +71,23 @@ void print_report(const WarmupJson& all) {
     std::vector<std::vector<std::string>> rows{
         {"model", all.path.empty() ? all.provider + "'s own" : std::format("{} on {}", all.path, all.provider)},
         {"because", all.chosen_because},
-        {"load", human_time(all.load_time_ms)},
-        {"warmup", human_time(report.duration_ms)}};
+        {"load", human_time(from_ms(all.load_time_ms))},
+        {"warmup", human_time(report.duration)}};
     if (report.cold_penalty > 0) {
         rows.push_back({"cold", std::format("{} for the first request: {:.2f} × steady, and no user had to wait for it",
-                                            human_time(report.cold_penalty * report.steady_ms), report.cold_penalty)});
+                                            human_time(report.cold_penalty * report.steady), report.cold_penalty)});
     }
     if (report.streams) {
-        rows.push_back(
-            {"streams",
-             std::format("a step hears {} and takes {} at first, then {} (p95 {})",
-                         human_time(report.streams->step_seconds * 1000), human_time(report.streams->first_ms),
-                         human_time(report.streams->steady_ms), human_time(report.streams->p95_ms))});
+        rows.push_back({"streams", std::format("a step hears {} and takes {} at first, then {} (p95 {})",
+                                               human_time(report.streams->step), human_time(report.streams->first),
+                                               human_time(report.streams->steady), human_time(report.streams->p95))});
     }
-    if (report.steady_ms > 0) rows.push_back({"steady", human_time(report.steady_ms)});
-    rows.push_back(
-        {"first after READY", all.first_request.ratio_to_steady > 0
-                                  ? std::format("{}: {:.2f} × steady", human_time(all.first_request.latency_ms),
-                                                all.first_request.ratio_to_steady)
-                                  : human_time(all.first_request.latency_ms)});
+    if (report.steady > Seconds::zero()) rows.push_back({"steady", human_time(report.steady)});
+    rows.push_back({"first after READY",
+                    all.first_request.ratio_to_steady > 0
+                        ? std::format("{}: {:.2f} × steady", human_time(from_ms(all.first_request.latency_ms)),
+                                      all.first_request.ratio_to_steady)
+                        : human_time(from_ms(all.first_request.latency_ms))});
     if (report.word_error_rate)
         rows.push_back({"word error rate", std::format("{:.2f} on the warmup clip", *report.word_error_rate)});
     rows.push_back({"heard", std::format("\"{}\"", all.first_request.text)});
@@ -132,20 +131,21 @@ int warmup(const ConfigFlags& flags, bool json, const ProviderRegistry& provider
         }
     }
     all.ready = true;
-    all.load_time_ms = manager.health().load_time_ms;
-    if (auto warm = manager.warmup_report()) all.warmup = std::move(*warm);
+    all.load_time_ms = to_ms(manager.health().load_time);
+    const auto warm = manager.warmup_report().value_or(WarmupReport{});
+    all.warmup = hotmic::wire::described(warm);
     const auto clip = warmup_clip((*single)->plan.options.warmup);
     if (!clip) return report(clip.error());
-    auto first = first_request(manager, *clip, all.warmup.steady_ms);
+    auto first = first_request(manager, *clip, warm);
     if (!first) return report(first.error());
     all.first_request = std::move(*first);
     auto unloaded = manager.unload(patience);
     if (!unloaded) return report(unloaded.error());
-    all.unload = *unloaded;
+    all.unload = hotmic::wire::described(*unloaded);
     if (json) {
         std::println("{}", glz::write<glz::opts{.prettify = true}>(all).value_or("{}"));
     } else {
-        print_report(all);
+        print_report(all, warm);
     }
     return 0;
 }

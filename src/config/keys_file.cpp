@@ -53,9 +53,9 @@ std::string quoted(const KeyDigest& digest) {
     return std::format("\"{}\"", hex_of(digest));
 }
 
-class Reading {
+class KeysReading {
 public:
-    explicit Reading(std::string where) : where_(std::move(where)) {}
+    explicit KeysReading(std::string where) : where_(std::move(where)) {}
 
     std::vector<ApiKey> keys(const toml::table& document) {
         std::vector<ApiKey> all;
@@ -264,7 +264,7 @@ Result<std::vector<ApiKey>> parse_keys(std::string_view text, const std::string&
     const auto document = parse_toml(text, where);
     if (!document) return std::unexpected(document.error());
     try {
-        return Reading(where).keys(*document);
+        return KeysReading(where).keys(*document);
     } catch (const Wrong& wrong) {
         return std::unexpected(wrong.error);
     }

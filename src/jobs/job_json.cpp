@@ -10,7 +10,7 @@ std::string time_text(Time time) {
     return std::format("{:%FT%TZ}", std::chrono::floor<std::chrono::milliseconds>(time));
 }
 
-Job describe(const jobs::Job& job, std::optional<double> heard) {
+Job describe(const jobs::Job& job, std::optional<Seconds> heard) {
     Job told{.id = job.id,
              .status = std::string(to_string(job.status)),
              .task = job.task,
@@ -21,7 +21,7 @@ Job describe(const jobs::Job& job, std::optional<double> heard) {
              .finished_at = job.finished.transform(time_text)};
     if (job.status == Status::queued) told.position = job.position;
     if (job.status == Status::running) {
-        told.progress = JobProgress{heard.value_or(0)};
+        told.progress = JobProgress{heard.value_or(Seconds{}).count()};
         if (job.cancel_requested) told.cancelling = true;
     }
     if (job.error) {

@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 
+#include "hotmic/units.hpp"
 #include "jobs/job.hpp"
 
 namespace hotmic::jobs::wire {
@@ -41,7 +42,7 @@ struct Job {
 };
 
 [[nodiscard]] std::string time_text(Time time);
-/// `heard`: seconds that were recognized, of one that runs.
-[[nodiscard]] Job describe(const jobs::Job& job, std::optional<double> heard = {});
+/// `heard`: what was recognized, of one that runs.
+[[nodiscard]] Job describe(const jobs::Job& job, std::optional<Seconds> heard = {});
 
 }  // namespace hotmic::jobs::wire

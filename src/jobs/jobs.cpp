@@ -263,7 +263,7 @@ Jobs::Figures Jobs::figures() const {
         figures.kept = figures_;
     }
     if (const auto oldest = figures.kept.oldest_queued)
-        figures.oldest_queued_seconds = std::max(0.0, std::chrono::duration<double>(options_.now() - *oldest).count());
+        figures.oldest_queued = std::max(Seconds{}, Seconds(options_.now() - *oldest));
     return figures;
 }
 

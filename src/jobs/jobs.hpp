@@ -77,11 +77,11 @@ public:
         bool gone = false;  ///< it had ended, and is not known any more; else it is being cancelled
     };
     [[nodiscard]] Result<Removed> cancel_or_remove(const Viewer& viewer, const std::string& id);
-    [[nodiscard]] std::optional<double> heard(const std::string& id) const { return runner_.heard(id); }
+    [[nodiscard]] std::optional<Seconds> heard(const std::string& id) const { return runner_.heard(id); }
 
     struct Figures {
         JobStore::Figures kept{};
-        double oldest_queued_seconds = 0;  ///< since it was made; 0: none is queued
+        Seconds oldest_queued{};  ///< since it was made; 0: none is queued
         Deliverer::Counts deliveries{};
     };
     /// As of a moment ago: does not wait for the disk.

@@ -51,7 +51,7 @@ void Runner::stop() {
     for (auto& thread : threads_) thread.request_stop();
 }
 
-std::optional<double> Runner::heard(const std::string& id) const {
+std::optional<Seconds> Runner::heard(const std::string& id) const {
     const Lock lock(mutex_);
     const auto found = running_.find(id);
     return found == running_.end() ? std::nullopt : std::optional(found->second->heard.load());
@@ -147,7 +147,7 @@ Ran Runner::attempt(const Job& job, const std::shared_ptr<Running>& running) {
     }
     auto media = recordings_.open_one(job.id);
     if (!media) return {std::unexpected(std::move(media).error())};
-    return steps_.recognize(job, *std::move(media), [running](double seconds) { running->heard = seconds; }, stop);
+    return steps_.recognize(job, *std::move(media), [running](Seconds heard) { running->heard = heard; }, stop);
 }
 
 /// What has become of it, into the store.

@@ -37,10 +37,10 @@ struct Ran {
 /// Any thread.
 class Runner {
 public:
-    /// Recognizes, and returns when that is over: soon, once `stop` is requested. `heard` takes how many seconds have
+    /// Recognizes, and returns when that is over: soon, once `stop` is requested. `heard` takes how much has
     /// been recognized so far.
     using Recognize = std::function<Ran(const Job& job, std::shared_ptr<const MediaBytes> media,
-                                        const std::function<void(double)>& heard, const std::stop_token& stop)>;
+                                        const std::function<void(Seconds)>& heard, const std::stop_token& stop)>;
     /// Gets the recording of a job that came with a URL.
     using Fetch = std::function<Ran(const Job& job, const std::stop_token& stop)>;
     struct Steps {
@@ -64,12 +64,12 @@ public:
     /// Asks all to end: they go back to the queue. Does not wait.
     void stop();
     /// Seconds that were recognized, of a job that runs.
-    [[nodiscard]] std::optional<double> heard(const std::string& id) const;
+    [[nodiscard]] std::optional<Seconds> heard(const std::string& id) const;
 
 private:
     struct Running {
         std::stop_source stop;
-        std::atomic<double> heard{0};
+        std::atomic<Seconds> heard{};
     };
     void work(const std::stop_token& stop);
     void run(const Job& job, const std::stop_token& stop);

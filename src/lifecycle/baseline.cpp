@@ -51,8 +51,8 @@ std::uint64_t hash(std::string_view text) {
     return value;
 }
 
-bool usable(double steady_ms) {
-    return std::isfinite(steady_ms) && steady_ms > 0;
+bool usable(double latency) {
+    return std::isfinite(latency) && latency > 0;
 }
 
 /// The file's content, or why it is of no use.
@@ -119,14 +119,14 @@ BaselineKey baseline_key(const ModelInfo& model) {
             model.threads};
 }
 
-double Baseline::usual_ms() const {
-    return quantile(steady_ms, 0.5);
+Seconds Baseline::usual() const {
+    return quantile(steady, 0.5);
 }
 
 std::string BaselineVerdict::note() const {
     if (!slower()) return {};
-    return std::format("{:.1f} × slower than usual here: {:.0f} ms against {:.0f} ms, {}", ratio, ratio * usual_ms,
-                       usual_ms, runs == 1 ? "the last warmup" : std::format("the median of {} warmups", runs));
+    return std::format("{:.1f} × slower than usual here: {:.0f} ms against {:.0f} ms, {}", ratio, ratio * to_ms(usual),
+                       to_ms(usual), runs == 1 ? "the last warmup" : std::format("the median of {} warmups", runs));
 }
 
 fs::path BaselineStore::default_folder() {
@@ -162,13 +162,16 @@ std::optional<Baseline> BaselineStore::find(const BaselineKey& key) const {
     const std::string text{std::istreambuf_iterator<char>(in), {}};
     auto content = parse(text, key);
     if (!content) return ignore(content.error().message);
-    return Baseline{std::move(content->steady_ms)};
+    Baseline found;
+    for (const double ms : content->steady_ms) found.steady.emplace_back(std::chrono::duration<double, std::milli>(ms));
+    return found;
 }
 
-Result<void> BaselineStore::record(const BaselineKey& key, double steady_ms) const {
-    if (!usable(steady_ms)) return fail(ErrorCode::internal, std::format("{} ms is no latency", steady_ms));
-    auto kept = find(key).value_or(Baseline{}).steady_ms;
-    kept.push_back(steady_ms);
+Result<void> BaselineStore::record(const BaselineKey& key, Seconds steady) const {
+    if (!usable(steady.count())) return fail(ErrorCode::internal, std::format("{} s is no latency", steady.count()));
+    std::vector<double> kept;
+    for (const auto each : find(key).value_or(Baseline{}).steady) kept.push_back(to_ms(each));
+    kept.push_back(to_ms(steady));
     if (kept.size() > kKept) kept.erase(kept.begin(), kept.end() - kKept);
     std::error_code error;
     fs::create_directories(folder_, error);  // what goes wrong shows when the file is made
@@ -177,14 +180,14 @@ Result<void> BaselineStore::record(const BaselineKey& key, double steady_ms) con
 
 std::optional<BaselineVerdict> BaselineStore::judge(const BaselineKey& key, const WarmupReport& report) const {
     // Level 1 runs the reference once: that is the cold latency, and no steady state.
-    if (report.level < 2 || !usable(report.steady_ms)) return std::nullopt;
+    if (report.level < 2 || !usable(report.steady.count())) return std::nullopt;
     const auto before = find(key);
-    if (const auto kept = record(key, report.steady_ms); !kept) {
+    if (const auto kept = record(key, report.steady); !kept) {
         spdlog::warn("baseline not kept reason=\"{}\"", kept.error().message);
     }
     if (!before) return std::nullopt;
-    const auto usual = before->usual_ms();
-    return BaselineVerdict{.usual_ms = usual, .ratio = report.steady_ms / usual, .runs = before->steady_ms.size()};
+    const auto usual = before->usual();
+    return BaselineVerdict{.usual = usual, .ratio = report.steady / usual, .runs = before->steady.size()};
 }
 
 }  // namespace hotmic

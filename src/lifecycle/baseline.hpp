@@ -34,15 +34,15 @@ struct BaselineKey {
 
 /// Steady latencies of the reference request, one a warmup, oldest first.
 struct Baseline {
-    std::vector<double> steady_ms;
+    std::vector<Seconds> steady;
 
     /// Their median: one bad day neither becomes the measure nor hides the next one. 0 without any.
-    [[nodiscard]] double usual_ms() const;
+    [[nodiscard]] Seconds usual() const;
 };
 
 /// How a warmup compares.
 struct BaselineVerdict {
-    double usual_ms = 0;   ///< of the warmups before this one
+    Seconds usual{};       ///< of the warmups before this one
     double ratio = 0;      ///< this one's steady state ÷ usual: 2.3 is 2.3 × slower
     std::size_t runs = 0;  ///< how many there were
 
@@ -70,7 +70,7 @@ public:
 
     /// Adds a steady state; of each key the last `kKept` are kept. Errors: io_error, naming the file; a server goes on
     /// without.
-    [[nodiscard]] Result<void> record(const BaselineKey& key, double steady_ms) const;
+    [[nodiscard]] Result<void> record(const BaselineKey& key, Seconds steady) const;
 
     /// Compares a finished warmup with those before it, then records it. Nothing to compare with, or nothing measured:
     /// nothing. Never fails: what goes wrong is a line of log.

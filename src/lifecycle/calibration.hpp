@@ -3,22 +3,24 @@
 
 #include <map>
 
+#include "hotmic/units.hpp"
+
 namespace hotmic {
 
 /// The slowest inference of each length of audio. A value; not thread-safe.
 class Calibration {
 public:
     /// An inference of so much audio took so long.
-    void note(double seconds, double ms);
+    void note(Seconds audio, Seconds took);
 
-    [[nodiscard]] bool empty() const noexcept { return slowest_ms_.empty(); }
+    [[nodiscard]] bool empty() const noexcept { return slowest_.empty(); }
 
-    /// What an inference of so much audio may be expected to take, in ms: as long as the slowest seen of the next
+    /// What an inference of so much audio may be expected to take: as long as the slowest seen of the next
     /// longer audio; beyond the longest seen in proportion to its length. 0 when nothing has been seen.
-    [[nodiscard]] double expected_ms(double seconds) const;
+    [[nodiscard]] Seconds expected(Seconds audio) const;
 
 private:
-    std::map<double, double> slowest_ms_;  // by seconds of audio
+    std::map<Seconds, Seconds> slowest_;  // by length of audio
 };
 
 }  // namespace hotmic

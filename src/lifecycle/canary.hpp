@@ -15,24 +15,24 @@ namespace hotmic {
 class Canary {
 public:
     Canary() = default;
-    /// `steady_ms`: warm latency on the clip that the canary infers; 0: unknown, then only failures count.
+    /// `steady`: warm latency on the clip that the canary infers; 0: unknown, then only failures count.
     /// `truth`: that has judged the warmup's answers to the clip.
-    Canary(double latency_factor, double steady_ms, Truth truth = {})
-        : latency_factor_(latency_factor), steady_ms_(steady_ms), truth_(std::move(truth)) {}
+    Canary(double latency_factor, Seconds steady, Truth truth = {})
+        : latency_factor_(latency_factor), steady_(steady), truth_(std::move(truth)) {}
 
     /// Takes the outcome of one. Returns why the model is unhealthy, once it is.
-    [[nodiscard]] std::optional<Error> judge(const Result<Transcript>& result, double inference_ms);
+    [[nodiscard]] std::optional<Error> judge(const Result<Transcript>& result, Seconds inference);
 
     /// Of the last one that ended by itself.
-    [[nodiscard]] std::optional<double> last_ms() const noexcept { return last_ms_; }
+    [[nodiscard]] std::optional<Seconds> last() const noexcept { return last_; }
     [[nodiscard]] int failures_in_a_row() const noexcept { return failures_; }
     /// What was the matter with the last one that failed.
     [[nodiscard]] const std::string& found() const noexcept { return found_; }
 
 private:
     double latency_factor_ = 0;
-    double steady_ms_ = 0;
-    std::optional<double> last_ms_{};
+    Seconds steady_{};
+    std::optional<Seconds> last_{};
     Truth truth_;
     std::string found_;
     int failures_ = 0;

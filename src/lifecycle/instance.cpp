@@ -37,10 +37,10 @@ ModelInstance::Served ModelInstance::served() const {
 void ModelInstance::count(const RequestTimings& timings) {
     const Lock lock(mutex_);
     if (!serving_) return;
-    const double ms = std::chrono::duration<double, std::milli>(timings.inference).count();
-    served_.mean_inference_ms += (ms - served_.mean_inference_ms) / static_cast<double>(++served_.requests);
-    if (served_.requests == 1 && steady_factor_ > 0 && timings.audio_seconds > 0) {
-        served_.first_request_ratio = ms / 1000 / timings.audio_seconds / steady_factor_;
+    const Seconds took = timings.inference;
+    served_.mean_inference += (took - served_.mean_inference) / static_cast<double>(++served_.requests);
+    if (served_.requests == 1 && steady_factor_ > 0 && timings.audio > Seconds::zero()) {
+        served_.first_request_ratio = took / timings.audio / steady_factor_;
     }
 }
 

@@ -42,7 +42,7 @@ public:
     /// What users got since `begin_serving`.
     struct Served {
         std::uint64_t requests = 0;
-        double mean_inference_ms = 0;
+        Seconds mean_inference{};
         std::optional<double> first_request_ratio{};
     };
     [[nodiscard]] Served served() const;

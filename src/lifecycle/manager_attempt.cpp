@@ -161,7 +161,7 @@ Result<void> ModelManager::Impl::warm_up(Attempt& mine, const std::shared_ptr<Mo
     {
         const Lock lock(mutex);
         if (mine.stopped_as) return std::unexpected(*mine.stopped_as);
-        load_time_ms = to_ms(Clock::now() - mine.began);
+        load_time = Clock::now() - mine.began;
         info = fresh->info();
         resident = bytes;
         reservation.note_resident(bytes);
@@ -192,7 +192,7 @@ Result<void> ModelManager::Impl::warm_up(Attempt& mine, const std::shared_ptr<Mo
 /// Under the mutex: a lease can be had from the moment the state says so.
 void ModelManager::Impl::publish_ready(Attempt& mine, const std::shared_ptr<ModelInstance>& fresh,
                                        std::uint64_t bytes) {
-    const double steady_ms = warmup_report ? warmup_report->steady_ms : 0;
+    const auto steady = warmup_report ? warmup_report->steady : Seconds{};
     instance = fresh;
     resident = bytes;
     reservation.settle();
@@ -200,12 +200,12 @@ void ModelManager::Impl::publish_ready(Attempt& mine, const std::shared_ptr<Mode
     loaded_once = true;
     wanted = false;
     recovery.succeeded(Clock::now());
-    canary = Canary(options.supervise.canary_latency_factor, steady_ms, std::move(mine.findings.truth));
+    canary = Canary(options.supervise.canary_latency_factor, steady, std::move(mine.findings.truth));
     canary_at = Clock::now();
     suspected = false;
     fresh->on_failure([this, id = mine.id] { suspect(id); });
     fresh->speak(options);
-    fresh->begin_serving(steady_ms > 0 ? steady_ms / 1000 / warmup_report->clip_seconds : 0,
+    fresh->begin_serving(steady > Seconds::zero() ? steady / warmup_report->clip_length : 0,
                          std::move(mine.findings.calibration));
     mine.outcome = Result<void>{};
     transition(ModelState::ready, options.warmup.level == 0 ? "loaded, warmup is off" : "warm");

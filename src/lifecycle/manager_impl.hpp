@@ -21,10 +21,6 @@
 
 namespace hotmic {
 
-[[nodiscard]] inline double to_ms(Clock::duration duration) {
-    return std::chrono::duration<double, std::milli>(duration).count();
-}
-
 [[nodiscard]] inline Error shutting_down() {
     return {ErrorCode::shutting_down, "the server is shutting down", "send the request to another instance"};
 }
@@ -119,7 +115,7 @@ private:
     [[nodiscard]] Clock::time_point next_check() const HOTMIC_REQUIRES(mutex);
 
     // What is told.
-    [[nodiscard]] std::optional<double> eta(Clock::time_point now) const HOTMIC_REQUIRES(mutex);
+    [[nodiscard]] std::optional<Seconds> eta(Clock::time_point now) const HOTMIC_REQUIRES(mutex);
     [[nodiscard]] std::string reason() const HOTMIC_REQUIRES(mutex);
     [[nodiscard]] Error not_ready() const HOTMIC_REQUIRES(mutex);
     [[nodiscard]] std::unexpected<Error> timed_out() const HOTMIC_REQUIRES(mutex);
@@ -167,7 +163,7 @@ private:
 
     std::optional<ModelInfo> info HOTMIC_GUARDED_BY(mutex);
     std::optional<WarmupReport> warmup_report HOTMIC_GUARDED_BY(mutex);
-    double load_time_ms HOTMIC_GUARDED_BY(mutex) = 0;
+    Seconds load_time HOTMIC_GUARDED_BY(mutex){};
     std::uint64_t resident HOTMIC_GUARDED_BY(mutex) = 0;
 
     std::jthread watch;

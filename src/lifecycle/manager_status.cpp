@@ -5,13 +5,6 @@
 #include "lifecycle/manager_impl.hpp"
 
 namespace hotmic {
-namespace {
-
-double to_s(Clock::duration duration) {
-    return std::chrono::duration<double>(duration).count();
-}
-
-}  // namespace
 
 Health ModelManager::Impl::health() const {
     const Lock lock(mutex);
@@ -26,14 +19,14 @@ Health ModelManager::Impl::health() const {
     health.awaited = is_awaited();
     health.last_error = last_error;
     health.info = info;
-    health.load_time_ms = load_time_ms;
-    health.warmup_time_ms = warmup_report ? warmup_report->duration_ms : 0;
-    health.state_age_ms = to_ms(now - state_since);
+    health.load_time = load_time;
+    health.warmup_time = warmup_report ? warmup_report->duration : Seconds{};
+    health.state_age = now - state_since;
     health.resident_bytes = resident;
     health.deaths = recovery.deaths(now);
-    health.canary_ms = canary.last_ms();
+    health.canary_latency = canary.last();
     health.canary_failures = canary.failures_in_a_row();
-    if (retry_at) health.retry_in_seconds = std::max(0.0, to_s(*retry_at - now));
+    if (retry_at) health.retry_in = std::max(Seconds{}, Seconds(*retry_at - now));
     if (attempt) {
         health.instance = attempt->id;
         health.attempt = attempt->number;
@@ -44,10 +37,10 @@ Health ModelManager::Impl::health() const {
         health.queue = instance->queue();
         const auto served = instance->served();
         health.requests = served.requests;
-        health.mean_inference_ms = served.mean_inference_ms;
+        health.mean_inference = served.mean_inference;
         health.first_request_ratio = served.first_request_ratio;
     }
-    health.eta_seconds = eta(now);
+    health.eta = eta(now);
     if (!health.ready) health.reason = reason();
     if (health.ready && warmup_report) {
         health.shortfall = warmup_report->shortfall;
@@ -66,19 +59,19 @@ std::optional<UnloadReport> ModelManager::Impl::last_unload() const {
     return unloading && unloading->done ? std::optional(unloading->report) : std::nullopt;
 }
 
-std::optional<double> ModelManager::Impl::eta(Clock::time_point now) const {
-    if (state == ModelState::error && retry_at) return std::max(0.0, to_s(*retry_at - now));
+std::optional<Seconds> ModelManager::Impl::eta(Clock::time_point now) const {
+    if (state == ModelState::error && retry_at) return std::max(Seconds{}, Seconds(*retry_at - now));
     if (!attempt) return std::nullopt;
     if (state == ModelState::loading) {
         const auto [done, total, beats, downloading, rate] = attempt->progress.snapshot();
         if (done == 0 || total == 0) return std::nullopt;
         if (downloading)
-            return rate > 0 ? std::optional(static_cast<double>(total - std::min(done, total)) / rate) : std::nullopt;
-        const double elapsed = to_s(now - attempt->began);
+            return rate > 0 ? std::optional(Seconds(static_cast<double>(total - std::min(done, total)) / rate))
+                            : std::nullopt;
+        const Seconds elapsed = now - attempt->began;
         return elapsed * static_cast<double>(total - std::min(done, total)) / static_cast<double>(done);
     }
-    if (state == ModelState::warming_up && attempt->warmup.remaining)
-        return static_cast<double>(attempt->warmup.remaining->count()) / 1000;
+    if (state == ModelState::warming_up && attempt->warmup.remaining) return *attempt->warmup.remaining;
     return std::nullopt;
 }
 

@@ -37,10 +37,10 @@ void ModelManager::Impl::run_unload(Unloading& mine) {
         report.process_gone = leaving->isolated();
         report.resident_after_bytes = resident_now();
     }
-    report.duration_ms = to_ms(Clock::now() - began);
+    report.duration = Clock::now() - began;
     spdlog::info("model unloaded model={} resident_before_mb={} resident_after_mb={} cancelled={} duration_ms={:.0f}",
                  name, report.resident_before_bytes >> 20, report.resident_after_bytes >> 20, report.cancelled_requests,
-                 report.duration_ms);
+                 to_ms(report.duration));
 
     lock.lock();
     mine.leaving.reset();

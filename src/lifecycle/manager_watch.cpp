@@ -153,7 +153,6 @@ void ModelManager::Impl::suspect(const std::string& id) {
 
 void ModelManager::Impl::canary_returned(const std::string& id, const Result<Transcript>& result,
                                          const RequestTimings& timings) {
-    const double ms = to_ms(timings.inference);
     const Lock lock(mutex);
     canary_flies = false;
     canary_at = Clock::now();
@@ -162,11 +161,11 @@ void ModelManager::Impl::canary_returned(const std::string& id, const Result<Tra
     if (state != ModelState::ready || attempt->id != id) return;
     if (!result && result.error().code == ErrorCode::cancelled) return;  // it made way: what was suspected still is
     const auto failures = canary.failures_in_a_row();
-    const auto unhealthy = canary.judge(result, ms);
+    const auto unhealthy = canary.judge(result, timings.inference);
     suspected = canary.failures_in_a_row() > 0;
     if (canary.failures_in_a_row() > failures) {
         spdlog::warn("canary failed model={} instance={} in_a_row={} ms={:.0f} error=\"{}\"", name, id,
-                     canary.failures_in_a_row(), ms, canary.found());
+                     canary.failures_in_a_row(), to_ms(timings.inference), canary.found());
     }
     if (unhealthy) die(*unhealthy);
 }

@@ -6,9 +6,9 @@
 
 namespace hotmic {
 
-void Measurements::add(double latency_ms, double audio_seconds, bool cold) {
+void Measurements::add(Seconds latency, Seconds audio, bool cold) {
     const Lock lock(mutex_);
-    all_.push_back({latency_ms, latency_ms / 1000 / audio_seconds, cold});
+    all_.push_back({latency, latency / audio, cold});
 }
 
 int Measurements::count() const {
@@ -16,33 +16,33 @@ int Measurements::count() const {
     return static_cast<int>(all_.size());
 }
 
-double Measurements::mean_latency() const {
+Seconds Measurements::mean_latency() const {
     const Lock lock(mutex_);
-    double sum = 0;
-    for (const auto& each : all_) sum += each.latency_ms;
-    return all_.empty() ? 0 : sum / static_cast<double>(all_.size());
+    Seconds sum{};
+    for (const auto& each : all_) sum += each.latency;
+    return all_.empty() ? sum : sum / static_cast<double>(all_.size());
 }
 
 void Measurements::write_to(LevelReport& report) const {
     const Lock lock(mutex_);
     report.inferences = static_cast<int>(all_.size());
     if (all_.empty()) return;
-    std::vector<double> latencies;
+    std::vector<Seconds> latencies;
     std::vector<double> factors;
     for (const auto& each : all_) {
-        latencies.push_back(each.latency_ms);
+        latencies.push_back(each.latency);
         factors.push_back(each.factor);
     }
-    report.first_ms = latencies.front();
-    report.last_ms = latencies.back();
-    report.p50_ms = quantile(latencies, 0.5);
-    report.p95_ms = quantile(latencies, 0.95);
+    report.first = latencies.front();
+    report.last = latencies.back();
+    report.p50 = quantile(latencies, 0.5);
+    report.p95 = quantile(latencies, 0.95);
     report.real_time_factor = quantile(factors, 0.5);
 }
 
-double Measurements::latency_p95() const {
+Seconds Measurements::latency_p95() const {
     const Lock lock(mutex_);
-    return quantile(warm(&Each::latency_ms), 0.95);
+    return quantile(warm(&Each::latency), 0.95);
 }
 
 double Measurements::factor_p95() const {
@@ -50,9 +50,10 @@ double Measurements::factor_p95() const {
     return quantile(warm(&Each::factor), 0.95);
 }
 
-std::vector<double> Measurements::warm(double Each::* figure) const {
+template <class T>
+std::vector<T> Measurements::warm(T Each::* figure) const {
     const bool only_warm = std::ranges::any_of(all_, [](const Each& each) { return !each.cold; });
-    std::vector<double> values;
+    std::vector<T> values;
     for (const auto& each : all_) {
         if (!only_warm || !each.cold) values.push_back(each.*figure);
     }

@@ -136,12 +136,12 @@ Error ServedModel::Impl::told(Error error) const {
 
 void ServedModel::Impl::tell(Swap& mine, std::string step) const {
     mine.job.step = std::move(step);
-    mine.job.duration_ms = std::chrono::duration<double, std::milli>(Clock::now() - mine.began).count();
+    mine.job.duration = Clock::now() - mine.began;
     jobs.update(mine.job);
 }
 
 Job ServedModel::Impl::end(Job job, Clock::time_point began, const Result<void>& result) const {
-    job.duration_ms = std::chrono::duration<double, std::milli>(Clock::now() - began).count();
+    job.duration = Clock::now() - began;
     job.step = "done";
     job.state = Job::State::succeeded;
     std::string why;
@@ -152,7 +152,7 @@ Job ServedModel::Impl::end(Job job, Clock::time_point began, const Result<void>&
         why = std::format(" error={:?}", result.error().describe());
     }
     spdlog::info("job ended job={} kind={} model={} instance={} state={} ms={:.0f}{}", job.id, job.kind, name,
-                 job.instance, to_string(job.state), job.duration_ms, why);
+                 job.instance, to_string(job.state), to_ms(job.duration), why);
     jobs.update(job);
     return job;
 }

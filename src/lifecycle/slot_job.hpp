@@ -17,13 +17,13 @@ struct SlotPool::Job {
     Clock::time_point submitted{};
     Clock::time_point waits_since{};
     Clock::time_point wanted_by{};
-    Clock::time_point started{};          // on the slot it has now; none yet: it has never had one
-    RequestTimings timings{};             // of the slots it had before
-    std::optional<double> audio_total{};  // seconds
-    std::atomic<double> audio_done{0};
-    double audio_begun = 0;  // seconds that were given to the engine, again and again; guarded by the pool's mutex
-    bool suspect = false;    // a model has died under it
-    bool casualty = false;   // the engine died, or hung, while it worked on it; guarded by the pool's mutex
+    Clock::time_point started{};  // on the slot it has now; none yet: it has never had one
+    RequestTimings timings{};     // of the slots it had before
+    std::optional<Seconds> audio_total{};
+    std::atomic<Seconds> audio_done{};
+    Seconds audio_begun{};  // was given to the engine, again and again; guarded by the pool's mutex
+    bool suspect = false;   // a model has died under it
+    bool casualty = false;  // the engine died, or hung, while it worked on it; guarded by the pool's mutex
     std::optional<LongTranscription> work{};
     std::stop_source stop{};            // what the recognizer looks at
     std::optional<Error> stopped_as{};  // why, when it was not the caller; guarded by the pool's mutex

@@ -42,7 +42,7 @@ void SlotPool::stop_late(Clock::time_point now) {
         if (job == nullptr || now < ends_by(*job) || job->stop.stop_requested()) continue;
         job->stopped_as = Error{ErrorCode::request_timeout,
                                 std::format("it took longer than {} ms for {:.1f} s of audio", allowance(*job).count(),
-                                            job->work->seconds()),
+                                            job->work->read().count()),
                                 "send shorter audio, or raise request_timeout_ms or request_timeout_factor"};
         job->stop.request_stop();
     }
@@ -63,8 +63,8 @@ std::optional<Error> SlotPool::find_stuck(Clock::time_point now) {
         } else if (const auto& inference = inferring_[slot]; inference && now >= hangs_at(*inference)) {
             stuck = Error{ErrorCode::worker_hung,
                           std::format("an inference of {:.1f} s of audio has run for {:.1f} s; {:.2f} s are usual here",
-                                      inference->seconds, std::chrono::duration<double>(now - inference->began).count(),
-                                      calibration_.expected_ms(inference->seconds) / 1000),
+                                      inference->audio.count(), Seconds(now - inference->began).count(),
+                                      calibration_.expected(inference->audio).count()),
                           "it is being loaded again"};
             note_casualty(*job);
             if (!job->stopped_as)
@@ -102,9 +102,8 @@ bool SlotPool::waits_for_first(const Job& job) {
 /// How long it may take: longer with every piece of audio that is read or given to the engine, and not with what a file
 /// says of its length.
 milliseconds SlotPool::allowance(const Job& job) const {
-    const auto audio = std::max(job.audio_begun, job.work->seconds());
-    const auto for_audio = std::ceil(limits_.request_timeout_factor * audio * 1000);
-    return limits_.request_timeout + milliseconds(static_cast<std::int64_t>(for_audio));
+    const auto audio = std::max(job.audio_begun, job.work->read());
+    return limits_.request_timeout + std::chrono::ceil<milliseconds>(limits_.request_timeout_factor * audio);
 }
 
 /// When its inferences will have taken as long as they may, those on other slots included.
@@ -114,8 +113,8 @@ Clock::time_point SlotPool::ends_by(const Job& job) const {
 
 Clock::time_point SlotPool::hangs_at(const Inference& inference) const {
     if (limits_.hang_factor <= 0 || calibration_.empty()) return Clock::time_point::max();
-    const auto usual = std::ceil(limits_.hang_factor * calibration_.expected_ms(inference.seconds));
-    return inference.began + std::max(limits_.hang_least, milliseconds(static_cast<std::int64_t>(usual)));
+    const auto usual = std::chrono::ceil<milliseconds>(limits_.hang_factor * calibration_.expected(inference.audio));
+    return inference.began + std::max(limits_.hang_least, usual);
 }
 
 Clock::time_point SlotPool::next_sweep() const {

@@ -102,11 +102,12 @@ void SlotPool::submit(Request request, Completion done) {
         } else if (waiting_.size() >= limits_.max_waiting &&
                    std::ranges::all_of(std::views::iota(0, slots_),
                                        [&](int slot) HOTMIC_REQUIRES(mutex_) { return has_its_own(slot); })) {
-            const double wait = mean_service_ms_ * static_cast<double>(waiting_.size()) / slots_ / 1000;
-            refusal = Error{ErrorCode::queue_full,
-                            std::format("{} requests wait for {} slot{} already (limit {}, about {:.0f} s)",
-                                        waiting_.size(), slots_, slots_ == 1 ? "" : "s", limits_.max_waiting, wait),
-                            "try again later, or raise max_waiting or slots"};
+            const auto wait = mean_service_ * static_cast<double>(waiting_.size()) / slots_;
+            refusal =
+                Error{ErrorCode::queue_full,
+                      std::format("{} requests wait for {} slot{} already (limit {}, about {:.0f} s)", waiting_.size(),
+                                  slots_, slots_ == 1 ? "" : "s", limits_.max_waiting, wait.count()),
+                      "try again later, or raise max_waiting or slots"};
         } else {
             enqueue(job);
             ++open_jobs_;
@@ -151,17 +152,15 @@ bool SlotPool::wait_idle(Deadline deadline) {
 
 QueueStatus SlotPool::status() const {
     const Lock lock(mutex_);
-    QueueStatus status{.slots = slots_,
-                       .waiting = waiting_.size(),
-                       .max_waiting = limits_.max_waiting,
-                       .mean_service_ms = mean_service_ms_};
+    QueueStatus status{
+        .slots = slots_, .waiting = waiting_.size(), .max_waiting = limits_.max_waiting, .mean_service = mean_service_};
     const auto now = Clock::now();
     for (const auto& job : running_) {
         SlotActivity activity;
         if (job) {
             ++status.busy;
-            activity = {job->request.id, std::chrono::duration<double, std::milli>(now - job->started).count(),
-                        job->request.background, job->audio_done, job->audio_total};
+            activity = {job->request.id, now - job->started, job->request.background, job->audio_done.load(),
+                        job->audio_total};
             if (activity.request.empty()) activity.request = "-";
         }
         status.activity.push_back(std::move(activity));
@@ -234,7 +233,7 @@ void SlotPool::serve(int slot, Recognizer& recognizer, std::stop_token closing) 
 
 /// A long recording on another slot that has a window to spare.
 std::shared_ptr<SlotPool::Job> SlotPool::find_to_help() const {
-    constexpr double kLong = 10;  // seconds: shorter ones are one window, most of the time
+    constexpr Seconds kLong(10);  // shorter ones are one window, most of the time
     const auto found = std::ranges::find_if(running_, [&](const auto& job) {
         return job != nullptr && !job->request.slot && job->request.options.step.stream == 0 &&
                job->audio_total.value_or(kLong) >= kLong && job->work->wants_help() && !job->stop.stop_requested();
@@ -250,7 +249,7 @@ void SlotPool::help(int slot, Recognizer& recognizer, const std::shared_ptr<Job>
     {
         const Unlock meanwhile(mutex_);
         job->work->help(recognizer, job->stop.get_token());
-        job->audio_done = job->work->done_seconds();
+        job->audio_done = job->work->done();
     }
     running_[index] = nullptr;
     if (std::ssize(waiting_) > 0) work_.notify_all();
@@ -270,16 +269,16 @@ bool SlotPool::is_helped(const Job& job) const {
 /// Recognizes one window. True when that ended the request.
 bool SlotPool::run(int slot, Recognizer& recognizer, const std::shared_ptr<Job>& job) {
     const auto last = job->work->step(recognizer, job->stop.get_token());
-    job->audio_done = job->work->done_seconds();
+    job->audio_done = job->work->done();
     if (last && !*last) return false;
     auto result = last ? Result<Transcript>(job->work->take()) : std::unexpected(last.error());
     {
         const Lock lock(mutex_);
         running_[static_cast<std::size_t>(slot)] = nullptr;
         job->timings.inference += Clock::now() - job->started;
-        job->timings.audio_seconds = job->work->seconds();
-        const double ms = std::chrono::duration<double, std::milli>(job->timings.inference).count();
-        mean_service_ms_ = mean_service_ms_ == 0 ? ms : 0.8 * mean_service_ms_ + 0.2 * ms;
+        job->timings.audio = job->work->read();
+        const Seconds took = job->timings.inference;
+        mean_service_ = mean_service_ == Seconds::zero() ? took : 0.8 * mean_service_ + 0.2 * took;
         // An engine that had to be ended for not stopping is lost; what its request is told is why it had to stop.
         const bool died = !result && result.error().code == ErrorCode::model_lost;
         const bool stopped = died || (!result && result.error().code == ErrorCode::cancelled);
@@ -318,11 +317,11 @@ void SlotPool::calibrate(Calibration calibration) {
     learns_ = calibration_.empty();
 }
 
-void SlotPool::begin_inference(int slot, double seconds) {
+void SlotPool::begin_inference(int slot, Seconds audio) {
     const Lock lock(mutex_);
-    inferring_[static_cast<std::size_t>(slot)] = Inference{Clock::now(), seconds};
+    inferring_[static_cast<std::size_t>(slot)] = Inference{Clock::now(), audio};
     const auto& job = running_[static_cast<std::size_t>(slot)];
-    job->audio_begun += seconds;
+    job->audio_begun += audio;
     if (job->work->wants_help()) work_.notify_all();
     ask_sweep();
 }
@@ -332,7 +331,7 @@ void SlotPool::end_inference(int slot, std::optional<ErrorCode> failure) {
     if (failure == ErrorCode::model_lost) note_loss();
     const auto ended = std::exchange(inferring_[static_cast<std::size_t>(slot)], std::nullopt);
     if (failure || !learns_) return;
-    calibration_.note(ended->seconds, std::chrono::duration<double, std::milli>(Clock::now() - ended->began).count());
+    calibration_.note(ended->audio, Clock::now() - ended->began);
 }
 
 /// Between two windows: true when somebody more urgent has the slot now, and the rest of this waits.

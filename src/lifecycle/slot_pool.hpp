@@ -79,7 +79,7 @@ private:
     class Watched;
     struct Inference {
         Clock::time_point began;
-        double seconds = 0;  // of audio
+        Seconds audio;
     };
     SlotPool(int slots, const Limits& limits);
 
@@ -94,7 +94,7 @@ private:
     [[nodiscard]] bool has_its_own(int slot) const HOTMIC_REQUIRES(mutex_);
     [[nodiscard]] bool is_helped(const Job& job) const HOTMIC_REQUIRES(mutex_);
     [[nodiscard]] bool is_for(const Job& job, int slot) const HOTMIC_REQUIRES(mutex_);
-    void begin_inference(int slot, double seconds);
+    void begin_inference(int slot, Seconds audio);
     void end_inference(int slot, std::optional<ErrorCode> failure);
     void note_loss() HOTMIC_REQUIRES(mutex_);
     void note_casualty(Job& job) HOTMIC_REQUIRES(mutex_);
@@ -133,7 +133,7 @@ private:
     bool learns_ HOTMIC_GUARDED_BY(mutex_) = false;  // from what users ask, for nobody has measured it
     bool lost_ HOTMIC_GUARDED_BY(mutex_) = false;    // the engine is gone
     std::vector<std::uint64_t> casualties_ HOTMIC_GUARDED_BY(mutex_);  // fingerprints of what it was working on then
-    double mean_service_ms_ HOTMIC_GUARDED_BY(mutex_) = 0;
+    Seconds mean_service_ HOTMIC_GUARDED_BY(mutex_){};
 
     std::vector<std::jthread> threads_;
 };

@@ -23,11 +23,11 @@ std::vector<std::string> words_of(std::string_view text) {
     return words;
 }
 
-double median_deviation(const std::vector<double>& values, double median) {
-    std::vector<double> deviations;
+Seconds median_deviation(const std::vector<Seconds>& values, Seconds median) {
+    std::vector<Seconds> deviations;
     deviations.reserve(values.size());
-    for (const double value : values) deviations.push_back(std::abs(value - median));
-    return quantile(std::move(deviations), 0.5);
+    for (const auto value : values) deviations.push_back(std::chrono::abs(value - median));
+    return quantile(deviations, 0.5);
 }
 
 }  // namespace
@@ -60,22 +60,29 @@ double quantile(std::vector<double> values, double q) {
     return std::lerp(values[below], values[above], position - static_cast<double>(below));
 }
 
-bool has_converged(const std::vector<double>& latencies_ms, std::size_t window, double tolerance) {
-    if (window == 0 || latencies_ms.size() < 2 * window) return false;
-    const auto step = static_cast<std::ptrdiff_t>(window);
-    const std::vector<double> earlier(latencies_ms.end() - 2 * step, latencies_ms.end() - step);
-    const std::vector<double> later(latencies_ms.end() - step, latencies_ms.end());
-    const double before = quantile(earlier, 0.5);
-    const double now = quantile(later, 0.5);
-    return std::abs(now - before) <= tolerance * now && median_deviation(later, now) <= 2 * tolerance * now;
+Seconds quantile(const std::vector<Seconds>& values, double q) {
+    std::vector<double> counts;
+    counts.reserve(values.size());
+    for (const auto value : values) counts.push_back(value.count());
+    return Seconds(quantile(std::move(counts), q));
 }
 
-bool has_settled(const std::vector<double>& latencies_ms, double tolerance) {
-    if (latencies_ms.size() < 3) return false;
-    const double steady = quantile({latencies_ms.begin() + 1, latencies_ms.end()}, 0.5);
-    if (latencies_ms.front() <= (1 + tolerance) * steady) return true;
-    const auto [least, most] = std::minmax_element(latencies_ms.end() - 3, latencies_ms.end());
-    return (latencies_ms.size() > 3 && *most <= (1 + tolerance) * *least) || has_converged(latencies_ms, 3, tolerance);
+bool has_converged(const std::vector<Seconds>& latencies, std::size_t window, double tolerance) {
+    if (window == 0 || latencies.size() < 2 * window) return false;
+    const auto step = static_cast<std::ptrdiff_t>(window);
+    const std::vector<Seconds> earlier(latencies.end() - 2 * step, latencies.end() - step);
+    const std::vector<Seconds> later(latencies.end() - step, latencies.end());
+    const auto before = quantile(earlier, 0.5);
+    const auto now = quantile(later, 0.5);
+    return std::chrono::abs(now - before) <= tolerance * now && median_deviation(later, now) <= 2 * tolerance * now;
+}
+
+bool has_settled(const std::vector<Seconds>& latencies, double tolerance) {
+    if (latencies.size() < 3) return false;
+    const auto steady = quantile(std::vector(latencies.begin() + 1, latencies.end()), 0.5);
+    if (latencies.front() <= (1 + tolerance) * steady) return true;
+    const auto [least, most] = std::minmax_element(latencies.end() - 3, latencies.end());
+    return (latencies.size() > 3 && *most <= (1 + tolerance) * *least) || has_converged(latencies, 3, tolerance);
 }
 
 }  // namespace hotmic

@@ -20,8 +20,8 @@ namespace {
 
 using std::chrono::milliseconds;
 
-double ms_since(Clock::time_point start) {
-    return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
+Seconds since(Clock::time_point start) {
+    return Clock::now() - start;
 }
 
 class Warmup {
@@ -36,7 +36,7 @@ public:
           stop_(std::move(stop)),
           on_progress_(on_progress),
           findings_(findings),
-          reference_{clip_.seconds, clip_.encoded} {
+          reference_{clip_.length, clip_.encoded} {
         findings_.truth = Truth(options.validate, is_covered() ? clip_.text : std::string{},
                                 options.max_word_error_rate, lease.model().backend);
     }
@@ -47,7 +47,7 @@ public:
             {{"validate", &Warmup::validate}, {"single", &Warmup::single}, {"stress", &Warmup::stress}}};
 
         report_.level = options_.level;
-        report_.clip_seconds = clip_.seconds;
+        report_.clip_length = clip_.length;
         for (int level = 1; level <= options_.level; ++level) {
             const auto& [name, body] = kLevels.at(static_cast<std::size_t>(level - 1));
             measured_.emplace();
@@ -58,9 +58,9 @@ public:
             if (auto done = (this->*body)(level_report); !done)
                 return std::unexpected(explain(std::move(done).error(), level_));
             measured_->write_to(level_report);
-            level_report.duration_ms = ms_since(began);
+            level_report.duration = since(began);
             report_.real_time_factor_p95 = measured_->factor_p95();
-            report_.latency_p95_ms = measured_->latency_p95();
+            report_.latency_p95 = measured_->latency_p95();
             report_.levels.push_back(std::move(level_report));
         }
         if (auto fast = check_target(report_, options_); !fast) {
@@ -70,18 +70,18 @@ public:
         if (report_.streams && report_.shortfall.empty()) report_.shortfall = report_.streams->shortfall;
         calibrate();
         report_.complete = true;
-        report_.duration_ms = ms_since(start_);
+        report_.duration = since(start_);
         return std::move(report_);
     }
 
 private:
     /// Level 1: the model runs, and hears what was said.
     Result<void> validate(LevelReport&) {
-        double latency = 0;
+        Seconds latency{};
         auto transcript = infer(reference_, {}, std::nullopt, true, &latency);
         if (!transcript) return std::unexpected(std::move(transcript).error());
-        report_.steady_ms = latency;
-        reference_ms_.push_back(latency);
+        report_.steady = latency;
+        reference_runs_.push_back(latency);
         report_.transcript = transcript->text;
         const bool covered = is_covered();
         if (covered) report_.word_error_rate = word_error_rate(clip_.text, transcript->text);
@@ -103,11 +103,11 @@ private:
     /// Drivers of other devices were seen to answer rightly twice and wrongly from then on.
     Result<void> ask_again() {
         planned_ = kAskedOfDevices;
-        while (std::ssize(reference_ms_) < kAskedOfDevices) {
-            double latency = 0;
+        while (std::ssize(reference_runs_) < kAskedOfDevices) {
+            Seconds latency{};
             if (auto done = infer(reference_, {}, std::nullopt, false, &latency); !done)
                 return std::unexpected(std::move(done).error());
-            reference_ms_.push_back(latency);
+            reference_runs_.push_back(latency);
         }
         find_steady();
         return {};
@@ -145,7 +145,7 @@ private:
                 }
             }
             for (const auto& shape : *shapes) {
-                const auto name = std::format("{:g} s", shape.seconds);
+                const auto name = std::format("{:g} s", shape.length.count());
                 const bool must =
                     slot == 0 && &shape == &shapes->back();  // one full-length inference whatever the budget
                 if (!must && over_budget()) {
@@ -162,20 +162,19 @@ private:
             return {};
         });
         if (!covered) return covered;
-        for (int slot = 0; ms_since(began) < static_cast<double>(options_.level2_min_duration.count());
-             slot = (slot + 1) % slots()) {
+        for (int slot = 0; since(began) < options_.level2_min_duration; slot = (slot + 1) % slots()) {
             if (auto done = infer(reference_, {}, slot, false); !done) return std::unexpected(std::move(done).error());
         }
         level.converged = false;
         if (auto steady = measure_steady(level); !steady || !streams_exactly()) return steady;
         auto steps = stream_clip(lease_, clip_, 0, stop_);
         if (!steps) return std::unexpected(std::move(steps).error());
-        report_.streams = report_of_one(*std::move(steps), lease_.model().step_seconds);
+        report_.streams = report_of_one(*std::move(steps), lease_.model().step);
         return {};
     }
 
     [[nodiscard]] bool streams_exactly() const {
-        return lease_.model().capabilities.exact_streams && lease_.model().step_seconds > 0;
+        return lease_.model().capabilities.exact_streams && lease_.model().step > Seconds::zero();
     }
 
     /// Level 3: rounds in which every slot takes every shape at once, until nothing is left to warm.
@@ -183,11 +182,10 @@ private:
         const auto began = Clock::now();
         const auto shapes = shapes_of(lease_.model().warmup_lengths, clip_);
         if (!shapes) return std::unexpected(shapes.error());
-        std::vector<double> rounds;
+        std::vector<Seconds> rounds;
         level.converged = false;
         const auto enough = [&] {
-            return std::ssize(rounds) >= options_.level3_iterations &&
-                   ms_since(began) >= static_cast<double>(options_.level3_min_duration.count());
+            return std::ssize(rounds) >= options_.level3_iterations && since(began) >= options_.level3_min_duration;
         };
         while (!(enough() && has_settled(rounds))) {
             if (!rounds.empty() && over_budget()) {
@@ -209,14 +207,14 @@ private:
                 return {};
             });
             if (!done) return done;
-            rounds.push_back(ms_since(round_began));
+            rounds.push_back(since(round_began));
         }
         level.converged = has_converged(rounds) || agree(rounds);
         return streams_exactly() ? stream_on_every_slot() : Result<void>{};
     }
 
     Result<void> stream_on_every_slot() {
-        std::vector<std::vector<double>> each(static_cast<std::size_t>(slots()));
+        std::vector<std::vector<Seconds>> each(static_cast<std::size_t>(slots()));
         auto done = on_every_slot([&](int slot) -> Result<void> {
             auto steps = stream_clip(lease_, clip_, slot, stop_);
             if (!steps) return std::unexpected(std::move(steps).error());
@@ -224,7 +222,7 @@ private:
             return {};
         });
         if (!done) return done;
-        std::vector<double> steps;
+        std::vector<Seconds> steps;
         for (const auto& one : each) steps.append_range(one);
         add_steps(*report_.streams, steps);
         return {};
@@ -233,9 +231,9 @@ private:
     /// The reference request again and again on an otherwise idle model, until it is no faster than before: where its
     /// first run was no slower, that takes two. The median without the first is the steady state.
     Result<void> measure_steady(LevelReport& level) {
-        auto& series = reference_ms_;
+        auto& series = reference_runs_;
         do {
-            double latency = 0;
+            Seconds latency{};
             if (auto done = infer(reference_, {}, 0, false, &latency); !done)
                 return std::unexpected(std::move(done).error());
             series.push_back(latency);
@@ -247,12 +245,12 @@ private:
 
     /// From at least two runs of the reference request.
     void find_steady() {
-        report_.steady_ms = quantile({reference_ms_.begin() + 1, reference_ms_.end()}, 0.5);
-        report_.cold_penalty = reference_ms_.front() / std::max(report_.steady_ms, 1e-3);
+        report_.steady = quantile(std::vector(reference_runs_.begin() + 1, reference_runs_.end()), 0.5);
+        report_.cold_penalty = reference_runs_.front() / std::max(report_.steady, Seconds(1e-6));
     }
 
     /// The last two, where there are no more: they do not differ by more than a tenth.
-    static bool agree(const std::vector<double>& series) {
+    static bool agree(const std::vector<Seconds>& series) {
         if (series.size() < 2) return false;
         const auto [least, most] = std::minmax(series[series.size() - 2], series.back());
         return most <= 1.1 * least;
@@ -261,7 +259,7 @@ private:
     /// One request, exactly as a user's: decode the media, wait for a slot, recognize, format.
     /// `cold`: the first of its kind on its slot. Errors: those of the lease; disqualified.
     Result<Transcript> infer(const WarmupShape& shape, const TranscribeOptions& options, std::optional<int> slot,
-                             bool cold, double* latency_ms = nullptr) {
+                             bool cold, Seconds* latency = nullptr) {
         const auto began = Clock::now();
         auto source = decoder_.open(media_in_memory(shape.encoded), audio::clip_limits(), {});
         if (!source) return std::unexpected(std::move(source).error());
@@ -270,13 +268,13 @@ private:
         RequestTimings timings;
         auto transcript = lease_.transcribe(std::move(request), &timings);
         if (!transcript) return transcript;
-        note(shape, is_plain, std::chrono::duration<double, std::milli>(timings.inference).count());
+        note(shape, is_plain, timings.inference);
         (void)render(*transcript, ResponseFormat::verbose_json, {});
-        const double latency = ms_since(began);
-        measured_->add(latency, shape.seconds, cold);
+        const auto took = since(began);
+        measured_->add(took, shape.length, cold);
         spdlog::debug("warmup inference level={} slot={} seconds={:g} plain={} ms={:.0f}", level_, timings.slot,
-                      shape.seconds, is_plain, latency);
-        if (latency_ms != nullptr) *latency_ms = latency;
+                      shape.length.count(), is_plain, to_ms(took));
+        if (latency != nullptr) *latency = took;
         report_progress();
         if (&shape == &reference_) {
             const Lock lock(mutex_);
@@ -287,20 +285,21 @@ private:
 
     /// For the calibration: what plain requests take, and how much more the dearest path does. The very first inference
     /// says little of what is usual, unless it is the only one.
-    void note(const WarmupShape& shape, bool plain, double ms) {
+    void note(const WarmupShape& shape, bool plain, Seconds took) {
         const Lock lock(mutex_);
         if (level_ == 1 && options_.level > 1) return;
         if (plain)
-            plain_.emplace_back(shape.seconds, ms);
+            plain_.emplace_back(shape.length, took);
         else
-            dearest_path_ms_ = std::max(dearest_path_ms_, ms);
-        if (plain && &shape == &reference_) plain_reference_ms_ = std::max(plain_reference_ms_, ms);
+            dearest_path_ = std::max(dearest_path_, took);
+        if (plain && &shape == &reference_) plain_reference_ = std::max(plain_reference_, took);
     }
 
     void calibrate() {
         const Lock lock(mutex_);
-        const double dearer = plain_reference_ms_ > 0 ? std::max(1.0, dearest_path_ms_ / plain_reference_ms_) : 1.0;
-        for (const auto& [seconds, ms] : plain_) findings_.calibration.note(seconds, ms * dearer);
+        const double dearer =
+            plain_reference_ > Seconds::zero() ? std::max(1.0, dearest_path_ / plain_reference_) : 1.0;
+        for (const auto& [audio, took] : plain_) findings_.calibration.note(audio, took * dearer);
     }
 
     Result<void> on_every_slot(const std::function<Result<void>(int)>& work) {
@@ -335,8 +334,8 @@ private:
         if (!on_progress_) return;
         const int done = measured_->count();
         const int left = std::max(0, planned_ - done);
-        const double remaining = measured_->mean_latency() * left / (level_ == 1 ? 1 : slots());
-        on_progress_({level_, done, milliseconds(static_cast<std::int64_t>(remaining))});
+        const auto remaining = measured_->mean_latency() * left / (level_ == 1 ? 1 : slots());
+        on_progress_({level_, done, std::chrono::floor<milliseconds>(remaining)});
     }
 
     [[nodiscard]] bool over_budget() const { return Clock::now() >= start_ + options_.budget; }
@@ -364,11 +363,11 @@ private:
     int level_ = 0;
     std::atomic<int> planned_{1};
     std::optional<Measurements> measured_;
-    std::vector<double> reference_ms_;  // of the reference request, its first run first
+    std::vector<Seconds> reference_runs_;  // what the reference request took, its first run first
     Mutex mutex_;
-    std::vector<std::pair<double, double>> plain_ HOTMIC_GUARDED_BY(mutex_);  // seconds of audio, ms
-    double plain_reference_ms_ HOTMIC_GUARDED_BY(mutex_) = 0;
-    double dearest_path_ms_ HOTMIC_GUARDED_BY(mutex_) = 0;
+    std::vector<std::pair<Seconds, Seconds>> plain_ HOTMIC_GUARDED_BY(mutex_);  // of audio, and what it took
+    Seconds plain_reference_ HOTMIC_GUARDED_BY(mutex_){};
+    Seconds dearest_path_ HOTMIC_GUARDED_BY(mutex_){};
     WarmupReport report_;  // of the thread that warms up; while slots work, with the mutex
 };
 

@@ -41,5 +41,6 @@ struct WarmupFindings {
 
 /// The value below which a share `q` (0..1) of `values` lies; 0 for none.
 [[nodiscard]] double quantile(std::vector<double> values, double q);
+[[nodiscard]] Seconds quantile(const std::vector<Seconds>& values, double q);
 
 }  // namespace hotmic

@@ -5,16 +5,16 @@
 
 namespace hotmic {
 
-Result<std::vector<WarmupShape>> shapes_of(const std::vector<double>& lengths, const audio::Clip& clip) {
+Result<std::vector<WarmupShape>> shapes_of(const std::vector<Seconds>& lengths, const audio::Clip& clip) {
     std::vector<WarmupShape> shapes;
     shapes.reserve(lengths.size() + 1);
-    for (const double seconds : lengths) {
-        auto samples = audio::clip_of_length(seconds, clip);
+    for (const auto length : lengths) {
+        auto samples = audio::clip_of_length(length, clip);
         if (!samples) return std::unexpected(std::move(samples).error());
-        shapes.push_back({seconds, audio::encode_wav(*samples)});
+        shapes.push_back({length, audio::encode_wav(*samples)});
     }
-    if (shapes.empty()) shapes.push_back({clip.seconds, clip.encoded});
-    std::ranges::sort(shapes, {}, &WarmupShape::seconds);
+    if (shapes.empty()) shapes.push_back({clip.length, clip.encoded});
+    std::ranges::sort(shapes, {}, &WarmupShape::length);
     return shapes;
 }
 

@@ -12,11 +12,11 @@ namespace hotmic {
 
 /// Audio of one length, encoded as a client would send it.
 struct WarmupShape {
-    double seconds = 0;
+    Seconds length{};
     std::shared_ptr<const std::vector<std::byte>> encoded;
 };
 
 /// The clip in each of these lengths, shortest first; as it is where there are none.
-[[nodiscard]] Result<std::vector<WarmupShape>> shapes_of(const std::vector<double>& lengths, const audio::Clip& clip);
+[[nodiscard]] Result<std::vector<WarmupShape>> shapes_of(const std::vector<Seconds>& lengths, const audio::Clip& clip);
 
 }  // namespace hotmic

@@ -10,16 +10,16 @@
 
 namespace hotmic {
 
-/// The clip as a live stream feeds it, but without waiting for somebody to speak it. Gives the milliseconds of each
-/// step. Errors: those of the lease.
-[[nodiscard]] Result<std::vector<double>> stream_clip(const Lease& lease, const audio::Clip& clip, int slot,
-                                                      const std::stop_token& stop);
+/// The clip as a live stream feeds it, but without waiting for somebody to speak it. Gives what each step
+/// took. Errors: those of the lease.
+[[nodiscard]] Result<std::vector<Seconds>> stream_clip(const Lease& lease, const audio::Clip& clip, int slot,
+                                                       const std::stop_token& stop);
 
-/// One stream on a model that has nothing else to do; its first step pays for what is made on first use. `ms`: of each
-/// step.
-[[nodiscard]] StreamReport report_of_one(std::vector<double> ms, double step_seconds);
+/// One stream on a model that has nothing else to do; its first step pays for what is made on first use. `took`: each
+/// step. `step`: of audio.
+[[nodiscard]] StreamReport report_of_one(std::vector<Seconds> took, Seconds step);
 
 /// As many streams at once as there are slots: more steps, and whether they keep up with who speaks.
-void add_steps(StreamReport& report, const std::vector<double>& ms);
+void add_steps(StreamReport& report, const std::vector<Seconds>& took);
 
 }  // namespace hotmic

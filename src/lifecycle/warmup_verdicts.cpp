@@ -11,15 +11,17 @@ std::optional<std::string> malformation(const Transcript& transcript) {
     const auto finite = [](std::initializer_list<double> numbers) {
         return std::ranges::all_of(numbers, [](double number) { return std::isfinite(number); });
     };
-    double last_start = 0;
+    Seconds last_start{};
     for (const auto& segment : transcript.segments) {
-        if (!finite({segment.start, segment.end, segment.avg_logprob, segment.no_speech_prob, segment.temperature})) {
+        if (!finite({segment.start.count(), segment.end.count(), segment.avg_logprob, segment.no_speech_prob,
+                     segment.temperature})) {
             return "a segment carries numbers that are not finite";
         }
         if (segment.end < segment.start || segment.start < last_start) return "segments are not in order of time";
         last_start = segment.start;
         for (const auto& word : segment.words) {
-            if (!finite({word.start, word.end, word.probability})) return "a word carries numbers that are not finite";
+            if (!finite({word.start.count(), word.end.count(), word.probability}))
+                return "a word carries numbers that are not finite";
         }
     }
     return std::nullopt;
@@ -33,10 +35,10 @@ Result<void> check_target(const WarmupReport& report, const WarmupOptions& optio
                                 report.real_time_factor_p95, *target.rtf_p95_below),
                     "use a smaller model or more threads, or relax ready_if.rtf_p95_below");
     }
-    if (target.latency_p95_below && report.latency_p95_ms >= static_cast<double>(target.latency_p95_below->count())) {
+    if (target.latency_p95_below && report.latency_p95 >= *target.latency_p95_below) {
         return fail(ErrorCode::too_slow,
                     std::format("warm, but the p95 latency is {:.0f} ms and ready_if asks for less than {} ms",
-                                report.latency_p95_ms, target.latency_p95_below->count()),
+                                to_ms(report.latency_p95), target.latency_p95_below->count()),
                     "use a smaller model or more threads, or relax ready_if.latency_p95_below_ms");
     }
     return {};

@@ -11,16 +11,16 @@
 namespace hotmic {
 namespace {
 
-constexpr double kPause = 0.25;  // seconds between two words
-/// Seconds of audio behind a word. With fewer it may go on, and is another word then; one that is less probable than
+constexpr Seconds kPause(0.25);  // between two words
+/// Audio behind a word. With fewer it may go on, and is another word then; one that is less probable than
 /// kProbable may still be another when a little more has been said. Both are for words that are heard twice.
-constexpr double kCutOff = 0.4;
-constexpr double kDoubtfulCutOff = 1.0;
+constexpr Seconds kCutOff(0.4);
+constexpr Seconds kDoubtfulCutOff(1.0);
 constexpr double kProbable = 0.6;
 /// With so many nothing that is said later changes it, and once is enough: where partials are far apart, the second
 /// time would be long after.
-constexpr double kSettled = 0.8;
-constexpr double kDoubtfulSettled = 1.3;
+constexpr Seconds kSettled(0.8);
+constexpr Seconds kDoubtfulSettled(1.3);
 
 /// Letters and digits in lower case; what is no ASCII stays as it is.
 std::string bare(const std::string& text) {
@@ -38,7 +38,7 @@ bool same(const Word& one, const Word& other) {
 }
 
 /// Whether most of a word is after `time`.
-auto is_after(double time) {
+auto is_after(Seconds time) {
     return [time](const Word& word) { return (word.start + word.end) / 2 > time; };
 }
 
@@ -50,13 +50,13 @@ std::vector<Word> take_from(std::vector<Word>& words, std::vector<Word>::iterato
 
 }  // namespace
 
-void Agreement::update(std::vector<Word> hypothesis, double heard_to) {
+void Agreement::update(std::vector<Word> hypothesis, Seconds heard_to) {
     auto rest = beyond_stable(std::move(hypothesis));
     const auto agreed = std::ranges::mismatch(rest, open_, same).in1;
     auto open = rest.begin();
     for (; open != rest.end(); ++open) {
         const bool doubtful = open->probability < kProbable;
-        const double behind = heard_to - open->end;
+        const auto behind = heard_to - open->end;
         const bool twice = open < agreed && behind >= (doubtful ? kDoubtfulCutOff : kCutOff);
         if (!twice && behind < (doubtful ? kDoubtfulSettled : kSettled)) break;
     }
@@ -109,14 +109,14 @@ std::vector<Word> Agreement::conclude(std::vector<Word> hypothesis) const {
     return words;
 }
 
-std::size_t Agreement::stable_to_pause(double time) const {
+std::size_t Agreement::stable_to_pause(Seconds time) const {
     std::size_t found = 0;
     for (std::size_t next = 1; next < stable_.size() && stable_[next].start <= time; ++next)
         if (stable_[next].start - stable_[next - 1].end >= kPause) found = next;
     return found;
 }
 
-Agreement Agreement::split(double time) {
+Agreement Agreement::split(Seconds time) {
     Agreement rest;
     rest.stable_ = take_from(stable_, std::ranges::find_if(stable_, is_after(time)));
     rest.open_ = take_from(open_, std::ranges::find_if(open_, is_after(time)));

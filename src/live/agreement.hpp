@@ -18,7 +18,7 @@ class Agreement {
 public:
     /// Takes the next hypothesis, of audio that ends at `heard_to`. A word at that end may have been cut off, and does
     /// not become stable; nor does an improbable one near it.
-    void update(std::vector<Word> hypothesis, double heard_to);
+    void update(std::vector<Word> hypothesis, Seconds heard_to);
 
     /// The same of an engine that takes nothing back: its first `settled` words are stable at once, though the last
     /// word of all may still get longer.
@@ -37,10 +37,10 @@ public:
     [[nodiscard]] std::vector<Word> conclude(std::vector<Word> hypothesis) const;
 
     /// How many of the stable words end in a pause that is over before `time`: the most. 0: there is no such pause.
-    [[nodiscard]] std::size_t stable_to_pause(double time) const;
+    [[nodiscard]] std::size_t stable_to_pause(Seconds time) const;
 
     /// Parts at `time`: this keeps the words before it, and what is returned has those after.
-    [[nodiscard]] Agreement split(double time);
+    [[nodiscard]] Agreement split(Seconds time);
 
 private:
     [[nodiscard]] bool goes_on_in(const std::vector<Word>& hypothesis) const;

@@ -6,14 +6,14 @@
 namespace hotmic {
 namespace {
 
-/// Seconds of lateness above which a level is left upwards.
-constexpr std::array<double, 3> kUp{0.4, 1.2, 3.0};
+/// Lateness above which a level is left upwards.
+constexpr std::array kUp{Seconds(0.4), Seconds(1.2), Seconds(3.0)};
 /// A level is left downwards below this part of what led to it …
 constexpr double kDown = 0.5;
 /// … once it has lasted so long.
 constexpr std::chrono::seconds kLeast{5};
-/// Seconds over which lateness is averaged.
-constexpr double kMemory = 5.0;
+/// Over which lateness is averaged.
+constexpr Seconds kMemory(5);
 
 }  // namespace
 
@@ -22,17 +22,16 @@ std::string_view to_string(DegradeLevel level) noexcept {
     return kNames[static_cast<std::size_t>(level)];
 }
 
-double threshold(DegradeLevel level) noexcept {
-    return level == DegradeLevel::normal ? 0 : kUp[static_cast<std::size_t>(level) - 1];
+Seconds threshold(DegradeLevel level) noexcept {
+    return level == DegradeLevel::normal ? Seconds{} : kUp[static_cast<std::size_t>(level) - 1];
 }
 
-void DegradeLadder::observe(Clock::time_point now, std::chrono::duration<double> late) {
-    const double elapsed =
-        observed_ == Clock::time_point{} ? 0 : std::chrono::duration<double>(now - observed_).count();
+void DegradeLadder::observe(Clock::time_point now, Seconds late) {
+    const auto elapsed = observed_ == Clock::time_point{} ? Seconds{} : Seconds(now - observed_);
     observed_ = now;
     // Many observations at one moment weigh no more than one.
-    const double weight = 1 - std::exp(-(elapsed + 0.1) / kMemory);
-    lateness_ += weight * (late.count() - lateness_);
+    const double weight = 1 - std::exp(-(elapsed + Seconds(0.1)) / kMemory);
+    lateness_ += weight * (late - lateness_);
 
     auto step = static_cast<std::size_t>(level_);
     if (step < kUp.size() && lateness_ > kUp[step]) {

@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "hotmic/state.hpp"
+#include "hotmic/units.hpp"
 
 namespace hotmic {
 
@@ -19,8 +20,8 @@ enum class DegradeLevel : std::uint8_t {
 /// "normal", "fewer_partials", …: the names in APIs, logs and metrics.
 [[nodiscard]] std::string_view to_string(DegradeLevel level) noexcept;
 
-/// Lateness in seconds from which on a level is taken; 0 for the first. docs/streaming.md has the table.
-[[nodiscard]] double threshold(DegradeLevel level) noexcept;
+/// Lateness from which on a level is taken; 0 for the first. docs/streaming.md has the table.
+[[nodiscard]] Seconds threshold(DegradeLevel level) noexcept;
 
 /// Every level, the best first.
 inline constexpr std::array kDegradeLevels{DegradeLevel::normal, DegradeLevel::fewer_partials,
@@ -31,15 +32,15 @@ inline constexpr std::array kDegradeLevels{DegradeLevel::normal, DegradeLevel::f
 class DegradeLadder {
 public:
     /// A decode began this long after it was due, or one that is due has waited so long by now.
-    void observe(Clock::time_point now, std::chrono::duration<double> late);
+    void observe(Clock::time_point now, Seconds late);
 
     [[nodiscard]] DegradeLevel level() const noexcept { return level_; }
-    /// Moving mean, in seconds.
-    [[nodiscard]] double lateness() const noexcept { return lateness_; }
+    /// Moving mean.
+    [[nodiscard]] Seconds lateness() const noexcept { return lateness_; }
 
 private:
     DegradeLevel level_ = DegradeLevel::normal;
-    double lateness_ = 0;
+    Seconds lateness_{};
     Clock::time_point observed_{};
     Clock::time_point since_{};  // of the level
 };

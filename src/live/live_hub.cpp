@@ -34,7 +34,7 @@ public:
         const Lock lock(mutex_);
         // Of an instance that no stream is on any more there is nothing to know.
         const auto ladder = waited ? ladders_.find(waited->instance) : ladders_.end();
-        if (ladder != ladders_.end()) ladder->second.observe(Clock::now(), waited->seconds);
+        if (ladder != ladders_.end()) ladder->second.observe(Clock::now(), waited->time);
         woken_ = true;
         changed_.notify_one();
     }
@@ -53,16 +53,16 @@ public:
             auto level = DegradeLevel::normal;
             for (const auto& [instance, ladder] : ladders_) {
                 level = std::max(level, ladder.level());
-                status.lateness_seconds = std::max(status.lateness_seconds, ladder.lateness());
+                status.lateness = std::max(status.lateness, ladder.lateness());
             }
             status.level = to_string(level);
-            status.dropped_seconds = dropped_before_;
+            status.dropped = dropped_before_;
         }
         for (const auto& stream : streams) {
             const auto one = stream->status();
             if (!stream->ended()) ++status.streams;
-            status.backlog_seconds += one.backlog_seconds;
-            status.dropped_seconds += one.dropped_seconds;
+            status.backlog += one.backlog;
+            status.dropped += one.dropped;
         }
         return status;
     }
@@ -75,7 +75,7 @@ private:
         while (!stop.stop_requested()) {
             std::erase_if(streams_, [this](const auto& stream) HOTMIC_REQUIRES(mutex_) {
                 if (!stream->ended()) return false;
-                dropped_before_ += stream->status().dropped_seconds;
+                dropped_before_ += stream->status().dropped;
                 return true;
             });
             const auto now = Clock::now();
@@ -155,8 +155,8 @@ private:
     StoppableCondition changed_;
     std::vector<StreamPtr> streams_ HOTMIC_GUARDED_BY(mutex_);
     std::map<std::string, DegradeLadder> ladders_
-        HOTMIC_GUARDED_BY(mutex_);                         // by instance: one that is late holds up no other
-    double dropped_before_ HOTMIC_GUARDED_BY(mutex_) = 0;  // by streams that have ended
+        HOTMIC_GUARDED_BY(mutex_);                        // by instance: one that is late holds up no other
+    Seconds dropped_before_ HOTMIC_GUARDED_BY(mutex_){};  // by streams that have ended
     bool woken_ HOTMIC_GUARDED_BY(mutex_) = false;
     std::jthread thread_;  // last: the others are there while it runs
 };

@@ -52,7 +52,7 @@ void LiveStream::Impl::push_slice(AudioView samples) {
     const Lock lock(mutex_);
     if (finished_ || ended_) return;
     std::ranges::copy(sound, std::back_inserter(audio_));
-    counts_.received_seconds = seconds_of(received());
+    counts_.received = seconds_of(received());
     if (finder_)
         apply(edges);
     else if (!open_ && !samples.empty())
@@ -63,20 +63,20 @@ void LiveStream::Impl::push_slice(AudioView samples) {
     drop_excess();
 }
 
-double LiveStream::Impl::commit() {
-    double seconds = 0;
+Seconds LiveStream::Impl::commit() {
+    Seconds committed{};
     {
         const Lock first(owner_mutex_);
         const Lock lock(mutex_);
-        if (!open_ || finished_ || ended_) return 0;
-        seconds = seconds_of(received() - open_->start);
+        if (!open_ || finished_ || ended_) return {};
+        committed = seconds_of(received() - open_->start);
         close_utterance(received());
         if (finder_) finder_->reset();
         trim_history();
         drop_excess();
     }
     wake_({});
-    return seconds;
+    return committed;
 }
 
 void LiveStream::Impl::clear() {
@@ -114,9 +114,9 @@ void LiveStream::Impl::cancel() {
 LiveStreamStatus LiveStream::Impl::status() const {
     const Lock lock(mutex_);
     auto status = counts_;
-    status.backlog_seconds = backlog();
-    status.held_seconds = status.backlog_seconds + seconds_of(audio_.size());
-    if (status.decodes > 0) status.mean_decode_ms = status.decode_seconds * 1000 / static_cast<double>(status.decodes);
+    status.backlog = backlog();
+    status.held = status.backlog + seconds_of(audio_.size());
+    if (status.decodes > 0) status.mean_decode = status.decoding / static_cast<double>(status.decodes);
     return status;
 }
 
@@ -231,7 +231,7 @@ LiveStream::~LiveStream() {
 void LiveStream::push(AudioView samples) {
     impl_->push(samples);
 }
-double LiveStream::commit() {
+Seconds LiveStream::commit() {
     return impl_->commit();
 }
 void LiveStream::clear() {

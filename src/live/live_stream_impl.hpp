@@ -28,7 +28,7 @@ enum class DecodeKind : std::uint8_t {
 struct DueDecode {
     Clock::time_point due;
     DecodeKind kind = DecodeKind::final;
-    std::chrono::duration<double> tolerance{};  // it is not late when it begins so much after that
+    Seconds tolerance{};  // it is not late when it begins so much after that
 };
 
 class LiveStream::Impl : public std::enable_shared_from_this<LiveStream::Impl> {
@@ -36,7 +36,7 @@ public:
     /// How long a decode had to wait for a slot of an instance.
     struct Waited {
         std::string instance;
-        std::chrono::duration<double> seconds{};
+        Seconds time{};
     };
     /// Tells the hub to look again, and what waited; called without locks held.
     using Wake = std::function<void(const std::optional<Waited>& waited)>;
@@ -47,7 +47,7 @@ public:
 
     // --- for the stream's owner ---
     void push(AudioView samples);
-    double commit();
+    Seconds commit();
     void clear();
     void finish();
     void cancel();
@@ -128,11 +128,10 @@ private:
     void take_newest(Utterance& utterance, Result<Transcript> result) HOTMIC_REQUIRES(mutex_);
     void take_result(const UtterancePtr& utterance, DecodeKind kind, Result<Transcript> result) HOTMIC_REQUIRES(mutex_);
     void begin_behind_pause(Utterance& utterance) const HOTMIC_REQUIRES(mutex_);
-    [[nodiscard]] std::chrono::duration<double> interval(DegradeLevel level, int speakers) const
-        HOTMIC_REQUIRES(mutex_);
+    [[nodiscard]] Seconds interval(DegradeLevel level, int speakers) const HOTMIC_REQUIRES(mutex_);
     [[nodiscard]] std::vector<float> samples(std::uint64_t from, std::uint64_t to) const HOTMIC_REQUIRES(mutex_);
     [[nodiscard]] std::uint64_t received() const HOTMIC_REQUIRES(mutex_) { return base_ + audio_.size(); }
-    [[nodiscard]] double backlog() const HOTMIC_REQUIRES(mutex_);
+    [[nodiscard]] Seconds backlog() const HOTMIC_REQUIRES(mutex_);
 
     void decoded(const UtterancePtr& utterance, DecodeKind kind, const std::string& instance, Result<Transcript> result,
                  const RequestTimings& timings);
@@ -165,7 +164,7 @@ private:
     bool adding_ HOTMIC_GUARDED_BY(mutex_) = false;                   // the newest words
     bool finished_ HOTMIC_GUARDED_BY(mutex_) = false;
     bool ended_ HOTMIC_GUARDED_BY(mutex_) = false;
-    double cost_ HOTMIC_GUARDED_BY(mutex_) = 0;  // moving mean of a whole decode, seconds
+    Seconds cost_ HOTMIC_GUARDED_BY(mutex_){};  // moving mean of a whole decode
     LiveStreamStatus counts_ HOTMIC_GUARDED_BY(mutex_){};
     std::stop_source stop_whole_ HOTMIC_GUARDED_BY(mutex_);  // of the whole decode that runs
 };

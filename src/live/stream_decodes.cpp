@@ -15,13 +15,11 @@
 namespace hotmic {
 namespace {
 
-using Seconds = std::chrono::duration<double>;
-
 /// New audio that makes another decode worth it.
 constexpr std::uint64_t kWorthDecoding = kSampleRate / 5;
 /// From the beginning of a decode of the open utterance to that of the next, at least; longer where decodes take long,
 /// so that partials of all who speak leave a part of the time to finals; but no longer than the last.
-constexpr Seconds kInterval{LiveStream::kPartialSeconds};
+constexpr Seconds kInterval = LiveStream::kBetweenPartials;
 constexpr double kMostShare = 0.75;
 constexpr Seconds kLongestInterval{5};
 constexpr double kFewer = 2;
@@ -30,16 +28,16 @@ constexpr std::chrono::milliseconds kPartialPatience{500};
 /// A final that found no slot is tried again after this.
 constexpr std::chrono::milliseconds kAgain{250};
 
-/// In an utterance that is half as long as one may be, a pause of so many seconds ends it: later there may be none.
-constexpr double kGoodPause = 0.4;
-/// Seconds that are heard again of what is forgotten because there was no word in it.
-constexpr double kHeardAgain = 0.5;
+/// In an utterance that is half as long as one may be, such a pause ends it: later there may be none.
+constexpr Seconds kGoodPause(0.4);
+/// What is heard again of what is forgotten because there was no word in it.
+constexpr Seconds kHeardAgain(0.5);
 
-/// A partial hears at least so many seconds of what was said last.
-constexpr double kTail = 5;
+/// A partial hears at least so much of what was said last.
+constexpr Seconds kTail(5);
 
 /// Words of an engine that tells their times; of one that does not, spread evenly over their segment.
-std::vector<Word> words_of(const Transcript& transcript, double offset) {
+std::vector<Word> words_of(const Transcript& transcript, Seconds offset) {
     std::vector<Word> words;
     for (const auto& segment : transcript.segments) {
         auto heard = segment.words;
@@ -47,7 +45,7 @@ std::vector<Word> words_of(const Transcript& transcript, double offset) {
             for (const auto part : std::views::split(segment.text, ' ')) {
                 if (!part.empty()) heard.push_back({.text = std::string(part.begin(), part.end())});
             }
-            const double each =
+            const auto each =
                 (segment.end - segment.start) / static_cast<double>(std::max<std::size_t>(1, heard.size()));
             for (std::size_t i = 0; i < heard.size(); ++i) {
                 heard[i].start = segment.start + each * static_cast<double>(i);
@@ -75,9 +73,9 @@ bool is_without_model(ErrorCode code) {
 
 }  // namespace
 
-std::chrono::duration<double> LiveStream::Impl::interval(DegradeLevel level, int speakers) const {
+Seconds LiveStream::Impl::interval(DegradeLevel level, int speakers) const {
     const double for_each = std::max(1.0, static_cast<double>(speakers) / std::max(1, lease_->model().slots));
-    const Seconds usual = std::clamp(Seconds(cost_ * for_each / kMostShare), kInterval, kLongestInterval);
+    const auto usual = std::clamp(cost_ * for_each / kMostShare, kInterval, kLongestInterval);
     return level == DegradeLevel::normal ? usual : usual * kFewer;
 }
 
@@ -92,7 +90,7 @@ std::optional<DueDecode> LiveStream::Impl::due(DegradeLevel level, int speakers)
 
     if (streams_exactly()) {
         if (decoding_ || !open_->step_due) return {};
-        const Seconds step(lease_->model().step_seconds);
+        const auto step = lease_->model().step;
         const auto rest = level == DegradeLevel::normal ? Seconds(0) : step * (kFewer - 1);
         return DueDecode{*open_->step_due + std::chrono::duration_cast<Clock::duration>(rest), DecodeKind::step,
                          step / 2};
@@ -120,8 +118,8 @@ void LiveStream::Impl::begin_behind_pause(Utterance& utterance) const {
     utterance.decoded_from = utterance.start;
     if (before == 0) return;
     const auto& stable = utterance.agreement.stable();
-    const double middle = (stable[before - 1].end + stable[before].start) / 2;
-    utterance.decoded_from = std::clamp(static_cast<std::uint64_t>(middle * kSampleRate), utterance.start, received());
+    const auto middle = (stable[before - 1].end + stable[before].start) / 2;
+    utterance.decoded_from = std::clamp(static_cast<std::uint64_t>(samples_in(middle)), utterance.start, received());
 }
 
 void LiveStream::Impl::begin_decode(DecodeKind kind) {
@@ -166,7 +164,7 @@ void LiveStream::Impl::begin_decode(DecodeKind kind) {
     if (whole) {
         utterance->decoded_to = to;
     } else if (can.streaming) {
-        request.options.step = {.stream = identity, .from = from - utterance->start, .last = final};
+        request.options.step = {.stream = identity, .from = Samples(from - utterance->start), .last = final};
         utterance->fed_at = Clock::now();
         utterance->fed_from = from;
         utterance->fed_to = to;
@@ -190,7 +188,7 @@ void LiveStream::Impl::decoded(const UtterancePtr& utterance, DecodeKind kind, c
         const Lock lock(mutex_);
         if (result) {
             ++counts_.decodes;
-            counts_.decode_seconds += took.count();
+            counts_.decoding += took;
         }
         if (timings.died_under_it) note_death(utterance, instance);
         if (kind == DecodeKind::newest) {
@@ -200,8 +198,7 @@ void LiveStream::Impl::decoded(const UtterancePtr& utterance, DecodeKind kind, c
             gone = instance;
             feed_anew(*utterance);
         } else {
-            if (result && kind != DecodeKind::step)
-                cost_ = cost_ == 0 ? took.count() : 0.7 * cost_ + 0.3 * took.count();
+            if (result && kind != DecodeKind::step) cost_ = cost_ == Seconds::zero() ? took : 0.7 * cost_ + 0.3 * took;
             take_result(utterance, kind, std::move(result));
             decoding_.reset();
             end_if_done();
@@ -239,7 +236,7 @@ void LiveStream::Impl::note_step_due(Utterance& utterance) const {
 void LiveStream::Impl::take_step(const UtterancePtr& utterance, const Transcript& result) {
     utterance->language = result.language;
     utterance->sure_of_language = true;
-    utterance->next_step_at = std::max(utterance->start + result.next_step_at, utterance->fed_to + 1);
+    utterance->next_step_at = std::max(utterance->start + samples_in(result.next_step_at), utterance->fed_to + 1);
     auto words = words_of(result, seconds_of(utterance->start));
     const bool more = !words.empty() && result.text != utterance->heard;
     utterance->heard = result.text;
@@ -253,17 +250,17 @@ void LiveStream::Impl::take_step(const UtterancePtr& utterance, const Transcript
 /// Where the detector takes noise for a voice, and where somebody speaks for long, the engine says where a pause is.
 void LiveStream::Impl::end_in_blank(const Utterance& utterance, const Transcript& heard) {
     if (!options_.endpointing) return;
-    const Seconds blank(heard.trailing_blank);
+    const auto blank = heard.trailing_blank;
     if (heard.text.empty()) {
-        const auto again = static_cast<std::uint64_t>(kHeardAgain * kSampleRate);
+        const auto again = std::uint64_t{samples_in(kHeardAgain)};
         if (blank < options_.endpointing->blank_without_words || utterance.fed_to < utterance.start + 2 * again) return;
         open_->start = utterance.fed_to - again;
         feed_anew(*open_);
         trim_history();
         return;
     }
-    const bool is_long = seconds_of(utterance.fed_to - utterance.start) > options_.max_utterance_seconds / 2;
-    if (blank < options_.endpointing->blank_after_words && !(is_long && blank.count() >= kGoodPause)) return;
+    const bool is_long = seconds_of(utterance.fed_to - utterance.start) > options_.max_utterance / 2;
+    if (blank < options_.endpointing->blank_after_words && !(is_long && blank >= kGoodPause)) return;
     cut_at(utterance.fed_to);
     trim_history();
 }
@@ -307,8 +304,7 @@ void LiveStream::Impl::take_result(const UtterancePtr& utterance, DecodeKind kin
     if (kind == DecodeKind::step) return take_step(utterance, *result);
     if (!result->text.empty() && !(utterance->sure_of_language && !final)) {
         utterance->language = result->language;
-        utterance->sure_of_language =
-            is_sure_of_language(*result, static_cast<std::size_t>(result->duration * kSampleRate));
+        utterance->sure_of_language = is_sure_of_language(*result, samples_in(result->duration));
         if (final && (utterance->sure_of_language || language_.empty())) language_ = result->language;
     }
     if (!result->segments.empty()) {  // else the last one is still the best

@@ -54,7 +54,7 @@ void LiveStream::Impl::close_utterance(std::uint64_t end) {
 /// Somebody who never pauses: what is said up to the best pause is final, and the words that already are stable beyond
 /// it remain so in the utterance that follows.
 void LiveStream::Impl::cut_if_long() {
-    const auto longest = static_cast<std::uint64_t>(options_.max_utterance_seconds * kSampleRate);
+    const auto longest = samples_in(options_.max_utterance);
     while (open_ && received() - open_->start > longest) {
         const auto spoken = samples(open_->start, open_->start + longest);
         const auto cut = open_->start + best_pause(spoken, spoken.size() / 2);
@@ -86,15 +86,15 @@ void LiveStream::Impl::trim_history() {
 }
 
 void LiveStream::Impl::drop_excess() {
-    while (backlog() > options_.max_backlog_seconds) {
+    while (backlog() > options_.max_backlog) {
         // The one that is being decoded is as good as done.
         const auto oldest = over_.begin() + (decoding_ ? 1 : 0);
         if (oldest >= over_.end()) return;
         const auto utterance = std::move(*oldest);
         over_.erase(oldest);
-        counts_.dropped_seconds += seconds_of(utterance->audio.size());
-        spdlog::warn("stream={} dropped_s={:.1f} backlog_s={:.1f}", options_.id, seconds_of(utterance->audio.size()),
-                     backlog());
+        counts_.dropped += seconds_of(utterance->audio.size());
+        spdlog::warn("stream={} dropped_s={:.1f} backlog_s={:.1f}", options_.id,
+                     seconds_of(utterance->audio.size()).count(), backlog().count());
         tell(LiveEvent::Kind::dropped, *utterance);
     }
 }
@@ -104,7 +104,7 @@ std::vector<float> LiveStream::Impl::samples(std::uint64_t from, std::uint64_t t
     return {view.begin(), view.end()};
 }
 
-double LiveStream::Impl::backlog() const {
+Seconds LiveStream::Impl::backlog() const {
     std::size_t samples = 0;
     for (const auto& utterance : over_) samples += utterance->audio.size();
     return seconds_of(samples);

@@ -102,11 +102,11 @@ wire::AdminModel describe(const ModelCatalog& catalog, const EntryPtr& entry) {
                                                      : static_cast<double>(health.progress.done_bytes) /
                                                            static_cast<double>(health.progress.total_bytes),
         .warmup_level = health.warmup_level,
-        .eta_seconds = health.eta_seconds,
-        .retry_in_seconds = health.retry_in_seconds,
-        .load_time_ms = health.load_time_ms,
-        .warmup_time_ms = health.warmup_time_ms,
-        .mean_inference_ms = health.mean_inference_ms,
+        .eta_seconds = health.eta.transform(to_s),
+        .retry_in_seconds = health.retry_in.transform(to_s),
+        .load_time_ms = to_ms(health.load_time),
+        .warmup_time_ms = to_ms(health.warmup_time),
+        .mean_inference_ms = to_ms(health.mean_inference),
         .deaths = health.deaths,
         .resident_bytes = health.resident_bytes,
         .requests = health.requests,
@@ -118,13 +118,13 @@ wire::AdminModel describe(const ModelCatalog& catalog, const EntryPtr& entry) {
         .successor = {}};
     for (const auto& slot : health.queue.activity) {
         model.activity.push_back(
-            {slot.request, slot.running_ms, slot.background, slot.audio_seconds, slot.audio_total_seconds});
+            {slot.request, to_ms(slot.running), slot.background, slot.recognized.count(), slot.length.transform(to_s)});
     }
     if (const auto next = entry->model->successor()) {
         model.successor = {.instance = next->instance,
                            .state = std::string(to_string(next->state)),
                            .reason = next->reason,
-                           .eta_seconds = next->eta_seconds};
+                           .eta_seconds = next->eta.transform(to_s)};
     }
     return model;
 }

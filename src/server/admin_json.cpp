@@ -75,11 +75,11 @@ wire::AdminJob describe(const Job& job) {
                     .done_bytes = now.done_bytes,
                     .total_bytes = now.total_bytes > 0 ? std::optional(now.total_bytes) : std::nullopt,
                     .bytes_per_second = now.bytes_per_second > 0 ? std::optional(now.bytes_per_second) : std::nullopt,
-                    .eta_seconds = now.eta_seconds};
+                    .eta_seconds = now.eta.transform(to_s)};
             }),
             .error = job.error.transform([](const Error& error) { return describe(error); }),
             .began = wire::time_of(job.began),
-            .duration_ms = job.duration_ms};
+            .duration_ms = to_ms(job.duration)};
 }
 
 Response respond_job(const Job& job, int status) {

@@ -113,7 +113,7 @@ std::string capabilities_json(const Context& context) {
     const auto plan = model.plan();
     body.recommendation = {.provider = plan.spec.provider,
                            .model = describe_model(plan.spec),
-                           .chunk_seconds = LiveStream::kPartialSeconds,
+                           .chunk_seconds = LiveStream::kBetweenPartials.count(),
                            .device = plan.spec.backend,
                            .reason = plan.reason};
     if (const auto health = model.health(); health.info) {

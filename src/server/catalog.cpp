@@ -110,7 +110,7 @@ Result<Job> ModelCatalog::remove(std::string_view name) {
     auto thread = start_thread([this, entry = EntryPtr(entry), job, done]() mutable {
         const auto began = Clock::now();
         const auto gone = entry->model->shutdown(deadline_in(std::chrono::hours(24)));
-        job.duration_ms = std::chrono::duration<double, std::milli>(Clock::now() - began).count();
+        job.duration = Clock::now() - began;
         job.step = "done";
         job.state = gone ? Job::State::succeeded : Job::State::failed;
         if (!gone) job.error = gone.error();

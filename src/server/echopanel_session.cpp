@@ -17,13 +17,13 @@
 namespace hotmic::server {
 namespace {
 
-constexpr double kMaxBacklogSeconds = 60;
+constexpr Seconds kMaxBacklog(60);
 constexpr double kFlushSeconds = 8;
 constexpr double kMetricsSeconds = 1;
 constexpr std::size_t kMaxSources = 2;
 constexpr std::size_t kMaxSessionId = 256;
 /// A frame of EchoPanel's queue: 20 ms of its 16 kHz PCM16.
-constexpr double kFrameSeconds = 0.02;
+constexpr Seconds kFrame(0.02);
 constexpr double kBytesPerSecond = 32'000;
 
 std::string_view echopanel_level(std::string_view level) {
@@ -32,8 +32,12 @@ std::string_view echopanel_level(std::string_view level) {
     return level == "late_finals" ? "EMERGENCY" : "NORMAL";
 }
 
-double rounded(double seconds) {
-    return std::round(seconds * 1000) / 1000;
+double rounded(double value) {
+    return std::round(value * 1000) / 1000;
+}
+
+double rounded(Seconds time) {
+    return rounded(time.count());
 }
 
 /// As EchoPanel makes it: of the source, the times and the text without case and repeated spaces.
@@ -51,8 +55,8 @@ std::string segment_id(const wire::AsrText& text) {
     return "seg_" + hex_of(std::span(digest).first(8));
 }
 
-std::uint64_t frames(double seconds) {
-    return static_cast<std::uint64_t>(std::llround(seconds / kFrameSeconds));
+std::uint64_t frames(Seconds audio) {
+    return static_cast<std::uint64_t>(std::llround(audio / kFrame));
 }
 
 }  // namespace
@@ -185,10 +189,9 @@ Result<void> LiveListener::take_audio(const std::string& name, std::vector<std::
                     {.state = "warning", .message = "more than two sources; this one is ignored", .source = name});
             return {};
         }
-        auto input = LiveInput::open(context_, socket_->peer(), "", format_,
-                                     {.max_backlog_seconds = kMaxBacklogSeconds, .id = connection_id_ + "/" + name},
-                                     socket_->poster(), weak_from_this(),
-                                     [this, name](const LiveEvent& event) { take_event(name, event); });
+        auto input = LiveInput::open(
+            context_, socket_->peer(), "", format_, {.max_backlog = kMaxBacklog, .id = connection_id_ + "/" + name},
+            socket_->poster(), weak_from_this(), [this, name](const LiveEvent& event) { take_event(name, event); });
         if (!input && input.error().code == ErrorCode::queue_full) {
             refuse("Server at capacity, please try again later", Close::policy);
             return {};
@@ -222,9 +225,9 @@ void LiveListener::take_event(const std::string& name, const LiveEvent& event) {
                 tell_status({.state = "backpressure",
                              .message = "audio comes faster than it can be recognized",
                              .source = name,
-                             .dropped_frames = frames(status.dropped_seconds),
-                             .dropped_seconds = rounded(status.dropped_seconds),
-                             .backlog_seconds = rounded(status.backlog_seconds)});
+                             .dropped_frames = frames(status.dropped),
+                             .dropped_seconds = rounded(status.dropped),
+                             .backlog_seconds = rounded(status.backlog)});
             }
             break;
         case Kind::failed:
@@ -314,9 +317,9 @@ void LiveListener::tell_metrics(const std::string& name, Source& source) {
     const auto status = source.input->stream().status();
     const auto entry = context_.catalog.serving(source.input->model());
     const auto health = entry->model->health();
-    const double fill = status.backlog_seconds / kMaxBacklogSeconds;
-    const double dropped = status.dropped_seconds - std::exchange(source.dropped_before, status.dropped_seconds);
-    source.worst_backlog = std::max(source.worst_backlog, status.backlog_seconds);
+    const double fill = status.backlog / kMaxBacklog;
+    const auto dropped = status.dropped - std::exchange(source.dropped_before, status.dropped);
+    source.worst_backlog = std::max(source.worst_backlog, status.backlog);
     // Told at its beginning; told again only after it has been over.
     constexpr double kRelief = 0.70;
     constexpr double kBuffering = 0.85;
@@ -325,24 +328,24 @@ void LiveListener::tell_metrics(const std::string& name, Source& source) {
         tell_status({.state = fill > kOverloaded ? "overloaded" : "buffering",
                      .message = "recognition is behind",
                      .source = name,
-                     .backlog_seconds = rounded(status.backlog_seconds)});
+                     .backlog_seconds = rounded(status.backlog)});
     }
     if (fill < kRelief) source.pressed = false;
 
     wire::SourceMetrics metrics{
         .source = name,
-        .queue_bytes = static_cast<std::uint64_t>(status.backlog_seconds * kBytesPerSecond),
-        .queue_bytes_max = static_cast<std::uint64_t>(kMaxBacklogSeconds * kBytesPerSecond),
+        .queue_bytes = static_cast<std::uint64_t>(status.backlog.count() * kBytesPerSecond),
+        .queue_bytes_max = static_cast<std::uint64_t>(kMaxBacklog.count() * kBytesPerSecond),
         .queue_fill_ratio = rounded(fill),
-        .backlog_seconds = rounded(status.backlog_seconds),
+        .backlog_seconds = rounded(status.backlog),
         .max_backlog_seconds = rounded(source.worst_backlog),
-        .queue_depth = frames(status.backlog_seconds),
-        .queue_max_frames = frames(kMaxBacklogSeconds),
-        .dropped_total = frames(status.dropped_seconds),
+        .queue_depth = frames(status.backlog),
+        .queue_max_frames = frames(kMaxBacklog),
+        .dropped_total = frames(status.dropped),
         .dropped_recent = frames(dropped),
-        .avg_infer_ms = rounded(status.mean_decode_ms),
-        .avg_processing_ms = rounded(status.mean_decode_ms),
-        .realtime_factor = status.received_seconds > 0 ? rounded(status.decode_seconds / status.received_seconds) : 0,
+        .avg_infer_ms = rounded(to_ms(status.mean_decode)),
+        .avg_processing_ms = rounded(to_ms(status.mean_decode)),
+        .realtime_factor = status.received > Seconds::zero() ? rounded(status.decoding / status.received) : 0,
         .provider = health.provider,
         .model_id = entry->name,
         .provider_health = std::string(to_string(health.state)),

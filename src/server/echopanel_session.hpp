@@ -41,8 +41,8 @@ private:
     struct Source {
         std::shared_ptr<LiveInput> input;
         bool ended = false;
-        double dropped_before = 0;  // at the last metrics
-        double worst_backlog = 0;
+        Seconds dropped_before{};  // at the last metrics
+        Seconds worst_backlog{};
         bool pressed = false;  // backpressure has been told and holds
     };
 

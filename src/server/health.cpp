@@ -4,6 +4,7 @@
 #include <format>
 
 #include "lifecycle/memory_info.hpp"
+#include "lifecycle/report_json.hpp"
 #include "server/capabilities.hpp"
 #include "server/context.hpp"
 #include "server/page.hpp"
@@ -104,7 +105,7 @@ struct ModelStatus {
     std::string model;
     ModelHealth health;
     Stats stats;
-    std::optional<WarmupReport> warmup;
+    std::optional<hotmic::wire::WarmupReport> warmup;
     std::optional<UnloadBody> last_unload;
     std::vector<Event> events;
 };
@@ -153,8 +154,8 @@ wire::HealthBody health_body(const Context& context, const EntryPtr& entry) {
                           .model_ready = health.ready && !context.not_ready,
                           .model_state = std::string(to_string(health.state)),
                           .warmup_complete = health.warmup_complete,
-                          .load_time_ms = health.load_time_ms,
-                          .warmup_time_ms = health.warmup_time_ms,
+                          .load_time_ms = to_ms(health.load_time),
+                          .warmup_time_ms = to_ms(health.warmup_time),
                           .process_rss_mb = mb(server + health.resident_bytes),
                           .server_rss_mb = mb(server),
                           .model_rss_mb = mb(health.resident_bytes),
@@ -178,8 +179,8 @@ wire::HealthBody health_body(const Context& context, const EntryPtr& entry) {
             body.progress =
                 static_cast<double>(health.progress.done_bytes) / static_cast<double>(health.progress.total_bytes);
         }
-        body.eta_seconds = health.eta_seconds;
-        body.retry_in_seconds = health.retry_in_seconds;
+        body.eta_seconds = health.eta.transform(to_s);
+        body.retry_in_seconds = health.retry_in.transform(to_s);
     }
     if (!serves(body)) {
         body.detail = {.status = body.status,
@@ -200,8 +201,8 @@ wire::ModelStatus model_status(const Context& context, const EntryPtr& entry) {
                      .ready = health.ready,
                      .model_loaded = health.info.has_value(),
                      .warmup_complete = health.warmup_complete,
-                     .load_time_ms = health.load_time_ms,
-                     .warmup_time_ms = health.warmup_time_ms,
+                     .load_time_ms = to_ms(health.load_time),
+                     .warmup_time_ms = to_ms(health.warmup_time),
                      .process_rss_mb = mb(resident_memory() + health.resident_bytes),
                      .download_in_progress = health.state == ModelState::loading && health.progress.downloading,
                      .instance = health.instance,
@@ -209,7 +210,7 @@ wire::ModelStatus model_status(const Context& context, const EntryPtr& entry) {
                      .warmup_level = health.warmup_level,
                      .bytes_read = health.progress.done_bytes,
                      .bytes_total = health.progress.total_bytes,
-                     .eta_seconds = health.eta_seconds,
+                     .eta_seconds = health.eta.transform(to_s),
                      .backend = health.info ? health.info->backend : "",
                      .sha256 = health.info ? health.info->sha256 : "",
                      .threads = health.info ? health.info->threads : 0};
@@ -219,22 +220,22 @@ wire::ModelStatus model_status(const Context& context, const EntryPtr& entry) {
     }
     status.stats = {.state = status.health.state,
                     .provider = health.provider,
-                    .load_time_ms = health.load_time_ms,
-                    .warmup_time_ms = health.warmup_time_ms,
+                    .load_time_ms = to_ms(health.load_time),
+                    .warmup_time_ms = to_ms(health.warmup_time),
                     .inference_count = health.requests,
-                    .avg_inference_ms = health.mean_inference_ms,
+                    .avg_inference_ms = to_ms(health.mean_inference),
                     .first_request_ratio = health.first_request_ratio,
                     .slots = health.queue.slots,
                     .busy = health.queue.busy,
                     .waiting = health.queue.waiting,
                     .max_waiting = health.queue.max_waiting};
-    status.warmup = model.warmup_report();
+    if (const auto report = model.warmup_report()) status.warmup = hotmic::wire::described(*report);
     if (const auto unload = model.last_unload()) {
         status.last_unload = {.resident_before_mb = mb(unload->resident_before_bytes),
                               .resident_after_mb = mb(unload->resident_after_bytes),
                               .process_gone = unload->process_gone,
                               .cancelled_requests = unload->cancelled_requests,
-                              .duration_ms = unload->duration_ms};
+                              .duration_ms = to_ms(unload->duration)};
     }
     constexpr std::uint64_t kLastEvents = 50;
     const auto last = context.journal.last_sequence();

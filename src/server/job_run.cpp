@@ -31,7 +31,7 @@ jobs::Ran failed(const Error& error) {
 }
 
 jobs::Ran run_job(Context& context, const jobs::Job& job, std::shared_ptr<const MediaBytes> media,
-                  const std::function<void(double)>& heard, const std::stop_token& stop) {
+                  const std::function<void(Seconds)>& heard, const std::stop_token& stop) {
     const auto task = task_of(job.task);
     if (!task) return {std::unexpected(task.error())};
     auto made = make_transcribing(context.config.server, form_of(job, media->size()), *task);
@@ -62,7 +62,7 @@ jobs::Ran run_job(Context& context, const jobs::Job& job, std::shared_ptr<const 
 telemetry::Metrics::JobGauges job_gauges_of(const Context& context) {
     const auto figures =
         context.transcription_jobs != nullptr ? context.transcription_jobs->figures() : jobs::Jobs::Figures{};
-    telemetry::Metrics::JobGauges gauges{.oldest_queued_seconds = figures.oldest_queued_seconds,
+    telemetry::Metrics::JobGauges gauges{.oldest_queued = figures.oldest_queued,
                                          .bytes = static_cast<double>(figures.kept.bytes),
                                          .pending_deliveries = static_cast<double>(figures.kept.pending_deliveries),
                                          .deliveries = {{"delivered", figures.deliveries.delivered},
@@ -78,7 +78,7 @@ telemetry::Metrics::JobGauges job_gauges_of(const Context& context) {
 
 jobs::Runner::Recognize run_job_with(Context& context) {
     return [&context](const jobs::Job& job, std::shared_ptr<const MediaBytes> media,
-                      const std::function<void(double)>& heard,
+                      const std::function<void(Seconds)>& heard,
                       const std::stop_token& stop) { return run_job(context, job, std::move(media), heard, stop); };
 }
 

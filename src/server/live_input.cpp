@@ -42,7 +42,7 @@ Result<std::unique_ptr<LiveInput>> LiveInput::open(Context& context, const std::
 Result<void> LiveInput::push(std::span<const std::byte> bytes) {
     samples_.clear();
     if (auto decoded = decoder_.decode(bytes, samples_); !decoded) return decoded;
-    seconds_ += seconds_of(samples_.size());
+    received_ = received_.load() + seconds_of(samples_.size());
     stream_->push(samples_);
     if (samples_.capacity() > kMostOnLoop) samples_ = {};
     return {};

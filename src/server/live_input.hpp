@@ -54,7 +54,7 @@ public:
     /// Who was asked, and serves unless it cannot.
     [[nodiscard]] const EntryPtr& model() const noexcept { return model_; }
     /// Seconds of audio that have come in.
-    [[nodiscard]] double seconds() const noexcept { return seconds_; }
+    [[nodiscard]] Seconds received() const noexcept { return received_; }
 
 private:
     LiveInput(Clients::Ticket share, audio::PcmDecoder decoder, EntryPtr model, std::unique_ptr<LiveStream> stream)
@@ -68,7 +68,7 @@ private:
     EntryPtr model_;
     std::unique_ptr<LiveStream> stream_;
     std::vector<float> samples_;
-    std::atomic<double> seconds_ = 0;
+    std::atomic<Seconds> received_{};
 };
 
 /// A WebSocket for live audio has been opened: logged, with the name of its key, and counted for that.

@@ -22,8 +22,8 @@ void look_around(const Context& context) {
         telemetry::Metrics::ModelGauges gauges{.model = entry->name,
                                                .state = to_string(health.state),
                                                .all_states = {},
-                                               .load_seconds = health.load_time_ms / 1000,
-                                               .warmup_seconds = health.warmup_time_ms / 1000,
+                                               .load_time = health.load_time,
+                                               .warmup_time = health.warmup_time,
                                                .resident_bytes = static_cast<double>(health.resident_bytes),
                                                .slots = static_cast<double>(health.queue.slots),
                                                .slots_busy = static_cast<double>(health.queue.busy),
@@ -39,15 +39,15 @@ void look_around(const Context& context) {
         keys.push_back({key.name, key.expires ? static_cast<double>(key.expires->time_since_epoch().count()) : 0.0});
     context.metrics.keys(keys);
     const auto live = context.live.status();
-    std::vector<std::pair<std::string_view, double>> thresholds;
+    std::vector<std::pair<std::string_view, Seconds>> thresholds;
     thresholds.reserve(live.levels.size());
-    for (const auto& level : live.levels) thresholds.emplace_back(level.name, level.late_seconds);
+    for (const auto& level : live.levels) thresholds.emplace_back(level.name, level.late);
     context.metrics.live({.streams = static_cast<double>(live.streams),
                           .level = live.level,
                           .thresholds = std::move(thresholds),
-                          .lateness_seconds = live.lateness_seconds,
-                          .backlog_seconds = live.backlog_seconds,
-                          .dropped_seconds = live.dropped_seconds});
+                          .lateness = live.lateness,
+                          .backlog = live.backlog,
+                          .dropped = live.dropped});
     if (context.decoder_gauges) context.metrics.decoders(context.decoder_gauges());
     context.metrics.jobs(job_gauges_of(context));
     context.metrics.connections({.open = static_cast<double>(context.door.open()),

@@ -42,7 +42,7 @@ wire::ProbeModel describe(const ModelCatalog& catalog, const EntryPtr& entry) {
             .progress = progress.total_bytes == 0
                             ? 0
                             : static_cast<double>(progress.done_bytes) / static_cast<double>(progress.total_bytes),
-            .eta_seconds = health.eta_seconds};
+            .eta_seconds = health.eta.transform(to_s)};
 }
 
 Response answer(const http::Request& request, bool good, const wire::Probe& probe) {

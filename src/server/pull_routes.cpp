@@ -74,7 +74,7 @@ Result<Response> list(const Context& context) {
              .done_bytes = now.done_bytes,
              .total_bytes = now.total_bytes > 0 ? std::optional(now.total_bytes) : std::nullopt,
              .bytes_per_second = each.bytes_per_second > 0 ? std::optional(each.bytes_per_second) : std::nullopt,
-             .eta_seconds = each.eta_seconds,
+             .eta_seconds = each.eta.transform(to_s),
              .began = wire::time_of(each.began)});
     }
     return respond_json(to_json(body));

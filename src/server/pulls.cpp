@@ -29,7 +29,7 @@ public:
         job_.download = {.done_bytes = now.done_bytes,
                          .total_bytes = now.total_bytes,
                          .bytes_per_second = rate_.bytes_per_second(),
-                         .eta_seconds = rate_.eta_seconds()};
+                         .eta = rate_.eta()};
         jobs_.update(job_);
     }
 
@@ -113,7 +113,7 @@ void Pulls::run(Job job, const store::Entry& entry, const store::PullSettings& s
     const auto pulled = downloads_.pull(
         entry, store::Library::of_process(config_.models_dir), settings,
         [&](const store::PullProgress& now) { steps.hear(now); }, stop);
-    job.duration_ms = std::chrono::duration<double, std::milli>(Clock::now() - began).count();
+    job.duration = Clock::now() - began;
     if (pulled) {
         job.state = Job::State::succeeded;
         job.step = (pulled->was_here ? "is here already: " : "downloaded: ") + pulled->model.path.string();

@@ -19,8 +19,8 @@ std::string transcription(std::string_view event) {
     return std::string(kTranscription) += event;
 }
 
-std::int64_t milliseconds_of(double seconds) {
-    return std::llround(seconds * 1000);
+std::int64_t milliseconds_of(Seconds time) {
+    return std::llround(to_ms(time));
 }
 
 std::string format_name(const audio::PcmFormat& format) {
@@ -71,14 +71,14 @@ void RealtimeEvents::session(const std::string& type, const RealtimeConfig& conf
     send_whole(wire::SessionEvent{type, next_event(), std::move(session)});
 }
 
-void RealtimeEvents::speech_started(const Turn& turn, double at) {
+void RealtimeEvents::speech_started(const Turn& turn, Seconds at) {
     send(wire::SpeechEvent{.type = "input_audio_buffer.speech_started",
                            .event_id = next_event(),
                            .item_id = turn.item,
                            .audio_start_ms = milliseconds_of(at)});
 }
 
-void RealtimeEvents::speech_stopped(const Turn& turn, double at) {
+void RealtimeEvents::speech_stopped(const Turn& turn, Seconds at) {
     send(wire::SpeechEvent{.type = "input_audio_buffer.speech_stopped",
                            .event_id = next_event(),
                            .item_id = turn.item,
@@ -102,15 +102,15 @@ void RealtimeEvents::delta(Turn& turn, const std::string& text) {
     turn.told = text;
 }
 
-void RealtimeEvents::segment(const Turn& turn, const LiveEvent& event, double offset) {
+void RealtimeEvents::segment(const Turn& turn, const LiveEvent& event, Seconds offset) {
     if (event.words.empty()) return;
     send(wire::SegmentEvent{.type = transcription("segment"),
                             .event_id = next_event(),
                             .item_id = turn.item,
                             .id = "seg_" + turn.item,
                             .text = event.text,
-                            .start = offset + event.words.front().start,
-                            .end = offset + event.words.back().end});
+                            .start = Seconds(offset + event.words.front().start).count(),
+                            .end = Seconds(offset + event.words.back().end).count()});
 }
 
 void RealtimeEvents::completed(const Turn& turn, const LiveEvent& event, bool logprobs) {
@@ -118,7 +118,7 @@ void RealtimeEvents::completed(const Turn& turn, const LiveEvent& event, bool lo
                                    .event_id = next_event(),
                                    .item_id = turn.item,
                                    .transcript = event.text,
-                                   .usage = {.seconds = turn.seconds}};
+                                   .usage = {.seconds = turn.length.count()}};
     if (logprobs) {
         auto& told = completed.logprobs.emplace();
         for (const auto& [token, probability] : tokens_of(event.text, event.words)) {

@@ -21,7 +21,7 @@ public:
         std::string item{};  ///< its id; empty before it has begun
         std::string told{};  ///< of its text, by deltas
         bool committed = false;
-        double seconds = 0;
+        Seconds length{};
     };
 
     /// `id`: of the session, and part of every other.
@@ -33,14 +33,14 @@ public:
     [[nodiscard]] std::string next_item();
 
     void session(const std::string& type, const RealtimeConfig& config);
-    /// Times are seconds of the session's audio.
-    void speech_started(const Turn& turn, double at);
-    void speech_stopped(const Turn& turn, double at);
+    /// Times are of the session's audio.
+    void speech_started(const Turn& turn, Seconds at);
+    void speech_stopped(const Turn& turn, Seconds at);
     void committed(Turn& turn);
     /// What is new in `text`, which only ever grows.
     void delta(Turn& turn, const std::string& text);
-    /// When it was said, which no other event tells. `offset`: seconds of the session before the event's stream.
-    void segment(const Turn& turn, const LiveEvent& event, double offset);
+    /// When it was said, which no other event tells. `offset`: audio of the session before the event's stream.
+    void segment(const Turn& turn, const LiveEvent& event, Seconds offset);
     void completed(const Turn& turn, const LiveEvent& event, bool logprobs);
     void failed(const Turn& turn, const Error& error);
     void cleared();

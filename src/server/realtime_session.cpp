@@ -11,7 +11,7 @@ namespace {
 
 constexpr std::string_view kAppend = "input_audio_buffer.append";
 /// OpenAI's least.
-constexpr double kLeastCommit = 0.1;
+constexpr Seconds kLeastCommit(0.1);
 /// Of what is still being recognized when the server ends.
 constexpr double kFlushSeconds = 2;
 constexpr std::string_view kShuttingDown = "the server is shutting down";
@@ -144,23 +144,23 @@ Result<void> RealtimeSession::append(Message message) {
 }
 
 Result<void> RealtimeSession::commit() {
-    const double seconds = input_ ? input_->seconds() - taken_ : 0;
+    const auto appended = input_ ? input_->received() - taken_ : Seconds{};
     const bool manual = !config_.turn_detection;
-    if (manual && seconds < kLeastCommit) {
+    if (manual && appended < kLeastCommit) {
         return fail(ErrorCode::audio_empty,
-                    std::format("buffer too small: {:.0f} ms of audio, expected at least 100 ms", seconds * 1000),
+                    std::format("buffer too small: {:.0f} ms of audio, expected at least 100 ms", to_ms(appended)),
                     "append more before committing");
     }
-    const double committed = input_ ? input_->stream().commit() : 0;
-    if (!manual && committed == 0)
+    const auto committed = input_ ? input_->stream().commit() : Seconds{};
+    if (!manual && committed == Seconds::zero())
         return fail(ErrorCode::audio_empty, "there is no speech to commit", "turn detection commits by itself");
-    if (input_) taken_ = input_->seconds();
+    if (input_) taken_ = input_->received();
     return {};
 }
 
 Result<void> RealtimeSession::clear() {
     if (input_) input_->stream().clear();
-    if (input_) taken_ = input_->seconds();
+    if (input_) taken_ = input_->received();
     events_.cleared();
     return {};
 }
@@ -175,20 +175,20 @@ Result<void> RealtimeSession::open() {
     if (!opened) return std::unexpected(std::move(opened).error());
     input_ = *std::move(opened);
     before_of_[series] = before_;
-    taken_ = 0;
+    taken_ = {};
     return {};
 }
 
 void RealtimeSession::retire() {
     if (!input_) return;
-    before_ += input_->seconds();
+    before_ += input_->received();
     input_->stream().finish();
     retired_[series_] = std::move(input_);
 }
 
 void RealtimeSession::take_event(int series, const LiveEvent& event) {
     using Kind = LiveEvent::Kind;
-    const double offset = before_of_[series];
+    const auto offset = before_of_[series];
     // Without turn detection a client learns of an item when it is committed.
     const bool detects = config_.turn_detection.has_value();
     auto& turn = turns_[{series, event.utterance}];
@@ -200,7 +200,7 @@ void RealtimeSession::take_event(int series, const LiveEvent& event) {
         case Kind::speech_stopped:
             if (detects) events_.speech_stopped(turn, offset + event.end);
             events_.committed(turn);
-            turn.seconds = event.end - event.start;
+            turn.length = event.end - event.start;
             break;
         case Kind::partial:
             if (detects || turn.committed) events_.delta(turn, event.stable);

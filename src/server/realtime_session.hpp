@@ -67,12 +67,12 @@ private:
     RealtimeConfig config_;
     RealtimeEvents events_;
     InputPtr input_;
-    std::map<int, InputPtr> retired_;  // streams that end what they have begun
-    std::map<int, double> before_of_;  // seconds of audio before each stream
+    std::map<int, InputPtr> retired_;   // streams that end what they have begun
+    std::map<int, Seconds> before_of_;  // audio before each stream
     std::map<std::pair<int, std::uint64_t>, RealtimeEvents::Turn> turns_;
     std::string event_id_;  // of the client's event that is being handled
-    double before_ = 0;
-    double taken_ = 0;  // seconds of the current stream that were committed or cleared
+    Seconds before_{};
+    Seconds taken_{};  // of the current stream, what was committed or cleared
     int series_ = 0;
     bool ending_ = false;
 };

@@ -15,10 +15,6 @@
 namespace hotmic::server {
 namespace {
 
-double seconds_in(std::chrono::nanoseconds duration) {
-    return std::chrono::duration<double>(duration).count();
-}
-
 /// What a request is about: the same bytes and options again are the same request. Never 0.
 std::uint64_t fingerprint_of(const MediaBytes& media, const TranscribeOptions& options, std::optional<int> channel) {
     std::string phrases;
@@ -38,9 +34,8 @@ std::uint64_t fingerprint_of(const MediaBytes& media, const TranscribeOptions& o
 
 /// Seconds until the queue has moved by about one place.
 int busy_retry(const QueueStatus& queue) {
-    const double wait =
-        queue.mean_service_ms * static_cast<double>(queue.waiting + 1) / std::max(1, queue.slots) / 1000;
-    return static_cast<int>(std::clamp(wait, 1.0, 600.0));
+    const auto wait = queue.mean_service * static_cast<double>(queue.waiting + 1) / std::max(1, queue.slots);
+    return static_cast<int>(std::clamp(wait.count(), 1.0, 600.0));
 }
 
 }  // namespace
@@ -128,7 +123,9 @@ void Recognition::decode() {
     if (order_.channels == Channels::separate) channel = static_cast<int>(heard_.size());
     auto source = context_.decoder.open(
         order_.media,
-        {.max_seconds = limits.max_audio_seconds, .cpu_seconds = limits.decode_cpu_seconds, .stop = ticket_->stop()},
+        {.max_length = Seconds(limits.max_audio_seconds),
+         .cpu_time = Seconds(limits.decode_cpu_seconds),
+         .stop = ticket_->stop()},
         {.language = order_.options.language.empty() ? model().options().language : order_.options.language,
          .channel = channel});
     if (!source) {
@@ -177,7 +174,7 @@ void Recognition::trace(const Result<Transcript>& result, const RequestTimings& 
     inference.set("hotmic.model", std::string_view(server_->name));
     inference.set("hotmic.instance", std::string_view(lease_.instance_id()));
     inference.set("hotmic.slot", static_cast<std::int64_t>(timings.slot));
-    inference.set("hotmic.audio.seconds", timings.audio_seconds);
+    inference.set("hotmic.audio.seconds", timings.audio.count());
     if (!result) inference.fail(result.error());
     inference.end(ended);
 }
@@ -210,7 +207,7 @@ bool Recognition::replay(Result<Transcript>& result, const RequestTimings& timin
 bool Recognition::go_on(Result<Transcript>& result, const RequestTimings& timings) {
     timings_.queued += timings.queued;
     timings_.inference += timings.inference;
-    timings_.audio_seconds += timings.audio_seconds;
+    timings_.audio += timings.audio;
     timings_.slot = timings.slot;
     if (!result || order_.channels == Channels::mix) return false;
     heard_.push_back(*std::move(result));
@@ -226,16 +223,16 @@ void Recognition::answer(Result<Transcript> result, const RequestTimings& timing
     context_.metrics.in_flight(-1);
     order_.media.reset();
     if (result) {
-        context_.metrics.recognition(server_->name, seconds_in(timings.queued), seconds_in(timings.inference),
-                                     timings.audio_seconds, reference_to(asker_.span));
-        if (!asker_.key.empty()) context_.metrics.audio_of_key(asker_.key, timings.audio_seconds);
-        context_.metrics.decoding(server_->name, result->counters, result->uncovered_seconds);
+        context_.metrics.recognition(server_->name, timings.queued, timings.inference, timings.audio,
+                                     reference_to(asker_.span));
+        if (!asker_.key.empty()) context_.metrics.audio_of_key(asker_.key, timings.audio);
+        context_.metrics.decoding(server_->name, result->counters, result->uncovered);
         spdlog::info(
             "recognized request={} caller={} instance={} slot={} audio_s={:.2f} queued_ms={:.1f} inference_ms={:.1f} "
             "language={} language_probability={:.2f}{}{}",
-            asker_.id, asker_.key.empty() ? "-" : asker_.key, lease_.instance_id(), timings.slot, timings.audio_seconds,
-            seconds_in(timings.queued) * 1000, seconds_in(timings.inference) * 1000, result->language,
-            result->language_probability, asker_.span ? " trace=" : "", asker_.span.trace_id());
+            asker_.id, asker_.key.empty() ? "-" : asker_.key, lease_.instance_id(), timings.slot, timings.audio.count(),
+            to_ms(timings.queued), to_ms(timings.inference), result->language, result->language_probability,
+            asker_.span ? " trace=" : "", asker_.span.trace_id());
         for (const auto& [language, probability] : result->detections) {
             context_.metrics.detection(server_->name, probability);
             spdlog::debug("language detected request={} language={} probability={:.2f}", asker_.id, language,

@@ -77,8 +77,8 @@ Response respond_error(const Error& error, const http::Request* request, std::op
 }
 
 int retry_after(const Health& health) {
-    const double seconds = health.eta_seconds.value_or(health.state == ModelState::warming_up ? 2 : 5);
-    return static_cast<int>(std::clamp(std::ceil(seconds), 1.0, 600.0));
+    const Seconds wait = health.eta.value_or(Seconds(health.state == ModelState::warming_up ? 2 : 5));
+    return static_cast<int>(std::clamp(std::ceil(wait.count()), 1.0, 600.0));
 }
 
 telemetry::TraceReference reference_to(const tracing::Span& span) {

@@ -228,14 +228,14 @@ struct Server::Impl {
         options.keys->tell_limits(request, response);
         allow_origin(request, origins, response);
         if (request.method == Method::options) answer_preflight(request, origins, response);
-        const double seconds = std::chrono::duration<double>(http::Clock::now() - request.began).count();
-        metrics.request(request.route, response.status, seconds, reference_to(request.span));
+        const Seconds took = http::Clock::now() - request.began;
+        metrics.request(request.route, response.status, took, reference_to(request.span));
         if (!request.caller.empty()) metrics.request_of_key(request.caller, response.status);
         request.span.set("http.response.status_code", static_cast<std::int64_t>(response.status));
         if (!response.stream && response.status != kUpgraded) request.span.end();
         spdlog::debug("answered request={} caller={} method={} path={:?} status={} ms={:.1f}", request.id,
                       request.caller.empty() ? "-" : request.caller, request.method_name, request.path, response.status,
-                      seconds * 1000);
+                      to_ms(took));
     }
 
     /// Binds, then serves until the supervisor ends it.

@@ -32,10 +32,10 @@ std::string progress_of(const Health& health) {
             " {:.0f} %", 100.0 * static_cast<double>(progress.done_bytes) / static_cast<double>(progress.total_bytes));
     }
     if (health.state == ModelState::warming_up) text += std::format(" level {}", health.warmup_level);
-    if (health.eta_seconds && !health.ready && health.state != ModelState::error)
-        text += std::format(", about {:.0f} s to go", *health.eta_seconds);
+    if (health.eta && !health.ready && health.state != ModelState::error)
+        text += std::format(", about {:.0f} s to go", health.eta->count());
     if (health.state == ModelState::error && health.last_error) text += ", " + health.last_error->message;
-    if (health.retry_in_seconds) text += std::format(", tried again in {:.0f} s", *health.retry_in_seconds);
+    if (health.retry_in) text += std::format(", tried again in {:.0f} s", health.retry_in->count());
     return text;
 }
 
@@ -48,7 +48,7 @@ std::string one_line(std::string text) {
 /// It is being made ready, or will be shortly: waiting for it makes sense.
 bool is_on_its_way(const Health& health) {
     if (health.state != ModelState::error) return true;
-    return health.retry_in_seconds && *health.retry_in_seconds < std::chrono::duration<double>(kExtension).count();
+    return health.retry_in && *health.retry_in < kExtension;
 }
 
 struct Standing {

@@ -29,11 +29,12 @@ private:
     static std::optional<store::MachineSpeed> warmed_up(const Context& context, const ServedModel& model) {
         const auto health = model.health();
         const auto report = model.warmup_report();
-        if (!health.ready || !health.info || !report || report->steady_ms <= 0 || report->clip_seconds <= 0)
+        if (!health.ready || !health.info || !report || report->steady <= Seconds::zero() ||
+            report->clip_length <= Seconds::zero())
             return std::nullopt;
         const auto* known = context.config.known_models->find(health.info->name);
         if (known == nullptr || known->gflop_per_second <= 0) return std::nullopt;
-        return store::speed_of(known->name, known->gflop_per_second, report->steady_ms / 1000, report->clip_seconds);
+        return store::speed_of(known->name, known->gflop_per_second, report->steady, report->clip_length);
     }
 
     Mutex mutex_;

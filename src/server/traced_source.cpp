@@ -22,15 +22,15 @@ public:
         if (!got || *got < out.size()) end();
         return got;
     }
-    [[nodiscard]] std::optional<double> duration_hint() const override { return source_->duration_hint(); }
+    [[nodiscard]] std::optional<Seconds> duration_hint() const override { return source_->duration_hint(); }
     [[nodiscard]] std::string damage() const override { return source_->damage(); }
     [[nodiscard]] std::optional<AudioTrack> track() const override { return source_->track(); }
 
 private:
     void end() {
         if (std::exchange(ended_, true)) return;
-        span_.set("hotmic.audio.seconds", seconds_of(samples_));
-        span_.set("hotmic.decode.waited_ms", std::chrono::duration<double, std::milli>(waited_).count());
+        span_.set("hotmic.audio.seconds", seconds_of(samples_).count());
+        span_.set("hotmic.decode.waited_ms", to_ms(waited_));
         span_.end();
     }
 

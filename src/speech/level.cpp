@@ -22,7 +22,7 @@ double mean_square(AudioView audio) {
 AudioView Leveller::level(AudioView frame) {
     const double now = mean_square(frame);
     silent_ = now < kSilent;
-    loudness_ = std::max(now, loudness_ * std::pow(kFadePerSecond, seconds_of(frame.size())));
+    loudness_ = std::max(now, loudness_ * std::pow(kFadePerSecond, seconds_of(frame.size()).count()));
     const double gain = std::clamp(std::sqrt(kTarget / std::max(loudness_, 1e-12)), 1.0, kMostGain);
     levelled_.resize(frame.size());
     std::ranges::transform(frame, levelled_.begin(),

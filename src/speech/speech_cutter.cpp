@@ -12,21 +12,19 @@
 namespace hotmic {
 namespace {
 
-/// Nobody says anything in less, in seconds.
-constexpr double kShortest = 0.2;
+/// Nobody says anything in less.
+constexpr Seconds kShortest(0.2);
 
 class SpeechCutter final : public WindowCutter, public SpeechMap {
 public:
     struct Rules {
         std::uint64_t history = 0;  ///< samples that may turn out to be speech
-        double max_seconds = 0;
+        Seconds longest{};
         bool tells_speech = false;  ///< the detector can be trusted that far
-        double short_seconds = 0;   ///< a recording that is no longer is heard even where nothing is found
+        Seconds short_recording{};  ///< a recording that is no longer is heard even where nothing is found
     };
     SpeechCutter(SpeechFinder finder, const Rules& rules)
-        : finder_(std::move(finder)),
-          rules_(rules),
-          longest_(static_cast<std::uint64_t>(rules.max_seconds * kSampleRate)) {}
+        : finder_(std::move(finder)), rules_(rules), longest_(samples_in(rules.longest)) {}
 
     Result<std::optional<AudioWindow>> next(AudioSource& source, const std::stop_token& stop) override {
         while (!ended_) {
@@ -64,8 +62,8 @@ private:
 
     /// A short recording in which the detector found nothing, if there is anything in it.
     std::optional<AudioWindow> all_if_short() {
-        const double seconds = seconds_of(audio_.size());
-        if (base_ > 0 || seconds < kShortest || seconds > rules_.short_seconds || is_silent(audio_))
+        const auto length = seconds_of(audio_.size());
+        if (base_ > 0 || length < kShortest || length > rules_.short_recording || is_silent(audio_))
             return std::nullopt;
         return AudioWindow{.samples = std::move(audio_)};
     }
@@ -96,7 +94,7 @@ private:
     /// The open utterance up to there; what follows is its next part, where `goes_on`.
     AudioWindow cut(std::uint64_t end, bool goes_on) {
         const auto spoken = AudioView(audio_).subspan(*open_ - base_, end - *open_);
-        AudioWindow window{*open_, {spoken.begin(), spoken.end()}};
+        AudioWindow window{Samples(*open_), {spoken.begin(), spoken.end()}};
         auto voices = take_voices(*open_, end);
         if (rules_.tells_speech) last_ = std::move(voices);
         any_ = true;
@@ -110,7 +108,7 @@ private:
         const auto needed = open_ ? *open_ : received() - std::min(received(), rules_.history);
         if (needed < base_ + kSampleRate) return;  // not for every few samples
         // A short recording may be heard whole after all.
-        if (!any_ && seconds_of(received()) <= rules_.short_seconds) return;
+        if (!any_ && seconds_of(received()) <= rules_.short_recording) return;
         audio_.erase(audio_.begin(), audio_.begin() + static_cast<std::ptrdiff_t>(needed - base_));
         base_ = needed;
         std::erase_if(voices_, [this](const SampleRange& voice) { return voice.end <= base_; });
@@ -139,8 +137,8 @@ Result<std::unique_ptr<WindowCutter>> make(const Endpointing& endpointing, Speec
 
 }  // namespace
 
-Result<std::unique_ptr<WindowCutter>> make_speech_cutter(const Endpointing& endpointing, double max_seconds) {
-    return make(endpointing, {.max_seconds = max_seconds});
+Result<std::unique_ptr<WindowCutter>> make_speech_cutter(const Endpointing& endpointing, Seconds longest) {
+    return make(endpointing, {.longest = longest});
 }
 
 Result<std::unique_ptr<WindowCutter>> make_file_cutter(std::shared_ptr<const VadModel> vad_model) {
@@ -150,10 +148,10 @@ Result<std::unique_ptr<WindowCutter>> make_file_cutter(std::shared_ptr<const Vad
                      .prefix = milliseconds(250),
                      .silence = milliseconds(800),
                      .vad_model = std::move(vad_model)},
-                    {.max_seconds = kLongestWindowSeconds});
+                    {.longest = kLongestWindow});
     }
     return make({.threshold = 0, .prefix = milliseconds(1000), .silence = milliseconds(3000)},
-                {.max_seconds = kLongestWindowSeconds, .short_seconds = 3});
+                {.longest = kLongestWindow, .short_recording = Seconds(3)});
 }
 
 }  // namespace hotmic

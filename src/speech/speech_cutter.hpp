@@ -8,13 +8,13 @@
 namespace hotmic {
 
 /// The longest stretch that an engine is given at once.
-inline constexpr double kLongestWindowSeconds = 30;
+inline constexpr Seconds kLongestWindow{30};
 
-/// A window for each utterance, and none for silence. One longer than `max_seconds` is cut in its best pause. With a
+/// A window for each utterance, and none for silence. One longer than `longest` is cut in its best pause. With a
 /// trained detector the cutter is a SpeechMap of its windows. Errors: internal, when there is no memory
 /// for a voice detector.
 [[nodiscard]] Result<std::unique_ptr<WindowCutter>> make_speech_cutter(const Endpointing& endpointing,
-                                                                       double max_seconds = kLongestWindowSeconds);
+                                                                       Seconds longest = kLongestWindow);
 
 /// How a recording is cut for which nothing else was asked. With a trained detector: at pauses of 0.8 s. Without one
 /// only long silence can be told from speech for sure: what is left out are pauses of 3 s, and a recording of up to 3 s

@@ -11,10 +11,6 @@
 
 namespace hotmic {
 
-[[nodiscard]] constexpr std::uint64_t samples_in(std::chrono::milliseconds time) noexcept {
-    return static_cast<std::uint64_t>(time.count()) * kSampleRate / 1000;
-}
-
 /// A voice detector that hears everything at one level, and an endpointer that looks at what it says. Times are samples
 /// from the first frame on.
 class SpeechFinder {

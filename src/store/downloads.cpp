@@ -16,7 +16,7 @@ void Rate::hear(const PullProgress& now, Clock::time_point at) {
     constexpr double kTooSoon = 0.05;
     rate_ = took.count() > kTooSoon ? came / took.count() : 0;
     const auto left = static_cast<double>(now.total_bytes - std::min(now.total_bytes, now.done_bytes));
-    eta_ = rate_ > 0 && now.total_bytes > 0 ? std::optional(left / rate_) : std::nullopt;
+    eta_ = rate_ > 0 && now.total_bytes > 0 ? std::optional(Seconds(left / rate_)) : std::nullopt;
 }
 
 Result<Pulled> Downloads::pull(const Entry& entry, const Library& library, const PullSettings& settings,
@@ -35,7 +35,7 @@ Result<Pulled> Downloads::pull(const Entry& entry, const Library& library, const
             mine->progress = now;
             mine->rate.hear(now);
             mine->bytes_per_second = mine->rate.bytes_per_second();
-            mine->eta_seconds = mine->rate.eta_seconds();
+            mine->eta = mine->rate.eta();
         }
         if (heard) heard(now);
     };

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "hotmic/units.hpp"
 #include "store/pull.hpp"
 #include "system/mutex.hpp"
 
@@ -23,14 +24,14 @@ public:
     /// Bytes a second; 0 while there is nothing to say.
     [[nodiscard]] double bytes_per_second() const noexcept { return rate_; }
     /// Until all is here; nothing where size or rate are not known.
-    [[nodiscard]] std::optional<double> eta_seconds() const noexcept { return eta_; }
+    [[nodiscard]] std::optional<Seconds> eta() const noexcept { return eta_; }
 
 private:
     std::string from_{};
     std::uint64_t from_bytes_ = 0;
     Clock::time_point began_{};
     double rate_ = 0;
-    std::optional<double> eta_{};
+    std::optional<Seconds> eta_{};
 };
 
 /// Any thread.
@@ -40,7 +41,7 @@ public:
         std::string model;
         PullProgress progress{};
         double bytes_per_second = 0;
-        std::optional<double> eta_seconds{};
+        std::optional<Seconds> eta{};
         std::chrono::system_clock::time_point began{};
     };
     /// Since the process began.

@@ -124,9 +124,10 @@ MachineSpeed measure_machine(std::chrono::milliseconds how_long, bool gently) {
             .measured = std::format("{:.0f} billion 8-bit operations a second", rate)};
 }
 
-MachineSpeed speed_of(const std::string& model, double gflop_per_second, double seconds, double audio_seconds) {
-    return {.seconds_per_gflop = seconds / (audio_seconds * gflop_per_second),
-            .measured = std::format("{:.2f} s for {:.1f} s of speech by the model {}", seconds, audio_seconds, model)};
+MachineSpeed speed_of(const std::string& model, double gflop_per_second, Seconds took, Seconds audio) {
+    return {
+        .seconds_per_gflop = took / (audio * gflop_per_second),
+        .measured = std::format("{:.2f} s for {:.1f} s of speech by the model {}", took.count(), audio.count(), model)};
 }
 
 }  // namespace hotmic::store

@@ -4,6 +4,8 @@
 #include <chrono>
 #include <string>
 
+#include "hotmic/units.hpp"
+
 namespace hotmic::store {
 
 /// What a thousand million operations of a model take here.
@@ -19,9 +21,8 @@ inline constexpr std::chrono::milliseconds kMeasuring{900};
 /// instructions that they have: what they do when nobody else wants them. `gently`: after everything else that does.
 [[nodiscard]] MachineSpeed measure_machine(std::chrono::milliseconds how_long, bool gently);
 
-/// By a model that was measured itself: `seconds` for `audio_seconds` of audio, of a model that needs so many
-/// operations for a second of it.
-[[nodiscard]] MachineSpeed speed_of(const std::string& model, double gflop_per_second, double seconds,
-                                    double audio_seconds);
+/// By a model that was measured itself: what it `took` for so much audio, of a model that needs so many operations for
+/// a second of it.
+[[nodiscard]] MachineSpeed speed_of(const std::string& model, double gflop_per_second, Seconds took, Seconds audio);
 
 }  // namespace hotmic::store

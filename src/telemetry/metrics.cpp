@@ -202,9 +202,9 @@ void Metrics::Impl::observe(prometheus::Family<prometheus::Histogram>& family, c
                    bucket == buckets.end() ? std::numeric_limits<double>::infinity() : *bucket, value, trace);
 }
 
-void Metrics::request(std::string_view route, int status, double seconds, const TraceReference& trace) {
+void Metrics::request(std::string_view route, int status, Seconds took, const TraceReference& trace) {
     impl_->requests.Add({{"route", std::string(route)}, {"status", std::to_string(status)}}).Increment();
-    impl_->observe(impl_->durations, {{"route", std::string(route)}}, kSeconds, seconds, trace);
+    impl_->observe(impl_->durations, {{"route", std::string(route)}}, kSeconds, took.count(), trace);
 }
 
 void Metrics::request_of_key(std::string_view key, int status) {
@@ -215,11 +215,11 @@ void Metrics::request_of_key(std::string_view key, int status) {
     counted->Increment();
 }
 
-void Metrics::audio_of_key(std::string_view key, double seconds) {
+void Metrics::audio_of_key(std::string_view key, Seconds heard) {
     const Lock lock(impl_->keys_mutex);
     auto& audio = impl_->of_keys[std::string(key)].audio;
     if (audio == nullptr) audio = &impl_->key_audio.Add({{"key", std::string(key)}});
-    audio->Increment(seconds);
+    audio->Increment(heard.count());
 }
 
 void Metrics::keys(const std::vector<KeyGauges>& all) {
@@ -246,19 +246,19 @@ void Metrics::error(std::string_view code) {
     impl_->errors.Add({{"code", std::string(code)}}).Increment();
 }
 
-void Metrics::recognition(std::string_view model, double queued_seconds, double inference_seconds, double audio_seconds,
+void Metrics::recognition(std::string_view model, Seconds queued, Seconds inference, Seconds audio,
                           const TraceReference& trace) {
     const prometheus::Labels labels{{"model", std::string(model)}};
-    impl_->observe(impl_->queued, labels, kSeconds, queued_seconds, trace);
-    impl_->observe(impl_->inference, labels, kSeconds, inference_seconds, trace);
-    if (audio_seconds > 0) impl_->observe(impl_->factor, labels, kFactors, inference_seconds / audio_seconds, trace);
-    impl_->audio.Add(labels).Increment(audio_seconds);
+    impl_->observe(impl_->queued, labels, kSeconds, queued.count(), trace);
+    impl_->observe(impl_->inference, labels, kSeconds, inference.count(), trace);
+    if (audio > Seconds::zero()) impl_->observe(impl_->factor, labels, kFactors, inference / audio, trace);
+    impl_->audio.Add(labels).Increment(audio.count());
 }
 
-void Metrics::decoding(std::string_view model, const std::map<std::string, int>& events, double uncovered_seconds) {
+void Metrics::decoding(std::string_view model, const std::map<std::string, int>& events, Seconds uncovered) {
     for (const auto& [event, count] : events)
         impl_->decoding.Add({{"model", std::string(model)}, {"event", event}}).Increment(count);
-    impl_->uncovered.Add({{"model", std::string(model)}}).Increment(uncovered_seconds);
+    impl_->uncovered.Add({{"model", std::string(model)}}).Increment(uncovered.count());
 }
 
 void Metrics::detection(std::string_view model, double probability) {
@@ -296,8 +296,8 @@ void Metrics::Impl::set_model(const ModelGauges& gauges) {
     for (const auto each : gauges.all_states)
         set(state, {{"model", gauges.model}, {"state", std::string(each)}}, each == gauges.state ? 1 : 0);
     replays.Add(labels);  // from the start, so that its first increase shows
-    set(load, labels, gauges.load_seconds);
-    set(warmup, labels, gauges.warmup_seconds);
+    set(load, labels, gauges.load_time.count());
+    set(warmup, labels, gauges.warmup_time.count());
     set(resident, labels, gauges.resident_bytes);
     set(slots, {{"model", gauges.model}, {"use", "busy"}}, gauges.slots_busy);
     set(slots, {{"model", gauges.model}, {"use", "free"}}, gauges.slots - gauges.slots_busy);
@@ -311,11 +311,11 @@ void Metrics::live(const LiveGauges& gauges) {
     for (const auto& [level, threshold] : gauges.thresholds) {
         const prometheus::Labels labels{{"level", std::string(level)}};
         impl_->live_level.Add(labels).Set(level == gauges.level ? 1 : 0);
-        impl_->live_threshold.Add(labels).Set(threshold);
+        impl_->live_threshold.Add(labels).Set(threshold.count());
     }
-    impl_->live_lateness.Set(gauges.lateness_seconds);
-    impl_->live_backlog.Set(gauges.backlog_seconds);
-    impl_->live_dropped.Set(gauges.dropped_seconds);
+    impl_->live_lateness.Set(gauges.lateness.count());
+    impl_->live_backlog.Set(gauges.backlog.count());
+    impl_->live_dropped.Set(gauges.dropped.count());
 }
 
 void Metrics::certificate(double expires) {
@@ -360,7 +360,7 @@ void Metrics::spans(std::uint64_t exported, std::uint64_t failed) {
 
 void Metrics::jobs(const JobGauges& gauges) {
     for (const auto& [status, count] : gauges.jobs) impl_->jobs.Add({{"status", status}}).Set(count);
-    impl_->jobs_oldest.Set(gauges.oldest_queued_seconds);
+    impl_->jobs_oldest.Set(gauges.oldest_queued.count());
     impl_->jobs_bytes.Set(gauges.bytes);
     impl_->deliveries_pending.Set(gauges.pending_deliveries);
     const Lock lock(impl_->raising_mutex);

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "hotmic/units.hpp"
 #include "telemetry/exemplars.hpp"
 
 namespace hotmic::telemetry {
@@ -22,18 +23,18 @@ public:
     Metrics& operator=(const Metrics&) = delete;
 
     /// An HTTP request was answered.
-    void request(std::string_view route, int status, double seconds, const TraceReference& trace = {});
+    void request(std::string_view route, int status, Seconds took, const TraceReference& trace = {});
     /// An error was told to a client.
     void error(std::string_view code);
     /// The same for who presented an API key, by its name. A WebSocket counts when it is opened, with 101.
     void request_of_key(std::string_view key, int status);
     /// Audio of a file that was recognized for it.
-    void audio_of_key(std::string_view key, double seconds);
+    void audio_of_key(std::string_view key, Seconds audio);
     /// A recognition ended well.
-    void recognition(std::string_view model, double queued_seconds, double inference_seconds, double audio_seconds,
+    void recognition(std::string_view model, Seconds queued, Seconds inference, Seconds audio,
                      const TraceReference& trace = {});
     /// What the engine did on the way (Transcript::counters), and speech that it gave no text for.
-    void decoding(std::string_view model, const std::map<std::string, int>& events, double uncovered_seconds);
+    void decoding(std::string_view model, const std::map<std::string, int>& events, Seconds uncovered);
     /// An engine was asked for the language of a stretch of speech.
     void detection(std::string_view model, double probability);
     void in_flight(int change);
@@ -45,8 +46,8 @@ public:
         std::string model;
         std::string_view state;
         std::vector<std::string_view> all_states;
-        double load_seconds = 0;
-        double warmup_seconds = 0;
+        Seconds load_time{};
+        Seconds warmup_time{};
         double resident_bytes = 0;
         double slots = 0;
         double slots_busy = 0;
@@ -61,10 +62,10 @@ public:
     struct LiveGauges {
         double streams = 0;
         std::string_view level;
-        std::vector<std::pair<std::string_view, double>> thresholds;  ///< every level, and the lateness it begins at
-        double lateness_seconds = 0;
-        double backlog_seconds = 0;
-        double dropped_seconds = 0;
+        std::vector<std::pair<std::string_view, Seconds>> thresholds;  ///< every level, and the lateness it begins at
+        Seconds lateness{};
+        Seconds backlog{};
+        Seconds dropped{};
     };
     void live(const LiveGauges& gauges);
 
@@ -118,7 +119,7 @@ public:
     /// Recordings that are recognized while nobody waits, as of now and since the start; likewise.
     struct JobGauges {
         std::map<std::string, double> jobs{};  ///< by status
-        double oldest_queued_seconds = 0;
+        Seconds oldest_queued{};               ///< since it was made
         double bytes = 0;
         double pending_deliveries = 0;
         std::map<std::string, std::uint64_t> deliveries{};  ///< attempts, by what came of them

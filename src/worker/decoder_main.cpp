@@ -89,8 +89,9 @@ void set_limit(__rlimit_resource which, std::uint64_t value) {
 /// The kernel's word on what the budget of a file (audio/budget.hpp) should have ended before.
 std::uint64_t most_cpu_seconds(const Decode& request) {
     constexpr double kOfAudio = 0.03;
-    constexpr double kMore = 2;
-    return static_cast<std::uint64_t>(std::ceil(request.cpu_seconds + kOfAudio * request.max_seconds + kMore));
+    constexpr Seconds kMore(2);
+    const auto most = request.cpu_time + kOfAudio * request.max_length + kMore;
+    return static_cast<std::uint64_t>(std::ceil(most.count()));
 }
 
 std::uint64_t address_space() {
@@ -150,8 +151,8 @@ private:
 
     Result<void> decode(std::shared_ptr<const MediaBytes> media) {
         auto source = common_.open(std::move(media),
-                                   {.max_seconds = request_.max_seconds,
-                                    .cpu_seconds = request_.cpu_seconds,
+                                   {.max_length = request_.max_length,
+                                    .cpu_time = request_.cpu_time,
                                     .formats = {.containers = request_.containers, .codecs = request_.codecs}},
                                    {.language = request_.language, .channel = request_.channel});
         if (!source) return std::unexpected(std::move(source).error());

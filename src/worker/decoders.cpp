@@ -35,7 +35,7 @@ using std::chrono::milliseconds;
 /// How long the word of a decoder's end may take after its channel has closed.
 constexpr milliseconds kExitPatience{2'000};
 /// A decoder delivers a little more than it was asked for, for silence and resamplers.
-constexpr double kSlackSeconds = 70;
+constexpr Seconds kSlack(70);
 constexpr auto kConvert = "the file is damaged or made to do harm: convert it, e.g. ffmpeg -i FILE -ac 1 speech.flac";
 
 std::unexpected<Error> unavailable(std::string_view why) {
@@ -139,7 +139,7 @@ public:
         return written;
     }
 
-    [[nodiscard]] std::optional<double> duration_hint() const override { return about_.duration; }
+    [[nodiscard]] std::optional<Seconds> duration_hint() const override { return about_.duration; }
     [[nodiscard]] std::string damage() const override { return damage_; }
     [[nodiscard]] std::optional<AudioTrack> track() const override { return about_.track; }
 
@@ -166,8 +166,8 @@ private:
             }
             number_ = shared_->next++;
             channel_ = (*origin)->fork({.number = number_,
-                                        .max_seconds = limits_.max_seconds,
-                                        .cpu_seconds = limits_.cpu_seconds,
+                                        .max_length = limits_.max_length,
+                                        .cpu_time = limits_.cpu_time,
                                         .containers = formats.containers,
                                         .codecs = formats.codecs,
                                         .language = choice_.language,
@@ -239,7 +239,8 @@ private:
     }
 
     static bool is_sound(const Opened& about) {
-        const bool length = !about.duration || (std::isfinite(*about.duration) && *about.duration >= 0);
+        const bool length =
+            !about.duration || (std::isfinite(about.duration->count()) && *about.duration >= Seconds::zero());
         constexpr int kMost = 1 << 16;
         const auto within = [](int number) { return number >= 1 && number <= kMost; };
         const bool track = !about.track || (within(about.track->number) && within(about.track->of) &&
@@ -266,7 +267,7 @@ private:
         if (!std::ranges::all_of(samples_, [](float sample) { return std::isfinite(sample); }))
             return broken("sent samples that are no numbers");
         received_ += count;
-        if (seconds_of(received_) > limits_.max_seconds + kSlackSeconds) return broken("sent audio without end");
+        if (seconds_of(received_) > limits_.max_length + kSlack) return broken("sent audio without end");
         return {};
     }
 
@@ -288,7 +289,8 @@ private:
         if (signal == SIGSYS) how += " for what no decoder may do";
         ++shared_->crashed;
         if (signal != SIGSYS && !std::exchange(replaced_, true)) {
-            spdlog::warn("decoder lost, the file is decoded again from {:.1f} s on: it {}", seconds_of(received_), how);
+            spdlog::warn("decoder lost, the file is decoded again from {:.1f} s on: it {}",
+                         seconds_of(received_).count(), how);
             ++shared_->again;
             let_go();
             has_opened_ = false;

@@ -159,8 +159,8 @@ struct Prepared {
 /// One file to decode.
 struct Decode {
     std::uint64_t number = 0;
-    double max_seconds = 0;
-    double cpu_seconds = 0;
+    Seconds max_length{};  ///< see DecodeLimits
+    Seconds cpu_time{};
     std::vector<std::string> containers{};
     std::vector<std::string> codecs{};
     std::string language{};
@@ -176,7 +176,7 @@ struct DecoderEnded {
 };
 
 struct Opened {
-    std::optional<double> duration{};
+    std::optional<Seconds> duration{};
     std::optional<AudioTrack> track{};
 };
 

@@ -14,18 +14,24 @@ Transcript call() {
     Transcript one{.text = "Hello. Goodbye.",
                    .language = "en",
                    .language_probability = 0.9,
-                   .duration = 10,
-                   .segments = {{.start = 0, .end = 1, .text = " Hello.", .words = {{"Hello.", 0, 1, 1}}},
-                                {.start = 8, .end = 9, .text = " Goodbye.", .words = {{"Goodbye.", 8, 9, 1}}}},
-                   .uncovered_seconds = 1,
+                   .duration = Seconds(10),
+                   .segments = {{.start = Seconds(0),
+                                 .end = Seconds(1),
+                                 .text = " Hello.",
+                                 .words = {{"Hello.", Seconds(0), Seconds(1), 1}}},
+                                {.start = Seconds(8),
+                                 .end = Seconds(9),
+                                 .text = " Goodbye.",
+                                 .words = {{"Goodbye.", Seconds(8), Seconds(9), 1}}}},
+                   .uncovered = Seconds(1),
                    .counters = {{"window_6s", 1}}};
     Transcript other{.text = "Guten Tag. Auf Wiedersehen.",
                      .language = "de",
                      .language_probability = 0.8,
-                     .duration = 10.5,
-                     .segments = {{.start = 2, .end = 4, .text = "Guten Tag."},
-                                  {.start = 8.5, .end = 10, .text = "Auf Wiedersehen."}},
-                     .uncovered_seconds = 0.5,
+                     .duration = Seconds(10.5),
+                     .segments = {{.start = Seconds(2), .end = Seconds(4), .text = "Guten Tag."},
+                                  {.start = Seconds(8.5), .end = Seconds(10), .text = "Auf Wiedersehen."}},
+                     .uncovered = Seconds(0.5),
                      .counters = {{"window_6s", 2}}};
     return joined({std::move(one), std::move(other)});
 }
@@ -38,8 +44,8 @@ TEST(Channels, AreJoinedInOrderOfTime) {
     EXPECT_EQ(whole.segments[1].channel, 1);
     EXPECT_EQ(whole.segments[2].channel, 0);
     EXPECT_EQ(whole.segments[3].channel, 1);
-    EXPECT_EQ(whole.duration, 10.5);
-    EXPECT_EQ(whole.uncovered_seconds, 1.5);
+    EXPECT_EQ(whole.duration, Seconds(10.5));
+    EXPECT_EQ(whole.uncovered, Seconds(1.5));
     EXPECT_EQ(whole.counters.at("window_6s"), 3);
     EXPECT_EQ(whole.language, "de") << "more of it is spoken";
     EXPECT_EQ(whole.language_probability, 0.8);
@@ -50,20 +56,20 @@ TEST(Channels, AreToldOfSegmentsAndWordsAndOnlyWhereTheyAreSeparate) {
     EXPECT_THAT(text, HasSubstr(R"("text":"Guten Tag.")"));
     EXPECT_THAT(text, HasSubstr(R"("channel":1)"));
     EXPECT_THAT(text, HasSubstr(R"({"word":"Hello.","start":0,"end":1,"channel":0})"));
-    const Transcript mixed{.text = "a", .segments = {{.start = 0, .end = 1, .text = "a"}}};
+    const Transcript mixed{.text = "a", .segments = {{.start = Seconds(0), .end = Seconds(1), .text = "a"}}};
     EXPECT_EQ(render(mixed, ResponseFormat::verbose_json, {}).find("channel"), std::string::npos);
 }
 
 TEST(Channels, CuesAreInOrderOfTimeAlsoWhereTwoPeopleTalkAtOnce) {
-    const auto whole = joined({{.segments = {{.start = 0, .end = 10, .text = "one two three four"}}},
-                               {.segments = {{.start = 4, .end = 5, .text = "yes"}}}});
+    const auto whole = joined({{.segments = {{.start = Seconds(0), .end = Seconds(10), .text = "one two three four"}}},
+                               {.segments = {{.start = Seconds(4), .end = Seconds(5), .text = "yes"}}}});
     const auto text = render(whole, ResponseFormat::srt, {.cues = {.max_line_width = 9, .max_line_count = 1}});
     EXPECT_LT(text.find("one two"), text.find("yes"));
     EXPECT_LT(text.find("yes"), text.find("four"));
 }
 
 TEST(Channels, WithoutSpeechAreNone) {
-    const auto whole = joined({{.language = "en", .duration = 3}, {.language = "en", .duration = 3}});
+    const auto whole = joined({{.language = "en", .duration = Seconds(3)}, {.language = "en", .duration = Seconds(3)}});
     EXPECT_EQ(whole.text, "");
     EXPECT_EQ(whole.language, "en");
     EXPECT_EQ(joined({}).text, "");

@@ -16,7 +16,7 @@ SampleRange seconds(double begin, double end) {
 }
 
 Segment segment(double start, double end, const char* text = " words") {
-    return {.start = start, .end = end, .text = text};
+    return {.start = Seconds(start), .end = Seconds(end), .text = text};
 }
 
 TEST(Coverage, SpeechWithoutASegmentIsFound) {
@@ -45,15 +45,15 @@ TEST(Coverage, ARepetitionIsKnownByItsWords) {
 
 TEST(Coverage, CuesBeginAndEndWithTheirSpeech) {
     auto cue = segment(0, 30);
-    cue.words = {{"a", 0, 8, 1}, {"b", 8, 30, 1}};
+    cue.words = {{"a", Seconds(0), Seconds(8), 1}, {"b", Seconds(8), Seconds(30), 1}};
     fit_to_speech(cue, std::vector{seconds(8, 10), seconds(11, 12)});
-    EXPECT_NEAR(cue.start, 7.85, 1e-6);
-    EXPECT_NEAR(cue.end, 12.15, 1e-6);
-    EXPECT_NEAR(cue.words.front().start, 7.85, 1e-6);
-    EXPECT_NEAR(cue.words.back().end, 12.15, 1e-6);
+    EXPECT_NEAR(cue.start.count(), 7.85, 1e-6);
+    EXPECT_NEAR(cue.end.count(), 12.15, 1e-6);
+    EXPECT_NEAR(cue.words.front().start.count(), 7.85, 1e-6);
+    EXPECT_NEAR(cue.words.back().end.count(), 12.15, 1e-6);
     auto elsewhere = segment(20, 21);
     fit_to_speech(elsewhere, std::vector{seconds(8, 10)});
-    EXPECT_EQ(elsewhere.start, 20);
+    EXPECT_EQ(elsewhere.start, Seconds(20));
 }
 
 /// One window, in which somebody speaks from 1 to 4 s and from 6 to 9 s.
@@ -101,8 +101,8 @@ TEST(Coverage, WhatAnEngineLeftOutIsHeardAgain) {
     EXPECT_EQ(engine.calls, 2);
     EXPECT_EQ(transcript->text, "first phrase second phrase");
     ASSERT_EQ(transcript->segments.size(), 2u);
-    EXPECT_NEAR(transcript->segments[1].start, 6, 0.2);
-    EXPECT_NEAR(transcript->segments[1].end, 9, 0.2);
+    EXPECT_NEAR(transcript->segments[1].start.count(), 6, 0.2);
+    EXPECT_NEAR(transcript->segments[1].end.count(), 9, 0.2);
     EXPECT_THAT(told, ElementsAre(" first phrase", " second phrase"));
 }
 
@@ -113,7 +113,7 @@ TEST(Coverage, WhatCannotBeHeardIsCounted) {
     ASSERT_TRUE(transcription.step(engine, {}));
     EXPECT_EQ(engine.calls, 2);
     const auto transcript = transcription.take();
-    EXPECT_NEAR(transcript.uncovered_seconds, 3, 0.01);
+    EXPECT_NEAR(transcript.uncovered.count(), 3, 0.01);
     EXPECT_EQ(transcript.segments.size(), 1u);
 }
 

@@ -36,13 +36,13 @@ struct Spoken {
 class CuesOf : public ::testing::TestWithParam<Spoken> {};
 
 TEST_P(CuesOf, FitLoseNothingAndGoOnInTime) {
-    const Segment segment{.start = 10, .end = 22, .text = GetParam().text};
+    const Segment segment{.start = Seconds(10), .end = Seconds(22), .text = GetParam().text};
     for (const int width : {1, 2, 7, 20, 42, 300}) {
         for (const int count : {1, 2, 3}) {
             const auto cues = cues_of(segment, {.max_line_width = width, .max_line_count = count});
             ASSERT_FALSE(cues.empty());
             std::string all;
-            double before = segment.start;
+            auto before = segment.start;
             for (const auto& cue : cues) {
                 EXPECT_LE(std::ssize(cue.lines), count);
                 EXPECT_GE(cue.start, before);
@@ -57,7 +57,7 @@ TEST_P(CuesOf, FitLoseNothingAndGoOnInTime) {
                 }
             }
             EXPECT_EQ(cues.front().start, segment.start);
-            EXPECT_NEAR(cues.back().end, segment.end, 0.1);
+            EXPECT_NEAR(cues.back().end.count(), segment.end.count(), 0.1);
             EXPECT_EQ(without_spaces(all), without_spaces(segment.text));
         }
     }
@@ -79,24 +79,25 @@ INSTANTIATE_TEST_SUITE_P(
     [](const auto& each) { return each.param.name; });
 
 TEST(Cues, BreakBetweenWordsIntoEvenLines) {
-    const Segment segment{
-        .start = 0, .end = 6, .text = " ask not what your country can do for you ask what you can do"};
+    const Segment segment{.start = Seconds(0),
+                          .end = Seconds(6),
+                          .text = " ask not what your country can do for you ask what you can do"};
     EXPECT_THAT(lines_of(cues_of(segment, {})),
                 ElementsAre("ask not what your country can", "do for you ask what you can do"));
 }
 
 TEST(Cues, WhatFitsOnALineIsOneLine) {
-    const Segment segment{.start = 1, .end = 2, .text = " What your country can do for you."};
+    const Segment segment{.start = Seconds(1), .end = Seconds(2), .text = " What your country can do for you."};
     const auto cues = cues_of(segment, {});
     ASSERT_EQ(cues.size(), 1u);
     EXPECT_THAT(cues[0].lines, ElementsAre("What your country can do for you."));
-    EXPECT_EQ(cues[0].start, 1);
-    EXPECT_EQ(cues[0].end, 2);
+    EXPECT_EQ(cues[0].start, Seconds(1));
+    EXPECT_EQ(cues[0].end, Seconds(2));
 }
 
 TEST(Cues, FullWidthCharactersTakeTwoColumnsAndPunctuationStaysWithThem) {
     const auto broken = [](const char* text, int width) {
-        return lines_of(cues_of({.start = 0, .end = 4, .text = text}, {.max_line_width = width}));
+        return lines_of(cues_of({.start = Seconds(0), .end = Seconds(4), .text = text}, {.max_line_width = width}));
     };
     EXPECT_THAT(broken("請大家準時到場謝謝", 18), ElementsAre("請大家準時到場謝謝"));
     EXPECT_THAT(broken("請大家準時到場謝謝", 17), ElementsAre("請大家準時", "到場謝謝"));
@@ -104,7 +105,7 @@ TEST(Cues, FullWidthCharactersTakeTwoColumnsAndPunctuationStaysWithThem) {
 }
 
 TEST(Cues, AKoreanWordIsWholeWhereItFits) {
-    const Segment segment{.start = 0, .end = 4, .text = "회의는 아침 아홉 시에 시작합니다"};
+    const Segment segment{.start = Seconds(0), .end = Seconds(4), .text = "회의는 아침 아홉 시에 시작합니다"};
     EXPECT_THAT(lines_of(cues_of(segment, {.max_line_width = 14})),
                 ElementsAre("회의는 아침", "아홉 시에", "시작합니다"));
 }
@@ -112,71 +113,79 @@ TEST(Cues, AKoreanWordIsWholeWhereItFits) {
 TEST(Cues, CharactersAsPeopleSeeThemAreNotCut) {
     // A family of four, a flag, and an e with its accent apart.
     const std::string family = "👨‍👩‍👧‍👦";
-    const Segment segment{.start = 0, .end = 4, .text = family + family + "🇩🇪🇩🇪e\u0301e\u0301"};
+    const Segment segment{.start = Seconds(0), .end = Seconds(4), .text = family + family + "🇩🇪🇩🇪e\u0301e\u0301"};
     for (const auto& line : lines_of(cues_of(segment, {.max_line_width = 2}))) {
         EXPECT_TRUE(line == family || line == "🇩🇪" || line == "e\u0301e\u0301") << line;
     }
 }
 
 TEST(Cues, HaveTheTimesOfTheirWords) {
-    const Segment segment{
-        .start = 0,
-        .end = 9,
-        .text = " one two three four",
-        .words = {{"one", 0.2, 0.6, 1}, {"two", 0.7, 1.1, 1}, {"three", 6, 6.5, 1}, {"four", 6.6, 8, 1}}};
+    const Segment segment{.start = Seconds(0),
+                          .end = Seconds(9),
+                          .text = " one two three four",
+                          .words = {{"one", Seconds(0.2), Seconds(0.6), 1},
+                                    {"two", Seconds(0.7), Seconds(1.1), 1},
+                                    {"three", Seconds(6), Seconds(6.5), 1},
+                                    {"four", Seconds(6.6), Seconds(8), 1}}};
     const auto cues = cues_of(segment, {.max_line_width = 10, .max_line_count = 1});
     ASSERT_EQ(cues.size(), 2u);
     EXPECT_THAT(lines_of(cues), ElementsAre("one two", "three four"));
-    EXPECT_EQ(cues[0].start, 0) << "the segment's own edges stay";
-    EXPECT_DOUBLE_EQ(cues[0].end, 1.1) << "the pause is in no cue";
-    EXPECT_DOUBLE_EQ(cues[1].start, 6);
-    EXPECT_EQ(cues[1].end, 9);
+    EXPECT_EQ(cues[0].start, Seconds(0)) << "the segment's own edges stay";
+    EXPECT_DOUBLE_EQ(cues[0].end.count(), 1.1) << "the pause is in no cue";
+    EXPECT_DOUBLE_EQ(cues[1].start.count(), 6);
+    EXPECT_EQ(cues[1].end, Seconds(9));
 }
 
 TEST(Cues, HaveTheTimesOfWordsThatAreCharacters) {
-    const Segment segment{.start = 0,
-                          .end = 4,
+    const Segment segment{.start = Seconds(0),
+                          .end = Seconds(4),
                           .text = "你好世界",
-                          .words = {{"你", 0, 1, 1}, {"好", 1, 1.5, 1}, {"世", 3, 3.5, 1}, {"界", 3.5, 4, 1}}};
+                          .words = {{"你", Seconds(0), Seconds(1), 1},
+                                    {"好", Seconds(1), Seconds(1.5), 1},
+                                    {"世", Seconds(3), Seconds(3.5), 1},
+                                    {"界", Seconds(3.5), Seconds(4), 1}}};
     const auto cues = cues_of(segment, {.max_line_width = 4, .max_line_count = 1});
     ASSERT_EQ(cues.size(), 2u);
-    EXPECT_DOUBLE_EQ(cues[0].end, 1.5);
-    EXPECT_DOUBLE_EQ(cues[1].start, 3);
+    EXPECT_DOUBLE_EQ(cues[0].end.count(), 1.5);
+    EXPECT_DOUBLE_EQ(cues[1].start.count(), 3);
 }
 
 TEST(Cues, HaveTheirShareOfTheSegmentWhereThereAreNoWords) {
-    const Segment segment{.start = 10, .end = 20, .text = "aaaa bbbb"};
+    const Segment segment{.start = Seconds(10), .end = Seconds(20), .text = "aaaa bbbb"};
     const auto cues = cues_of(segment, {.max_line_width = 4, .max_line_count = 1});
     ASSERT_EQ(cues.size(), 2u);
-    EXPECT_NEAR(cues[0].end, 10 + 10 * 4 / 9.0, 0.01);
-    EXPECT_NEAR(cues[1].start, 10 + 10 * 5 / 9.0, 0.01);
+    EXPECT_NEAR(cues[0].end.count(), 10 + 10 * 4 / 9.0, 0.01);
+    EXPECT_NEAR(cues[1].start.count(), 10 + 10 * 5 / 9.0, 0.01);
 }
 
 TEST(Cues, OfASegmentWithoutLengthComeOneAfterTheOther) {
-    const Segment segment{.start = 5,
-                          .end = 5,
+    const Segment segment{.start = Seconds(5),
+                          .end = Seconds(5),
                           .text = "aaaa bbbb cccc",
-                          .words = {{"aaaa", 7, 6, 1}, {"bbbb", -1, 9, 1}, {"dddd", 5, 5, 1}}};
+                          .words = {{"aaaa", Seconds(7), Seconds(6), 1},
+                                    {"bbbb", Seconds(-1), Seconds(9), 1},
+                                    {"dddd", Seconds(5), Seconds(5), 1}}};
     const auto cues = cues_of(segment, {.max_line_width = 4, .max_line_count = 1});
     ASSERT_EQ(cues.size(), 3u);
-    double before = 5;
+    Seconds before(5);
     for (const auto& cue : cues) {
         EXPECT_GE(cue.start, before);
-        EXPECT_NEAR(cue.end - cue.start, 0.001, 1e-9);
+        EXPECT_NEAR((cue.end - cue.start).count(), 0.001, 1e-9);
         before = cue.end;
     }
 }
 
 TEST(Cues, AreWholeSegmentsWhereNoWidthIsAskedFor) {
     const std::string text(500, 'a');
-    const auto cues = cues_of({.start = 1, .end = 2, .text = " " + text + "\n\n" + text + " "}, {.max_line_width = 0});
+    const auto cues = cues_of({.start = Seconds(1), .end = Seconds(2), .text = " " + text + "\n\n" + text + " "},
+                              {.max_line_width = 0});
     ASSERT_EQ(cues.size(), 1u);
     EXPECT_THAT(cues[0].lines, ElementsAre(text + " " + text));
 }
 
 TEST(Cues, OfNothingAreNone) {
-    EXPECT_TRUE(cues_of({.start = 0, .end = 1, .text = "  \n "}, {}).empty());
-    EXPECT_TRUE(cues_of({.start = 0, .end = 1}, {.max_line_width = 0}).empty());
+    EXPECT_TRUE(cues_of({.start = Seconds(0), .end = Seconds(1), .text = "  \n "}, {}).empty());
+    EXPECT_TRUE(cues_of({.start = Seconds(0), .end = Seconds(1)}, {.max_line_width = 0}).empty());
 }
 
 }  // namespace

@@ -13,16 +13,17 @@ using ::testing::HasSubstr;
 Transcript sample() {
     return {.text = " Hello there. General <K> & co.",
             .language = "en",
-            .duration = 3.2,
-            .segments = {{.start = 0,
-                          .end = 1.5,
-                          .text = " Hello there.",
-                          .tokens = {1, 2},
-                          .temperature = 0,
-                          .avg_logprob = -0.25,
-                          .no_speech_prob = 0.01,
-                          .words = {{"Hello", 0, 0.7, 0.9}, {"there.", 0.7, 1.5, 0.8}}},
-                         {.start = 1.5, .end = 3661.0625, .text = " General <K> & co.", .avg_logprob = -0.5}}};
+            .duration = Seconds(3.2),
+            .segments = {
+                {.start = Seconds(0),
+                 .end = Seconds(1.5),
+                 .text = " Hello there.",
+                 .tokens = {1, 2},
+                 .temperature = 0,
+                 .avg_logprob = -0.25,
+                 .no_speech_prob = 0.01,
+                 .words = {{"Hello", Seconds(0), Seconds(0.7), 0.9}, {"there.", Seconds(0.7), Seconds(1.5), 0.8}}},
+                {.start = Seconds(1.5), .end = Seconds(3661.0625), .text = " General <K> & co.", .avg_logprob = -0.5}}};
 }
 
 TEST(Formats, AreFoundByNameAndOthersRefusedWithAList) {
@@ -67,8 +68,8 @@ TEST(Formats, WebVttEscapesMarkup) {
 }
 
 TEST(Formats, ACueHoldsNoEmptyLineAndNoCueIsEmpty) {
-    const Transcript transcript{
-        .segments = {{.start = 0, .end = 1, .text = "one\n\ntwo"}, {.start = 1, .end = 2, .text = "  "}}};
+    const Transcript transcript{.segments = {{.start = Seconds(0), .end = Seconds(1), .text = "one\n\ntwo"},
+                                             {.start = Seconds(1), .end = Seconds(2), .text = "  "}}};
     EXPECT_EQ(render(transcript, ResponseFormat::srt, {}), "1\n00:00:00,000 --> 00:00:01,000\none two\n\n");
 }
 
@@ -98,7 +99,7 @@ TEST(Formats, VerboseJsonLeavesOutWhatWasNotAskedFor) {
 
 TEST(Formats, UncoveredSpeechIsToldToWhoAsks) {
     auto transcript = sample();
-    transcript.uncovered_seconds = 1.5;
+    transcript.uncovered = Seconds(1.5);
     EXPECT_THAT(render(transcript, ResponseFormat::verbose_json, {.uncovered = true}),
                 HasSubstr(R"("uncovered_seconds":1.5)"));
     EXPECT_EQ(render(transcript, ResponseFormat::verbose_json, {}).find("uncovered"), std::string::npos);
@@ -118,7 +119,7 @@ TEST(Formats, BytesThatAreNoUtf8NeverReachTheWire) {
 }
 
 TEST(Formats, ACueEndsAfterItBegan) {
-    const Transcript transcript{.text = "a", .segments = {{.start = 1, .end = 1, .text = "a"}}};
+    const Transcript transcript{.text = "a", .segments = {{.start = Seconds(1), .end = Seconds(1), .text = "a"}}};
     EXPECT_THAT(render(transcript, ResponseFormat::vtt, {}), HasSubstr("00:00:01.000 --> 00:00:01.001"));
     EXPECT_THAT(render(transcript, ResponseFormat::srt, {}), HasSubstr("00:00:01,000 --> 00:00:01,001"));
 }

@@ -20,7 +20,10 @@ public:
         heard.insert(heard.end(), audio.begin(), audio.end());
         windows.push_back(audio.size());
         languages.push_back(options.language);
-        Segment segment{.start = 0.25, .end = seconds_of(audio.size()), .text = "w", .words = {{"w", 0.25, 0.5, 1}}};
+        Segment segment{.start = Seconds(0.25),
+                        .end = seconds_of(audio.size()),
+                        .text = "w",
+                        .words = {{"w", Seconds(0.25), Seconds(0.5), 1}}};
         if (sink) sink(segment);
         return Transcript{.text = "w", .language = "de", .duration = seconds_of(audio.size()), .segments = {segment}};
     }
@@ -41,11 +44,11 @@ class LongAudio : public ::testing::TestWithParam<double> {};
 TEST_P(LongAudio, EverySampleIsHeardOnceInOrder) {
     const auto samples = numbered(static_cast<std::size_t>(GetParam() * kSampleRate));
     Listener listener;
-    const auto transcript =
-        transcribe_source(listener, *source_from_view(samples), {}, {}, {}, make_pause_cutter(2, 0.7));
+    const auto transcript = transcribe_source(listener, *source_from_view(samples), {}, {}, {},
+                                              make_pause_cutter(Seconds(2), Seconds(0.7)));
     ASSERT_TRUE(transcript);
     EXPECT_TRUE(listener.heard == samples);
-    EXPECT_DOUBLE_EQ(transcript->duration, GetParam());
+    EXPECT_DOUBLE_EQ(transcript->duration.count(), GetParam());
     EXPECT_THAT(listener.windows, ::testing::Each(::testing::Le(2u * kSampleRate)));
 }
 INSTANTIATE_TEST_SUITE_P(Lengths, LongAudio, ::testing::Values(0.0625, 1.0, 2.0, 2.0625, 3.9375, 4.0, 17.5));
@@ -56,7 +59,7 @@ public:
     Result<Transcript> transcribe(AudioView audio, const TranscribeOptions& options, const SegmentSink&,
                                   std::stop_token) override {
         asked.push_back(options.language);
-        Segment segment{.start = 0, .end = seconds_of(audio.size()), .text = " [Music] la"};
+        Segment segment{.start = Seconds(0), .end = seconds_of(audio.size()), .text = " [Music] la"};
         return Transcript{.text = "[Music] la",
                           .language = options.language.empty() ? "de" : options.language,
                           .language_probability = options.language.empty() ? 0.75 : 0,
@@ -80,8 +83,9 @@ TEST(LongAudio, SoundsAreForWhoAsks) {
 
 TEST(LongAudio, WhatWasDetectedIsToldOnce) {
     Musical musical;
-    const auto whole = transcribe_source(musical, *source_from_samples(numbered(5 * kSampleRate)),
-                                         {.languages = {"de", "en"}}, {}, {}, make_pause_cutter(2.5, 0.2));
+    const auto whole =
+        transcribe_source(musical, *source_from_samples(numbered(5 * kSampleRate)), {.languages = {"de", "en"}}, {}, {},
+                          make_pause_cutter(Seconds(2.5), Seconds(0.2)));
     ASSERT_TRUE(whole);
     EXPECT_THAT(musical.asked, ::testing::ElementsAre("", "de", "de")) << "and then kept";
     ASSERT_EQ(whole->detections.size(), 1u);
@@ -103,15 +107,16 @@ TEST(LongAudio, TimesAreOnTheClockOfTheWhole) {
     std::vector<double> told;
     const auto transcript = transcribe_source(
         listener, *source_from_samples(numbered(5 * kSampleRate)), {},
-        [&](const Segment& segment) { told.push_back(segment.start); }, {}, make_pause_cutter(2, 1));
+        [&](const Segment& segment) { told.push_back(segment.start.count()); }, {},
+        make_pause_cutter(Seconds(2), Seconds(1)));
     ASSERT_TRUE(transcript);
     ASSERT_GT(transcript->segments.size(), 2u);
     double offset = 0;
     for (std::size_t i = 0; i < transcript->segments.size(); ++i) {
-        EXPECT_DOUBLE_EQ(transcript->segments[i].start, offset + 0.25);
-        EXPECT_DOUBLE_EQ(transcript->segments[i].words[0].start, offset + 0.25);
+        EXPECT_DOUBLE_EQ(transcript->segments[i].start.count(), offset + 0.25);
+        EXPECT_DOUBLE_EQ(transcript->segments[i].words[0].start.count(), offset + 0.25);
         EXPECT_DOUBLE_EQ(told[i], offset + 0.25);
-        offset += seconds_of(listener.windows[i]);
+        offset += seconds_of(listener.windows[i]).count();
     }
     EXPECT_EQ(transcript->text, "w w w");
 }
@@ -119,7 +124,7 @@ TEST(LongAudio, TimesAreOnTheClockOfTheWhole) {
 TEST(LongAudio, TheLanguageOfTheFirstWindowIsKept) {
     Listener listener;
     ASSERT_TRUE(transcribe_source(listener, *source_from_samples(numbered(5 * kSampleRate)), {}, {}, {},
-                                  make_pause_cutter(2, 1)));
+                                  make_pause_cutter(Seconds(2), Seconds(1))));
     EXPECT_THAT(listener.languages, ::testing::ElementsAre("", "de", "de"));
 }
 
@@ -138,7 +143,7 @@ public:
 TEST(LongAudio, SilenceDoesNotDecideTheLanguageAndTextIsJoinedAsItIsWritten) {
     LateListener listener;
     const auto transcript = transcribe_source(listener, *source_from_samples(numbered(7 * kSampleRate)), {}, {}, {},
-                                              make_pause_cutter(2, 1));
+                                              make_pause_cutter(Seconds(2), Seconds(1)));
     ASSERT_TRUE(transcript);
     ASSERT_GE(listener.languages.size(), 4u);
     EXPECT_EQ(listener.languages[1], "");
@@ -159,7 +164,7 @@ TEST(LongAudio, StopsBetweenWindows) {
     std::stop_source stop;
     const auto transcript = transcribe_source(
         listener, *source_from_samples(numbered(20 * kSampleRate)), {}, [&](const Segment&) { stop.request_stop(); },
-        stop.get_token(), make_pause_cutter(2, 1));
+        stop.get_token(), make_pause_cutter(Seconds(2), Seconds(1)));
     ASSERT_FALSE(transcript);
     EXPECT_EQ(transcript.error().code, ErrorCode::cancelled);
     EXPECT_EQ(listener.windows.size(), 1u);
@@ -176,7 +181,7 @@ public:
         ++most_;
         languages.push_back(options.language);
         const Segment segment{
-            .start = 0, .end = seconds_of(audio.size()), .text = std::format("{:.3f}", audio.front())};
+            .start = Seconds(0), .end = seconds_of(audio.size()), .text = std::format("{:.3f}", audio.front())};
         if (sink) sink(segment);
         return Transcript{.text = segment.text,
                           .language = "de",
@@ -196,7 +201,8 @@ private:
 TEST(LongAudio, WhoHelpsHearsOtherWindowsAndTheyAreToldInOrder) {
     const auto samples = numbered(21 * kSampleRate + 7);
     Listener alone;
-    (void)transcribe_source(alone, *source_from_view(samples), {}, {}, {}, make_pause_cutter(2, 1)).value();
+    (void)transcribe_source(alone, *source_from_view(samples), {}, {}, {}, make_pause_cutter(Seconds(2), Seconds(1)))
+        .value();
 
     std::latch met(2);  // neither goes on before both have a window
     std::atomic<int> windows = 0;
@@ -205,7 +211,8 @@ TEST(LongAudio, WhoHelpsHearsOtherWindowsAndTheyAreToldInOrder) {
     const auto source = source_from_view(samples);
     std::vector<double> told;
     LongTranscription transcription(
-        *source, {}, [&](const Segment& segment) { told.push_back(segment.start); }, make_pause_cutter(2, 1));
+        *source, {}, [&](const Segment& segment) { told.push_back(segment.start.count()); },
+        make_pause_cutter(Seconds(2), Seconds(1)));
     std::jthread helping([&](const std::stop_token& over) {
         while (!over.stop_requested()) {
             if (transcription.wants_help()) transcription.help(helper, {});
@@ -225,7 +232,7 @@ TEST(LongAudio, WhoHelpsHearsOtherWindowsAndTheyAreToldInOrder) {
     ASSERT_EQ(transcript.segments.size(), alone.windows.size());
     std::size_t at = 0;
     for (std::size_t i = 0; i < alone.windows.size(); at += alone.windows[i++]) {
-        EXPECT_DOUBLE_EQ(transcript.segments[i].start, seconds_of(at));
+        EXPECT_DOUBLE_EQ(transcript.segments[i].start.count(), seconds_of(at).count());
         EXPECT_EQ(transcript.segments[i].text, std::format("{:.3f}", samples[at]));
     }
 }
@@ -242,7 +249,7 @@ TEST(LongAudio, AnErrorOfWhoHelpsEndsTheWhole) {
     Listener owner;
     Failing helper;
     const auto source = source_from_samples(numbered(5 * kSampleRate));
-    LongTranscription transcription(*source, {.language = "de"}, {}, make_pause_cutter(2, 1));
+    LongTranscription transcription(*source, {.language = "de"}, {}, make_pause_cutter(Seconds(2), Seconds(1)));
     ASSERT_FALSE(transcription.step(owner, {}).value());
     ASSERT_TRUE(transcription.wants_help());
     transcription.help(helper, {});
@@ -256,8 +263,8 @@ TEST(BestPause, IsTheMiddleOfTheQuietestStretch) {
     std::vector<float> audio(4 * kSampleRate, 0.5F);
     for (std::size_t i = 3 * kSampleRate; i < 3 * kSampleRate + kSampleRate / 2; ++i) audio[i] = 0.001F;
     const auto cut = seconds_of(best_pause(audio, 2 * kSampleRate));
-    EXPECT_GT(cut, 3.05);
-    EXPECT_LT(cut, 3.45);
+    EXPECT_GT(cut, Seconds(3.05));
+    EXPECT_LT(cut, Seconds(3.45));
 }
 
 TEST(BestPause, NeverLiesOutsideWhereItIsLookedFor) {

@@ -25,7 +25,9 @@ TEST(Credible, WhatIsSaidStays) {
 
 TEST(Credible, SoundsBesideWordsGoAndTheirWordsWithThem) {
     Segment segment{.text = " Ask not. [BLANK_AUDIO]",
-                    .words = {{"Ask", 0, 1, 1}, {"not.", 1, 2, 1}, {"[BLANK_AUDIO]", 2, 9, 1}}};
+                    .words = {{"Ask", Seconds(0), Seconds(1), 1},
+                              {"not.", Seconds(1), Seconds(2), 1},
+                              {"[BLANK_AUDIO]", Seconds(2), Seconds(9), 1}}};
     ASSERT_TRUE(keep_speech(segment));
     EXPECT_EQ(segment.text, " Ask not.");
     ASSERT_EQ(segment.words.size(), 2u);
@@ -35,7 +37,7 @@ TEST(Credible, SoundsBesideWordsGoAndTheirWordsWithThem) {
 }
 
 TEST(Credible, SoundsStayForWhoAsks) {
-    Segment segment{.text = " [Applause] Thank you.", .words = {{"[Applause]", 0, 1, 1}}};
+    Segment segment{.text = " [Applause] Thank you.", .words = {{"[Applause]", Seconds(0), Seconds(1), 1}}};
     ASSERT_TRUE(keep_speech(segment, true));
     EXPECT_EQ(segment.text, " [Applause] Thank you.");
     EXPECT_EQ(segment.words.size(), 1u);

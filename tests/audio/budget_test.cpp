@@ -24,22 +24,22 @@ void spend(audio::Budget& budget, double seconds) {
 }
 
 TEST(Budget, IsWhatThereIsToBeginWithAndWhatTheAudioEarns) {
-    audio::Budget budget({.cpu_seconds = 0.02});
+    audio::Budget budget({.cpu_time = Seconds(0.02)});
     EXPECT_TRUE(budget.check());
     spend(budget, 0.05);
-    audio::Budget earned({.cpu_seconds = 0.02});
-    earned.earned(100);
+    audio::Budget earned({.cpu_time = Seconds(0.02)});
+    earned.earned(Seconds(100));
     spend(earned, 0.05);
     EXPECT_TRUE(earned.check());
     const auto over = budget.check();
     ASSERT_FALSE(over);
     EXPECT_EQ(over.error().code, ErrorCode::audio_too_costly);
-    budget.earned(1e6);
+    budget.earned(Seconds(1e6));
     EXPECT_FALSE(budget.check()) << "what has been given up stays so";
 }
 
 TEST(Budget, TimeBetweenReadsIsNobodys) {
-    audio::Budget budget({.cpu_seconds = 0.02});
+    audio::Budget budget({.cpu_time = Seconds(0.02)});
     spend(budget, 0.001);
     const double until = cpu_seconds() + 0.05;
     while (cpu_seconds() < until) {
@@ -51,7 +51,7 @@ TEST(Budget, BytesAreReadForTheSakeOfAudio) {
     audio::Budget budget({});
     for (int i = 0; i < 10; ++i) {
         budget.read(40 << 20);
-        budget.earned(i + 1);
+        budget.earned(Seconds(i + 1));
     }
     EXPECT_TRUE(budget.check());
     budget.read(80 << 20);
@@ -74,7 +74,7 @@ TEST_F(MadeMedia, SearchingForWhatNeverComesIsGivenUp) {
     std::string pages = made("-c:a libopus", "a.ogg").substr(0, 200);
     while (pages.size() < 40U << 20) pages += "OggS";
     const double before = cpu_seconds();
-    EXPECT_EQ(error_of(bytes_of(pages), {.cpu_seconds = 0.3}), ErrorCode::audio_too_costly);
+    EXPECT_EQ(error_of(bytes_of(pages), {.cpu_time = Seconds(0.3)}), ErrorCode::audio_too_costly);
     EXPECT_LT(cpu_seconds() - before, 5);
 }
 

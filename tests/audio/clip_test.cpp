@@ -12,13 +12,13 @@ TEST(Clip, IsSpeechOfAKnownText) {
     const auto& clip = audio::builtin_clip();
     EXPECT_FALSE(clip.text.empty());
     EXPECT_EQ(clip.language, "en");
-    EXPECT_GT(clip.seconds, 3);
-    EXPECT_LT(clip.seconds, 10);
+    EXPECT_GT(clip.length, Seconds(3));
+    EXPECT_LT(clip.length, Seconds(10));
 }
 
 TEST(Clip, OfAnyLengthIsMostlySpeech) {
     for (const double seconds : {0.5, 2.0, 29.0, 45.0}) {
-        const auto samples = audio::clip_of_length(seconds);
+        const auto samples = audio::clip_of_length(Seconds(seconds));
         ASSERT_TRUE(samples);
         EXPECT_EQ(samples->size(), static_cast<std::size_t>(seconds * kSampleRate));
         EXPECT_GT(rms(*samples), 0.01);
@@ -27,17 +27,17 @@ TEST(Clip, OfAnyLengthIsMostlySpeech) {
 
 TEST(Clip, OfNoLengthHasNoSamples) {
     for (const double seconds : {0.0, -0.0, 1e-9}) {
-        const auto samples = audio::clip_of_length(seconds);
+        const auto samples = audio::clip_of_length(Seconds(seconds));
         ASSERT_TRUE(samples);
         EXPECT_TRUE(samples->empty());
     }
-    EXPECT_EQ(audio::clip_of_length(1.0 / kSampleRate)->size(), 1U);
+    EXPECT_EQ(audio::clip_of_length(Samples(1))->size(), 1U);
 }
 
 TEST(Clip, OfALengthThatCannotBeIsRefusedByName) {
     const auto infinity = std::numeric_limits<double>::infinity();
     for (const double seconds : {-1.0, -1e-300, std::nan(""), infinity, -infinity, 1e300, 3600.5}) {
-        const auto samples = audio::clip_of_length(seconds);
+        const auto samples = audio::clip_of_length(Seconds(seconds));
         ASSERT_FALSE(samples) << seconds;
         EXPECT_EQ(samples.error().code, ErrorCode::invalid_request);
         EXPECT_THAT(samples.error().message, HasSubstr(std::format("{}", seconds)));
@@ -45,7 +45,7 @@ TEST(Clip, OfALengthThatCannotBeIsRefusedByName) {
 }
 
 TEST(Wav, ComesBackAsItWasWritten) {
-    const auto samples = audio::clip_of_length(3).value();
+    const auto samples = audio::clip_of_length(Seconds(3)).value();
     const auto back = decode(audio::encode_wav(samples)).value();
     ASSERT_EQ(back.size(), samples.size());
     for (std::size_t i = 0; i < samples.size(); i += 101) EXPECT_NEAR(back[i], samples[i], 1e-3);

@@ -56,7 +56,7 @@ TEST_F(MadeMedia, AHoleInAnMp3IsTold) {
     std::fill_n(media.begin() + static_cast<std::ptrdiff_t>(media.size() / 2), media.size() / 10, '\0');
     const auto decoded = decode_damaged(media);
     ASSERT_TRUE(decoded) << decoded.error().describe();
-    EXPECT_NEAR(seconds_of(decoded->samples.size()), 0.9 * seconds_of(original_.size()), 0.2);
+    EXPECT_NEAR(seconds_of(decoded->samples.size()).count(), 0.9 * seconds_of(original_.size()).count(), 0.2);
     EXPECT_THAT(decoded->damage, HasSubstr("before the length"));
 }
 
@@ -125,7 +125,7 @@ TEST_F(MadeMedia, NoDamageAnywhereIsMoreThanAnError) {
                 bent[(state >> 8) % (i < 3 ? front : media.size())] = static_cast<char>(state >> 3);
             }
             if (round % 3 == 0) bent.resize((state >> 4) % media.size());
-            const auto decoded = decode(bytes_of(bent), {.max_seconds = 30});
+            const auto decoded = decode(bytes_of(bent), {.max_length = Seconds(30)});
             if (decoded) {
                 EXPECT_LE(decoded->size(), 30U * kSampleRate);
             } else {

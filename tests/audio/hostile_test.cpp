@@ -133,7 +133,7 @@ TEST_F(Pictures, ThatArePackedStayPacked) {
 
 /// A WAV of 16-bit samples whose header says what it is told to say.
 Bytes wav_of(std::uint32_t rate, std::uint16_t channels, std::uint16_t bits = 16) {
-    auto wav = *audio::encode_wav(audio::clip_of_length(0.5).value());
+    auto wav = *audio::encode_wav(audio::clip_of_length(Seconds(0.5)).value());
     const auto put = [&](std::size_t at, std::uint32_t number, int bytes) {
         for (int i = 0; i < bytes; ++i) wav[at + static_cast<std::size_t>(i)] = static_cast<std::byte>(number >> 8 * i);
     };
@@ -161,7 +161,7 @@ TEST(Absurd, ChannelCountsAreRefused) {
 
 TEST(Absurd, SampleSizesAreRefusedOrReadWithinLimits) {
     for (const std::uint16_t bits : {0, 1, 7, 255, 65535}) {
-        const auto samples = decode(wav_of(16000, 1, bits), {.max_seconds = 60});
+        const auto samples = decode(wav_of(16000, 1, bits), {.max_length = Seconds(60)});
         EXPECT_TRUE(samples || samples.error().code == ErrorCode::audio_undecodable) << bits;
     }
 }
@@ -284,7 +284,7 @@ private:
 
 TEST_F(Media, WhatNamesOtherFilesOpensNone) {
     const auto secret = folder_ / "secret.wav";
-    const auto encoded = audio::encode_wav(audio::clip_of_length(1).value());
+    const auto encoded = audio::encode_wav(audio::clip_of_length(Seconds(1)).value());
     std::ofstream(secret, std::ios::binary)
         .write(reinterpret_cast<const char*>(encoded->data()), static_cast<std::streamsize>(encoded->size()));
     const OpenWatch watch(secret);

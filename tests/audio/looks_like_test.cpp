@@ -31,7 +31,7 @@ std::string noise(std::size_t size, std::uint32_t state) {
 /// The clip's samples as a telephone system records them (one byte a sample, µ-law) or a sound card does (two).
 std::string headerless(int bytes_a_sample) {
     std::string bytes;
-    for (const float sample : audio::clip_of_length(3).value()) {
+    for (const float sample : audio::clip_of_length(Seconds(3)).value()) {
         const auto value = static_cast<int>(sample * 32000);
         if (bytes_a_sample == 2) {
             bytes += static_cast<char>(value & 0xFF);
@@ -100,7 +100,8 @@ TEST(LooksLike, SaysNothingOfWhatCouldBeAnything) {
 }
 
 TEST(LooksLike, TakesNoMediaForAnythingElse) {
-    for (const auto& media : {audio::builtin_clip().encoded, audio::encode_wav(audio::clip_of_length(1).value())}) {
+    for (const auto& media :
+         {audio::builtin_clip().encoded, audio::encode_wav(audio::clip_of_length(Seconds(1)).value())}) {
         const std::span bytes(reinterpret_cast<const std::uint8_t*>(media->data()), media->size());
         EXPECT_FALSE(audio::looks_like(bytes));
     }
@@ -109,7 +110,7 @@ TEST(LooksLike, TakesNoMediaForAnythingElse) {
 
 TEST(LooksLike, NoNoiseIsDecodedForever) {
     for (std::uint32_t seed = 100; seed < 140; ++seed) {
-        const auto samples = decode(bytes_of(noise(30'000, seed)), {.max_seconds = 60});
+        const auto samples = decode(bytes_of(noise(30'000, seed)), {.max_length = Seconds(60)});
         // By chance it may hold frames of some codec, but not minutes of them.
         EXPECT_LT(samples ? samples->size() : 0, 60U * kSampleRate) << seed;
     }

@@ -16,7 +16,7 @@ TEST_P(EveryKind, DecodesToTheSameSpeech) {
     const auto file = made_file(GetParam().arguments, GetParam().name);
     const auto in_memory = decode(bytes_of(text_of(file)));
     ASSERT_TRUE(in_memory) << in_memory.error().describe();
-    EXPECT_NEAR(seconds_of(in_memory->size()), seconds_of(original_.size()), 0.15);
+    EXPECT_NEAR(seconds_of(in_memory->size()).count(), seconds_of(original_.size()).count(), 0.15);
     EXPECT_GT(likeness(original_, *in_memory), GetParam().least_likeness);
     auto source = open_media_file(file);
     ASSERT_TRUE(source) << source.error().describe();
@@ -72,8 +72,8 @@ TEST_F(MadeMedia, APipedWebmWithoutDurationIsReadToItsEnd) {
     auto source = open_media(webm);
     ASSERT_TRUE(source) << source.error().describe();
     EXPECT_EQ((*source)->duration_hint(), std::nullopt);
-    EXPECT_NEAR(seconds_of(read_all(**source)->size()), seconds_of(original_.size()), 0.1);
-    EXPECT_EQ(error_of(webm, {.max_seconds = 1}), ErrorCode::audio_too_long);
+    EXPECT_NEAR(seconds_of(read_all(**source)->size()).count(), seconds_of(original_.size()).count(), 0.1);
+    EXPECT_EQ(error_of(webm, {.max_length = Seconds(1)}), ErrorCode::audio_too_long);
 }
 
 TEST_F(MadeMedia, ChainedOggIsAllItsLinks) {
@@ -82,7 +82,7 @@ TEST_F(MadeMedia, ChainedOggIsAllItsLinks) {
     for (const auto& chain : {opus + opus, vorbis + vorbis}) {
         const auto samples = decode(bytes_of(chain));
         ASSERT_TRUE(samples) << samples.error().describe();
-        EXPECT_NEAR(seconds_of(samples->size()), 2 * seconds_of(original_.size()), 0.2);
+        EXPECT_NEAR(seconds_of(samples->size()).count(), 2 * seconds_of(original_.size()).count(), 0.2);
         const auto second = AudioView(*samples).subspan(samples->size() / 2);
         EXPECT_GT(likeness(original_, second), 0.9);
     }
@@ -113,7 +113,7 @@ TEST_F(MadeMedia, CoverArtIsNoReasonToRefuse) {
     for (const auto* name : {"cover.mp3", "cover.m4a", "cover.flac"}) {
         const auto samples = decode(bytes_of(made(cover + "-c:v mjpeg", name)));
         ASSERT_TRUE(samples) << name << ": " << samples.error().describe();
-        EXPECT_NEAR(seconds_of(samples->size()), seconds_of(original_.size()), 0.1) << name;
+        EXPECT_NEAR(seconds_of(samples->size()).count(), seconds_of(original_.size()).count(), 0.1) << name;
     }
 }
 
@@ -150,15 +150,15 @@ TEST_F(MadeMedia, SamplesThatAreNoNumbersAreRefused) {
 }
 
 TEST_F(Media, ALimitInSecondsHolds) {
-    EXPECT_EQ(error_of(audio::builtin_clip().encoded, {.max_seconds = 1}), ErrorCode::audio_too_long);
-    EXPECT_TRUE(decode(audio::builtin_clip().encoded, {.max_seconds = 10}));
+    EXPECT_EQ(error_of(audio::builtin_clip().encoded, {.max_length = Seconds(1)}), ErrorCode::audio_too_long);
+    EXPECT_TRUE(decode(audio::builtin_clip().encoded, {.max_length = Seconds(10)}));
 }
 
 TEST_F(MadeMedia, ALimitInSecondsHoldsWhereNoLengthIsTold) {
     for (const auto* name : {"long.mp3", "long.aac", "long.ts"}) {
         const auto media = bytes_of(made("-ar 44100 -write_xing 0", name));
-        EXPECT_EQ(error_of(media, {.max_seconds = 2}), ErrorCode::audio_too_long) << name;
-        EXPECT_TRUE(decode(media, {.max_seconds = 10})) << name;
+        EXPECT_EQ(error_of(media, {.max_length = Seconds(2)}), ErrorCode::audio_too_long) << name;
+        EXPECT_TRUE(decode(media, {.max_length = Seconds(10)})) << name;
     }
 }
 

@@ -45,7 +45,7 @@ TEST_P(Rates, BecomeSixteenKilohertz) {
     ASSERT_TRUE(decoder);
     std::vector<float> audio;
     ASSERT_TRUE(decoder->decode(tone<std::int16_t>(GetParam(), 1, 32767), audio));
-    EXPECT_NEAR(seconds_of(audio.size()), 1, 0.01);
+    EXPECT_NEAR(seconds_of(audio.size()).count(), 1, 0.01);
     EXPECT_NEAR(strength(audio), 0.5, 0.02);
 }
 INSTANTIATE_TEST_SUITE_P(Live, Rates, ::testing::Values(8000, 16000, 22050, 24000, 44100, 48000));

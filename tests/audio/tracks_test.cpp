@@ -14,7 +14,7 @@ Result<std::vector<float>> decode_choice(const std::string& media, const TrackCh
 /// When it first sounds, in seconds.
 double first_sound(AudioView audio) {
     const auto found = std::ranges::find_if(audio, [](float sample) { return std::abs(sample) > 0.02F; });
-    return seconds_of(static_cast<std::size_t>(found - audio.begin()));
+    return seconds_of(static_cast<std::size_t>(found - audio.begin())).count();
 }
 
 // --- channels ---
@@ -63,7 +63,7 @@ TEST_P(Joined, IsHeardWhole) {
     const auto second = made(GetParam().first, std::string("b.") + GetParam().second);
     const auto samples = decode(bytes_of(first + second + first));
     ASSERT_TRUE(samples) << samples.error().describe();
-    EXPECT_NEAR(seconds_of(samples->size()), 3 * seconds_of(original_.size()), 0.4);
+    EXPECT_NEAR(seconds_of(samples->size()).count(), 3 * seconds_of(original_.size()).count(), 0.4);
     EXPECT_GT(likeness(original_, AudioView(*samples).last(original_.size())), 0.9);
 }
 
@@ -81,15 +81,15 @@ TEST_F(MadeMedia, WhatWasJoinedAndCannotBeHeardIsTold) {
     std::fill(broken.begin() + 32, broken.end(), 'x');
     auto source = open_media(bytes_of(wav + broken));
     ASSERT_TRUE(source) << source.error().describe();
-    EXPECT_NEAR(seconds_of(read_all(**source)->size()), seconds_of(original_.size()), 0.01);
+    EXPECT_NEAR(seconds_of(read_all(**source)->size()).count(), seconds_of(original_.size()).count(), 0.01);
     EXPECT_THAT((*source)->damage(), HasSubstr("what follows from byte"));
 }
 
 TEST_F(MadeMedia, ALimitInSecondsHoldsForAllThatWasJoined) {
     const auto wav = made("", "a.wav");
-    const double length = seconds_of(original_.size());
-    EXPECT_EQ(error_of(bytes_of(wav + wav + wav), {.max_seconds = 2.5 * length}), ErrorCode::audio_too_long);
-    EXPECT_TRUE(decode(bytes_of(wav + wav + wav), {.max_seconds = 3.5 * length}));
+    const auto length = seconds_of(original_.size());
+    EXPECT_EQ(error_of(bytes_of(wav + wav + wav), {.max_length = 2.5 * length}), ErrorCode::audio_too_long);
+    EXPECT_TRUE(decode(bytes_of(wav + wav + wav), {.max_length = 3.5 * length}));
 }
 
 // --- time ---
@@ -105,7 +105,7 @@ TEST_P(Late, AudioOfAVideoKeepsItsTime) {
     const auto samples = decode(bytes_of(video));
     ASSERT_TRUE(samples) << samples.error().describe();
     EXPECT_NEAR(first_sound(*samples), 4.9 + first_sound(original_), 0.1);
-    EXPECT_NEAR(seconds_of(samples->size()), 4.9 + seconds_of(original_.size()), 0.2);
+    EXPECT_NEAR(seconds_of(samples->size()).count(), 4.9 + seconds_of(original_.size()).count(), 0.2);
     EXPECT_EQ((*open_media(bytes_of(video)))->damage(), "");
 }
 
@@ -120,7 +120,7 @@ TEST_P(Short, ARecordingLastsAsLongAsItsVideo) {
     auto source = open_media(bytes_of(video));
     ASSERT_TRUE(source) << source.error().describe();
     const auto samples = read_all(**source).value();
-    EXPECT_NEAR(seconds_of(samples.size()), 20, 0.3);
+    EXPECT_NEAR(seconds_of(samples.size()).count(), 20, 0.3);
     EXPECT_NEAR(first_sound(samples), first_sound(original_), 0.1);
     EXPECT_LT(rms(AudioView(samples).last(5 * kSampleRate)), 1e-3);
     EXPECT_EQ((*source)->damage(), "");
@@ -141,11 +141,11 @@ TEST_P(Paused, ALongGapIsTimeThatPassed) {
     auto source = open_media(bytes_of(media));
     ASSERT_TRUE(source) << source.error().describe();
     const auto samples = read_all(**source).value();
-    EXPECT_NEAR(seconds_of(samples.size()), 120 + seconds_of(original_.size()), 0.3);
+    EXPECT_NEAR(seconds_of(samples.size()).count(), 120 + seconds_of(original_.size()).count(), 0.3);
     EXPECT_LT(rms(AudioView(samples).subspan(3 * kSampleRate, 110 * kSampleRate)), 1e-3);
     EXPECT_GT(rms(AudioView(samples).last(kSampleRate)), 0.3 * rms(AudioView(original_).last(kSampleRate)));
     EXPECT_THAT((*source)->damage(), HasSubstr("silent instead"));
-    EXPECT_EQ(error_of(bytes_of(media), {.max_seconds = 60}), ErrorCode::audio_too_long);
+    EXPECT_EQ(error_of(bytes_of(media), {.max_length = Seconds(60)}), ErrorCode::audio_too_long);
 }
 
 INSTANTIATE_TEST_SUITE_P(Kinds, Paused,

@@ -12,10 +12,10 @@ TEST(Terminal, ColumnsLineUpByCharactersAndNotByBytes) {
 }
 
 TEST(Terminal, TimesReadLikeAPersonWouldSayThem) {
-    EXPECT_EQ(human_time(0.74), "0.7 ms");
-    EXPECT_EQ(human_time(85.2), "85 ms");
-    EXPECT_EQ(human_time(1500), "1.50 s");
-    EXPECT_EQ(human_time(125'400), "2 min 05 s");
+    EXPECT_EQ(human_time(from_ms(0.74)), "0.7 ms");
+    EXPECT_EQ(human_time(from_ms(85.2)), "85 ms");
+    EXPECT_EQ(human_time(from_ms(1500)), "1.50 s");
+    EXPECT_EQ(human_time(from_ms(125'400)), "2 min 05 s");
 }
 
 TEST(Terminal, AFileIsNoTerminalAndGetsNoColour) {

@@ -20,7 +20,7 @@ using testing::ProviderUnderTest;
 
 class Conformance : public ::testing::TestWithParam<ProviderUnderTest> {
 protected:
-    static std::vector<float> clip() { return audio::clip_of_length(audio::builtin_clip().seconds).value(); }
+    static std::vector<float> clip() { return audio::clip_of_length(audio::builtin_clip().length).value(); }
 
     void load() {
         auto model = provider_->load(spec_, progress_, {});
@@ -71,16 +71,16 @@ TEST_P(Conformance, LoadsWithProgressAndRecognizesTheClip) {
     expect_expected(transcript);
     EXPECT_EQ(told.size(), transcript->segments.size());
     EXPECT_EQ(transcript->language, "en");
-    double last = 0;
+    Seconds last(0);
     for (const auto& segment : transcript->segments) {
         EXPECT_GE(segment.start, last);
         EXPECT_GE(segment.end, segment.start);
-        EXPECT_LE(segment.end, transcript->duration + 0.05);
+        EXPECT_LE(segment.end.count(), transcript->duration.count() + 0.05);
         last = segment.start;
         std::string joined;
         for (const auto& word : segment.words) {
-            EXPECT_GE(word.start, segment.start - 0.05);
-            EXPECT_LE(word.end, segment.end + 0.05);
+            EXPECT_GE(word.start.count(), segment.start.count() - 0.05);
+            EXPECT_LE(word.end.count(), segment.end.count() + 0.05);
             EXPECT_GE(word.probability, 0);
             EXPECT_LE(word.probability, 1);
             joined += (joined.empty() ? "" : " ") + word.text;
@@ -140,7 +140,8 @@ TEST_P(Conformance, ARequestCancelledMidwayEndsAndTheSlotGoesOnServing) {
     const auto one = recognizer();
     std::stop_source stop;
     const auto transcript = one->transcribe(
-        audio::clip_of_length(120).value(), {}, [&](const Segment&) { stop.request_stop(); }, stop.get_token());
+        audio::clip_of_length(Seconds(120)).value(), {}, [&](const Segment&) { stop.request_stop(); },
+        stop.get_token());
     ASSERT_FALSE(transcript);
     EXPECT_EQ(transcript.error().code, ErrorCode::cancelled);
     expect_expected(one->transcribe(clip(), {}, {}, {}));
@@ -193,15 +194,15 @@ TEST_P(Conformance, FiveMinutesAreRecognizedInBoundedMemory) {
 #endif
     load();
     const auto one = recognizer();
-    const auto five_minutes = audio::clip_of_length(kSeconds).value();
+    const auto five_minutes = audio::clip_of_length(Seconds(kSeconds)).value();
     ASSERT_TRUE(one->transcribe(AudioView(five_minutes).first(130 * kSampleRate), {}, {}, {}));
     const auto resident = [&] { return GetParam().in_process ? resident_memory() : model_->resident_bytes(); };
     const auto before = resident();
     const auto source = source_from_view(five_minutes);
     const auto transcript = transcribe_source(*one, *source, {}, {}, {});
     ASSERT_TRUE(transcript) << transcript.error().describe();
-    EXPECT_NEAR(transcript->duration, kSeconds, 0.01);
-    EXPECT_GT(transcript->segments.back().end, kSeconds - 20);
+    EXPECT_NEAR(transcript->duration.count(), kSeconds, 0.01);
+    EXPECT_GT(transcript->segments.back().end, Seconds(kSeconds - 20));
     EXPECT_LT(resident(), before + kMostGrowth) << "memory grew with the audio";
 }
 

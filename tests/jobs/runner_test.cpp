@@ -90,14 +90,14 @@ TEST_F(RunnerTest, RunsThemInOrderAndRemovesTheirRecordings) {
 TEST_F(RunnerTest, OneThatIsCancelledEndsAndTheNextGoesOn) {
     add("a");
     start(1, [this](const Job& job, const auto&, const auto& heard, const std::stop_token& stop) {
-        heard(1.5);
+        heard(Seconds(1.5));
         note(job.id);
         if (job.id == "b") return Ran{Answer{"text/plain", ""}};
         wait_for_stop(stop);
         return cancelled();
     });
     wait_for([&] { return seen_ == "a"; });
-    EXPECT_EQ(runner_->heard("a"), 1.5);
+    EXPECT_EQ(runner_->heard("a"), Seconds(1.5));
     add("b");
     ASSERT_TRUE(store_->cancel("a", std::chrono::system_clock::now()));
     runner_->cancel("a");

@@ -38,7 +38,7 @@ protected:
         return mkdtemp(pattern.data());
     }
     static WarmupReport warm(double steady_ms, int level = 2) {
-        return {.level = level, .complete = true, .steady_ms = steady_ms};
+        return {.level = level, .complete = true, .steady = from_ms(steady_ms)};
     }
     [[nodiscard]] std::vector<std::string> files() const {
         std::vector<std::string> names;
@@ -62,12 +62,12 @@ protected:
 TEST_F(BaselineTest, TheFirstWarmupHasNothingToCompareWith) {
     EXPECT_FALSE(store_.find(key_));
     EXPECT_FALSE(store_.judge(key_, warm(100)));
-    EXPECT_THAT(store_.find(key_).value().steady_ms, ElementsAre(100));
+    EXPECT_THAT(store_.find(key_).value().steady, ElementsAre(from_ms(100)));
     EXPECT_EQ(log_.str(), "") << "a missing file is nothing to talk about";
 }
 
 TEST_F(BaselineTest, ASlowerWarmupIsSaidWithItsFigures) {
-    ASSERT_TRUE(store_.record(key_, 120));
+    ASSERT_TRUE(store_.record(key_, from_ms(120)));
     const auto verdict = store_.judge(key_, warm(276)).value();
     EXPECT_TRUE(verdict.slower());
     EXPECT_DOUBLE_EQ(verdict.ratio, 2.3);
@@ -75,14 +75,14 @@ TEST_F(BaselineTest, ASlowerWarmupIsSaidWithItsFigures) {
 }
 
 TEST_F(BaselineTest, AsFastAsUsualIsNothingToSay) {
-    ASSERT_TRUE(store_.record(key_, 120));
+    ASSERT_TRUE(store_.record(key_, from_ms(120)));
     const auto verdict = store_.judge(key_, warm(130)).value();
     EXPECT_FALSE(verdict.slower());
     EXPECT_EQ(verdict.note(), "");
 }
 
 TEST_F(BaselineTest, OneSlowWarmupDoesNotBecomeTheMeasure) {
-    for (const double steady : {100., 102., 98.}) ASSERT_TRUE(store_.record(key_, steady));
+    for (const double steady : {100., 102., 98.}) ASSERT_TRUE(store_.record(key_, from_ms(steady)));
     EXPECT_TRUE(store_.judge(key_, warm(250)).value().slower());
     const auto next = store_.judge(key_, warm(250)).value();
     EXPECT_TRUE(next.slower()) << "still slow, and still said";
@@ -90,18 +90,19 @@ TEST_F(BaselineTest, OneSlowWarmupDoesNotBecomeTheMeasure) {
 }
 
 TEST_F(BaselineTest, AMachineThatStaysSlowerIsUsualInTheEnd) {
-    for (int i = 0; i < 8; ++i) ASSERT_TRUE(store_.record(key_, 100));
-    for (int i = 0; i < 5; ++i) ASSERT_TRUE(store_.record(key_, 200));
+    for (int i = 0; i < 8; ++i) ASSERT_TRUE(store_.record(key_, from_ms(100)));
+    for (int i = 0; i < 5; ++i) ASSERT_TRUE(store_.record(key_, from_ms(200)));
     EXPECT_FALSE(store_.judge(key_, warm(200)).value().slower());
 }
 
 TEST_F(BaselineTest, OnlyTheLastOnesAreKept) {
-    for (int i = 1; i <= 20; ++i) ASSERT_TRUE(store_.record(key_, i));
-    EXPECT_THAT(store_.find(key_).value().steady_ms, ElementsAre(13, 14, 15, 16, 17, 18, 19, 20));
+    for (int i = 1; i <= 20; ++i) ASSERT_TRUE(store_.record(key_, from_ms(i)));
+    EXPECT_THAT(store_.find(key_).value().steady, ElementsAre(from_ms(13), from_ms(14), from_ms(15), from_ms(16),
+                                                              from_ms(17), from_ms(18), from_ms(19), from_ms(20)));
 }
 
 TEST_F(BaselineTest, AnotherModelMachineBackendOrThreadCountIsAnotherBaseline) {
-    ASSERT_TRUE(store_.record(key_, 100));
+    ASSERT_TRUE(store_.record(key_, from_ms(100)));
     auto other = key_;
     other.backend = "Vulkan0 (some GPU)";
     EXPECT_FALSE(store_.judge(other, warm(10)));
@@ -117,19 +118,19 @@ TEST_F(BaselineTest, AnotherModelMachineBackendOrThreadCountIsAnotherBaseline) {
     // Strung together these two would be the same.
     EXPECT_NE(store_.file_of({.model = "ab", .machine = "c", .backend = ""}),
               store_.file_of({.model = "a", .machine = "bc", .backend = ""}));
-    EXPECT_THAT(store_.find(key_).value().steady_ms, ElementsAre(100)) << "the first is as it was";
+    EXPECT_THAT(store_.find(key_).value().steady, ElementsAre(from_ms(100))) << "the first is as it was";
 }
 
 TEST_F(BaselineTest, WithoutASteadyStateNothingIsCompared) {
-    ASSERT_TRUE(store_.record(key_, 100));
+    ASSERT_TRUE(store_.record(key_, from_ms(100)));
     EXPECT_FALSE(store_.judge(key_, warm(900, 1))) << "level 1 runs once, and that run is cold";
     EXPECT_FALSE(store_.judge(key_, warm(0)));
     EXPECT_FALSE(store_.judge(key_, warm(std::numeric_limits<double>::quiet_NaN())));
-    EXPECT_THAT(store_.find(key_).value().steady_ms, ElementsAre(100));
+    EXPECT_THAT(store_.find(key_).value().steady, ElementsAre(from_ms(100)));
 }
 
 TEST_F(BaselineTest, ACorruptFileIsIgnoredWithALineAndReplacedByTheNextWarmup) {
-    ASSERT_TRUE(store_.record(key_, 100));
+    ASSERT_TRUE(store_.record(key_, from_ms(100)));
     const std::string good = [&] {
         std::ifstream in(store_.file_of(key_));
         return std::string(std::istreambuf_iterator<char>(in), {});
@@ -158,7 +159,7 @@ TEST_F(BaselineTest, ACorruptFileIsIgnoredWithALineAndReplacedByTheNextWarmup) {
         EXPECT_FALSE(store_.find(key_)) << text;
         EXPECT_THAT(log_.str(), HasSubstr("baseline ignored")) << text;
         EXPECT_FALSE(store_.judge(key_, warm(100)));
-        EXPECT_THAT(store_.find(key_).value().steady_ms, ElementsAre(100)) << "mended after: " << text;
+        EXPECT_THAT(store_.find(key_).value().steady, ElementsAre(from_ms(100))) << "mended after: " << text;
     }
 }
 
@@ -171,7 +172,7 @@ TEST_F(BaselineTest, AFolderInPlaceOfTheFileIsSurvived) {
 
 TEST_F(BaselineTest, AFolderThatCannotBeMadeIsAnErrorWithItsName) {
     std::ofstream(root_ / "cache") << "a file where the folder should be";
-    const auto kept = store_.record(key_, 100);
+    const auto kept = store_.record(key_, from_ms(100));
     ASSERT_FALSE(kept);
     EXPECT_EQ(kept.error().code, ErrorCode::io_error);
     EXPECT_THAT(kept.error().message, HasSubstr(folder_.string()));
@@ -185,24 +186,24 @@ TEST_F(BaselineTest, WritersOfDifferentKeysLoseNothing) {
         std::vector<std::jthread> writers;
         for (const auto& key : keys) {
             writers.emplace_back([&] {
-                for (int i = 1; i <= 50; ++i) EXPECT_TRUE(store_.record(key, i));
+                for (int i = 1; i <= 50; ++i) EXPECT_TRUE(store_.record(key, from_ms(i)));
             });
         }
     }
-    for (const auto& key : keys) EXPECT_THAT(store_.find(key).value().steady_ms, SizeIs(BaselineStore::kKept));
+    for (const auto& key : keys) EXPECT_THAT(store_.find(key).value().steady, SizeIs(BaselineStore::kKept));
     EXPECT_THAT(files(), SizeIs(keys.size())) << "nothing half written is left";
     EXPECT_EQ(log_.str(), "");
 }
 
 TEST_F(BaselineTest, TwoProcessesThatWriteTheSameKeyLeaveAWholeFileAtAnyMoment) {
-    ASSERT_TRUE(store_.record(key_, 1));
+    ASSERT_TRUE(store_.record(key_, from_ms(1)));
     std::vector<pid_t> writers;
     for (int i = 0; i < 2; ++i) {
         const pid_t child = fork();
         ASSERT_GE(child, 0);
         if (child == 0) {
             for (int round = 0; round < 200; ++round) {
-                if (!store_.record(key_, 1 + i)) _exit(1);
+                if (!store_.record(key_, from_ms(1 + i))) _exit(1);
             }
             _exit(0);
         }

@@ -37,7 +37,8 @@ protected:
                     (void)manager.wait_for_ready(deadline_in(std::chrono::milliseconds(pick(5))));
                     break;
                 case 3:
-                    (void)manager.unload(deadline_in(std::chrono::milliseconds(pick(10))), std::chrono::milliseconds(pick(3)));
+                    (void)manager.unload(deadline_in(std::chrono::milliseconds(pick(10))),
+                                         std::chrono::milliseconds(pick(3)));
                     break;
                 case 4: {
                     const auto health = manager.health();

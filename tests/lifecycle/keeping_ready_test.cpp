@@ -135,7 +135,7 @@ TEST_F(KeepingReadyTest, CanariesFlyWhileTheModelIsIdleAndAreNoUseOfIt) {
     while (record_->inferences < 4) std::this_thread::sleep_for(1ms);
     EXPECT_EQ(manager.health().state, ready);
     EXPECT_EQ(manager.health().requests, 0u) << "no user has asked anything";
-    EXPECT_TRUE(manager.health().canary_ms);
+    EXPECT_TRUE(manager.health().canary_latency);
 }
 
 TEST_F(KeepingReadyTest, CanariesDoNotKeepAModelFromResting) {

@@ -91,7 +91,7 @@ TEST_F(ModelManagerTest, APermanentFailureIsNotTriedAgain) {
     options.retry = {.max_attempts = 5, .initial_backoff = 1ms};
     auto& manager = make("fake:corrupt=1", options);
     ASSERT_FALSE(manager.initialize(deadline_in(kLong)));
-    EXPECT_FALSE(manager.health().retry_in_seconds);
+    EXPECT_FALSE(manager.health().retry_in);
     const auto again = manager.initialize(deadline_in(kLong));
     ASSERT_FALSE(again);
     EXPECT_EQ(again.error().code, ErrorCode::model_corrupt);

@@ -59,17 +59,17 @@ TEST_F(QuarantineTest, ItHoldsABoundedNumberAndTheNewest) {
 
 TEST(Calibration, ExpectsWhatTheNextLongerAudioTookAndBeyondThatInProportion) {
     Calibration calibration;
-    EXPECT_EQ(calibration.expected_ms(10), 0);
-    calibration.note(2, 100);
-    calibration.note(2, 300);
-    calibration.note(2, 200);
-    calibration.note(10, 700);
-    EXPECT_EQ(calibration.expected_ms(0.5), 300);
-    EXPECT_EQ(calibration.expected_ms(2), 300) << "the slowest";
-    EXPECT_EQ(calibration.expected_ms(5), 700);
-    EXPECT_EQ(calibration.expected_ms(60), 4200);
-    calibration.note(12, 500);
-    EXPECT_EQ(calibration.expected_ms(11), 700) << "shorter audio has taken longer";
+    EXPECT_EQ(calibration.expected(Seconds(10)), from_ms(0));
+    calibration.note(Seconds(2), from_ms(100));
+    calibration.note(Seconds(2), from_ms(300));
+    calibration.note(Seconds(2), from_ms(200));
+    calibration.note(Seconds(10), from_ms(700));
+    EXPECT_EQ(calibration.expected(Seconds(0.5)), from_ms(300));
+    EXPECT_EQ(calibration.expected(Seconds(2)), from_ms(300)) << "the slowest";
+    EXPECT_EQ(calibration.expected(Seconds(5)), from_ms(700));
+    EXPECT_EQ(calibration.expected(Seconds(60)), from_ms(4200));
+    calibration.note(Seconds(12), from_ms(500));
+    EXPECT_EQ(calibration.expected(Seconds(11)), from_ms(700)) << "shorter audio has taken longer";
 }
 
 }  // namespace

@@ -5,32 +5,38 @@
 namespace hotmic {
 namespace {
 
+std::vector<Seconds> latencies(std::initializer_list<double> milliseconds) {
+    std::vector<Seconds> all;
+    for (const double each : milliseconds) all.push_back(from_ms(each));
+    return all;
+}
+
 TEST(Converged, NotWithFewerValuesThanTwoWindows) {
-    EXPECT_FALSE(has_converged({10, 10, 10, 10, 10}));
+    EXPECT_FALSE(has_converged(latencies({10, 10, 10, 10, 10})));
 }
 
 TEST(Converged, WhenTheLastValuesAreSteady) {
-    EXPECT_TRUE(has_converged({100, 40, 10, 10.2, 9.9, 10.1, 10, 10.1}));
+    EXPECT_TRUE(has_converged(latencies({100, 40, 10, 10.2, 9.9, 10.1, 10, 10.1})));
 }
 
 TEST(Converged, NotWhileLatencyStillFalls) {
-    EXPECT_FALSE(has_converged({100, 80, 64, 51, 41, 33}));
+    EXPECT_FALSE(has_converged(latencies({100, 80, 64, 51, 41, 33})));
 }
 
 TEST(Converged, NotWhileLatencyStillRises) {
-    EXPECT_FALSE(has_converged({10, 12, 14, 17, 20, 24}));
+    EXPECT_FALSE(has_converged(latencies({10, 12, 14, 17, 20, 24})));
 }
 
 TEST(Converged, OneHiccupDoesNotHideSteadiness) {
-    EXPECT_TRUE(has_converged({10, 10, 10, 10, 95, 10}));
+    EXPECT_TRUE(has_converged(latencies({10, 10, 10, 10, 95, 10})));
 }
 
 TEST(Converged, NotWhenLatencyIsErratic) {
-    EXPECT_FALSE(has_converged({5, 10, 25, 3, 10, 30}));
+    EXPECT_FALSE(has_converged(latencies({5, 10, 25, 3, 10, 30})));
 }
 
 TEST(Converged, ATighterToleranceIsHarder) {
-    const std::vector<double> values{10, 10, 10, 10.6, 10.6, 10.6};
+    const auto values = latencies({10, 10, 10, 10.6, 10.6, 10.6});
     EXPECT_TRUE(has_converged(values, 3, 0.10));
     EXPECT_FALSE(has_converged(values, 3, 0.01));
 }
@@ -52,24 +58,25 @@ TEST(WordErrorRate, IgnoresCaseAndPunctuationButNotApostrophes) {
 }
 
 TEST(Quantile, InterpolatesBetweenValues) {
-    EXPECT_DOUBLE_EQ(quantile({}, 0.5), 0);
-    EXPECT_DOUBLE_EQ(quantile({7}, 0.95), 7);
-    EXPECT_DOUBLE_EQ(quantile({4, 1, 3, 2}, 0.5), 2.5);
-    EXPECT_DOUBLE_EQ(quantile({0, 10}, 0.95), 9.5);
+    EXPECT_DOUBLE_EQ(quantile(std::vector<double>{}, 0.5), 0);
+    EXPECT_DOUBLE_EQ(quantile(std::vector<double>{7}, 0.95), 7);
+    EXPECT_DOUBLE_EQ(quantile(std::vector<double>{4, 1, 3, 2}, 0.5), 2.5);
+    EXPECT_DOUBLE_EQ(quantile(std::vector<double>{0, 10}, 0.95), 9.5);
 }
 
 TEST(Settled, WhatWasNeverColdIsSettledAfterThreeRuns) {
-    EXPECT_FALSE(has_settled({100}));
-    EXPECT_FALSE(has_settled({100, 100}));
-    EXPECT_TRUE(has_settled({105, 100, 100}));
-    EXPECT_TRUE(has_settled({90, 100, 140})) << "no later run is faster than the first, however noisy the machine";
+    EXPECT_FALSE(has_settled(latencies({100})));
+    EXPECT_FALSE(has_settled(latencies({100, 100})));
+    EXPECT_TRUE(has_settled(latencies({105, 100, 100})));
+    EXPECT_TRUE(has_settled(latencies({90, 100, 140})))
+        << "no later run is faster than the first, however noisy the machine";
 }
 
 TEST(Settled, WhatWasColdIsSettledOnceItsLastRunsAgree) {
-    EXPECT_FALSE(has_settled({500, 200, 100}));
-    EXPECT_FALSE(has_settled({500, 200, 150, 100}));
-    EXPECT_TRUE(has_settled({500, 200, 102, 100, 98}));
-    EXPECT_FALSE(has_settled({500, 100, 150, 80, 200})) << "erratic";
+    EXPECT_FALSE(has_settled(latencies({500, 200, 100})));
+    EXPECT_FALSE(has_settled(latencies({500, 200, 150, 100})));
+    EXPECT_TRUE(has_settled(latencies({500, 200, 102, 100, 98})));
+    EXPECT_FALSE(has_settled(latencies({500, 100, 150, 80, 200}))) << "erratic";
 }
 
 }  // namespace

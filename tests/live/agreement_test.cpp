@@ -9,18 +9,20 @@
 namespace hotmic {
 namespace {
 
-constexpr double kMuchLater = 100;
+constexpr Seconds kMuchLater(100);
 /// Of words that are said so fast that none of them is settled, and all may be agreed on.
 constexpr double kFast = 0.05;
-constexpr double kSoon = 0.75;
+constexpr Seconds kSoon(0.75);
 
 /// "good morning" → words of half a second each, the first at `start`.
 std::vector<Word> words(std::string_view text, double start = 0, double each = 0.5) {
     std::vector<Word> result;
     for (const auto part : std::views::split(text, ' ')) {
         if (part.empty()) continue;
-        result.push_back(
-            {.text = std::string(part.begin(), part.end()), .start = start, .end = start + each, .probability = 1});
+        result.push_back({.text = std::string(part.begin(), part.end()),
+                          .start = Seconds(start),
+                          .end = Seconds(start + each),
+                          .probability = 1});
         start += each;
     }
     return result;
@@ -51,13 +53,13 @@ TEST(Agreement, AWordIsStableOnceTwoHypothesesInARowHaveIt) {
 
 TEST(Agreement, AWordAtTheEndOfTheAudioMayGoOn) {
     Agreement agreement;
-    agreement.update(words("good morning every"), 1.5);
-    agreement.update(words("good morning every"), 1.7);
+    agreement.update(words("good morning every"), Seconds(1.5));
+    agreement.update(words("good morning every"), Seconds(1.7));
     EXPECT_EQ(text(agreement.stable()), "good morning");
     EXPECT_EQ(text(agreement.open()), "every");
-    agreement.update(words("good morning everyone"), 2);
+    agreement.update(words("good morning everyone"), Seconds(2));
     EXPECT_EQ(text(agreement.stable()), "good morning");
-    agreement.update(words("good morning everyone"), 2);
+    agreement.update(words("good morning everyone"), Seconds(2));
     EXPECT_EQ(text(agreement.stable()), "good morning everyone") << "nothing is said after it";
 }
 
@@ -65,24 +67,24 @@ TEST(Agreement, AWordThatIsImprobableIsWaitedForLonger) {
     auto doubtful = words("good mourning");
     doubtful[1].probability = 0.3;
     Agreement agreement;
-    agreement.update(doubtful, 1.7);
-    agreement.update(doubtful, 1.9);
+    agreement.update(doubtful, Seconds(1.7));
+    agreement.update(doubtful, Seconds(1.9));
     EXPECT_EQ(text(agreement.stable()), "good");
-    agreement.update(doubtful, 2.0);
+    agreement.update(doubtful, Seconds(2.0));
     EXPECT_EQ(text(agreement.stable()), "good mourning");
 }
 
 TEST(Agreement, OnceIsEnoughForAWordThatEnoughWasSaidAfter) {
     Agreement agreement;
     auto heard = words("good morning every");
-    agreement.update(heard, 1.75);
+    agreement.update(heard, Seconds(1.75));
     EXPECT_EQ(text(agreement.stable()), "good") << "0.75 s behind the other";
     heard[1].probability = 0.3;
-    agreement.update({}, 1.8);
-    agreement.update(heard, 2.2);
+    agreement.update({}, Seconds(1.8));
+    agreement.update(heard, Seconds(2.2));
     EXPECT_EQ(text(agreement.stable()), "good") << "it is doubted, and so is what follows it";
-    agreement.update({}, 2.25);
-    agreement.update(heard, 2.35);
+    agreement.update({}, Seconds(2.25));
+    agreement.update(heard, Seconds(2.35));
     EXPECT_EQ(text(agreement.stable()), "good morning every");
 }
 
@@ -110,9 +112,9 @@ TEST(Agreement, TheEndTakesTimesAndProbabilitiesOfTheLastHypothesisAsFarAsItAgre
     for (auto& word : last) word.probability = 0.75;
     const auto whole = agreement.conclude(last);
     EXPECT_EQ(text(whole), "Good morning, all");
-    EXPECT_EQ(whole[1].start, 0.75);
+    EXPECT_EQ(whole[1].start, Seconds(0.75));
     EXPECT_EQ(whole[1].probability, 0.75);
-    EXPECT_EQ(whole[2].start, 1.0) << "what the last hypothesis has otherwise stays as it was";
+    EXPECT_EQ(whole[2].start, Seconds(1.0)) << "what the last hypothesis has otherwise stays as it was";
     EXPECT_EQ(whole[2].probability, 1);
 }
 
@@ -140,20 +142,20 @@ TEST(Agreement, AWorseHypothesisOnlyAddsToWhatIsKnownButForTheLastWord) {
 TEST(Agreement, KnowsTheLastPauseBetweenStableWords) {
     Agreement agreement;
     auto heard = words("one two three four five six");
-    for (std::size_t i = 2; i < heard.size(); ++i) heard[i].start += 1, heard[i].end += 1;
-    for (std::size_t i = 4; i < heard.size(); ++i) heard[i].start += 1, heard[i].end += 1;
-    EXPECT_EQ(agreement.stable_to_pause(100), 0u);
+    for (std::size_t i = 2; i < heard.size(); ++i) heard[i].start += Seconds(1), heard[i].end += Seconds(1);
+    for (std::size_t i = 4; i < heard.size(); ++i) heard[i].start += Seconds(1), heard[i].end += Seconds(1);
+    EXPECT_EQ(agreement.stable_to_pause(Seconds(100)), 0u);
     agreement.update(heard, kMuchLater);
-    EXPECT_EQ(agreement.stable_to_pause(100), 4u);
-    EXPECT_EQ(agreement.stable_to_pause(heard[4].start - 0.1), 2u);
-    EXPECT_EQ(agreement.stable_to_pause(heard[2].start - 0.1), 0u);
+    EXPECT_EQ(agreement.stable_to_pause(Seconds(100)), 4u);
+    EXPECT_EQ(agreement.stable_to_pause(heard[4].start - Seconds(0.1)), 2u);
+    EXPECT_EQ(agreement.stable_to_pause(heard[2].start - Seconds(0.1)), 0u);
 }
 
 TEST(Agreement, PartsWhereAnUtteranceIsCut) {
     Agreement agreement;
     agreement.update(fast("one two three four five"), kSoon);
     agreement.update(fast("one two three four sex"), kSoon);
-    auto rest = agreement.split(0.15);
+    auto rest = agreement.split(Seconds(0.15));
     EXPECT_EQ(text(agreement.stable()), "one two three");
     EXPECT_EQ(text(agreement.open()), "");
     EXPECT_EQ(text(rest.stable()), "four");

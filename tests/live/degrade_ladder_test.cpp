@@ -24,7 +24,7 @@ protected:
 TEST_F(Ladder, DecodesInTimeAreNormal) {
     decodes(0.05, 60);
     EXPECT_EQ(ladder_.level(), DegradeLevel::normal);
-    EXPECT_NEAR(ladder_.lateness(), 0.05, 0.01);
+    EXPECT_NEAR(ladder_.lateness().count(), 0.05, 0.01);
 }
 
 TEST_F(Ladder, OneLateDecodeIsNoOverload) {

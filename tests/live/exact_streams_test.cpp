@@ -67,7 +67,7 @@ TEST_F(LiveExactStreams, WhatTheEngineHeardBeforeItsEndWasFoundBelongsToTheUtter
         EXPECT_GE(final.words.size(), 3u);
         EXPECT_TRUE(words_to(static_cast<int>(final.words.size())).starts_with(final.text)) << final.text;
     }
-    EXPECT_LE(told_.of(Kind::final)[0].end, told_.of(Kind::speech_started)[1].start + 1e-9);
+    EXPECT_LE(told_.of(Kind::final)[0].end.count(), told_.of(Kind::speech_started)[1].start.count() + 1e-9);
 }
 
 TEST_F(LiveExactStreams, AStreamThatTheEngineLostIsFedAnewAndNothingToldIsTakenBack) {
@@ -107,14 +107,14 @@ TEST_F(LiveExactStreams, AStreamThatTheEngineFailsIsToldSoAndTheNextIsHeard) {
 
 TEST_F(LiveExactStreams, SomebodyWhoNeverPausesIsCutAndEachWordIsToldOnce) {
     ready("fake:count=1");
-    const auto stream = open({.endpointing = {}, .max_utterance_seconds = 2});
+    const auto stream = open({.endpointing = {}, .max_utterance = Seconds(2)});
     for (int i = 0; i < 20; ++i) stream->push(tone(0.25));
     stream->finish();
     told_.await(Kind::ended);
     double seconds = 0;
     for (const auto& final : told_.of(Kind::final)) {
-        EXPECT_LE(final.end - final.start, 2.3);
-        seconds += final.end - final.start;
+        EXPECT_LE(final.end - final.start, Seconds(2.3));
+        seconds += (final.end - final.start).count();
     }
     EXPECT_NEAR(seconds, 5, 1e-6);
     EXPECT_GE(told_.of(Kind::final).size(), 2u);

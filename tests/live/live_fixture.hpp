@@ -57,7 +57,7 @@ private:
 };
 
 inline std::vector<float> speech(double seconds) {
-    return audio::clip_of_length(seconds).value();
+    return audio::clip_of_length(Seconds(seconds)).value();
 }
 
 inline std::vector<float> silence(double seconds) {
@@ -67,9 +67,10 @@ inline std::vector<float> silence(double seconds) {
 class Live : public ManagerFixture {
 protected:
     std::unique_ptr<LiveStream> open(LiveOptions options = {}) {
-        auto stream = hub_.open(
-            [this](std::string lost, auto then) { manager_->when_ready(deadline_in(kLong), std::move(then), std::move(lost)); },
-            std::move(options), told_.sink());
+        auto stream =
+            hub_.open([this](std::string lost,
+                             auto then) { manager_->when_ready(deadline_in(kLong), std::move(then), std::move(lost)); },
+                      std::move(options), told_.sink());
         EXPECT_TRUE(stream);
         return *std::move(stream);  // its model may still be on its way
     }

@@ -22,7 +22,7 @@ protected:
 };
 
 TEST_F(LivePocketSphinx, HearsTheClipTwiceAsOneRecordingWouldBeHeard) {
-    const auto clip = speech(audio::builtin_clip().seconds);
+    const auto clip = speech(audio::builtin_clip().length.count());
     const auto batch = manager_->acquire()->transcribe({.audio = source_from_samples(clip)});
     ASSERT_TRUE(batch);
     const auto stream = open();
@@ -34,24 +34,24 @@ TEST_F(LivePocketSphinx, HearsTheClipTwiceAsOneRecordingWouldBeHeard) {
     stream->finish();
     told_.await(Kind::ended);
     std::string text;
-    double last_end = 0;
+    Seconds last_end(0);
     for (const auto& final : told_.of(Kind::final)) {
         EXPECT_GE(final.start, last_end);
         last_end = final.end;
         for (const auto& word : final.words) {
-            EXPECT_GE(word.start, final.start - 0.05);
-            EXPECT_LE(word.end, final.end + 0.05);
+            EXPECT_GE(word.start.count(), final.start.count() - 0.05);
+            EXPECT_LE(word.end.count(), final.end.count() + 0.05);
         }
         text += (text.empty() ? "" : " ") + final.text;
     }
     EXPECT_THAT(text, HasSubstr("the weather is fine today"));
     EXPECT_THAT(text, HasSubstr("ready to begin the meeting"));
-    EXPECT_GT(last_end, 1 + audio::builtin_clip().seconds + 1);
+    EXPECT_GT(last_end, Seconds(1) + audio::builtin_clip().length + Seconds(1));
 }
 
 TEST_F(LivePocketSphinx, ItsPartialsGoOnWhereTheyWereAndItsFinalIsThatOfTheFile) {
     serve(2);
-    const auto clip = speech(audio::builtin_clip().seconds);
+    const auto clip = speech(audio::builtin_clip().length.count());
     const auto batch = manager_->acquire()->transcribe({.audio = source_from_samples(clip)});
     const auto stream = open({.endpointing = {}});
     told_.await(Kind::model_ready);

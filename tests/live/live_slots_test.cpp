@@ -83,9 +83,10 @@ TEST_F(Live, AModelThatIsLateHoldsUpNoOther) {
     Listener waits;
     std::vector<std::unique_ptr<LiveStream>> late;
     for (int i = 0; i < 2; ++i) {  // the second waits for the first
-        late.push_back(*hub_.open(
-            [&](std::string lost, auto then) { stuck.when_ready(deadline_in(kLong), std::move(then), std::move(lost)); },
-            {.endpointing = {}, .partials = false}, waits.sink()));
+        late.push_back(
+            *hub_.open([&](std::string lost,
+                           auto then) { stuck.when_ready(deadline_in(kLong), std::move(then), std::move(lost)); },
+                       {.endpointing = {}, .partials = false}, waits.sink()));
         push(*late.back(), silence(1));
         late.back()->commit();
     }

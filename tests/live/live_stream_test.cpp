@@ -26,8 +26,8 @@ TEST_F(Live, AnUtteranceIsToldFromItsBeginningToItsFinal) {
     EXPECT_EQ(final.text, "hello there");
     EXPECT_EQ(final.stable, final.text);
     EXPECT_FALSE(final.words.empty());
-    EXPECT_NEAR(final.start, 1 - 0.3, 0.3) << "a little before the speech";
-    EXPECT_NEAR(final.end, 3, 0.8);
+    EXPECT_NEAR(final.start.count(), 1 - 0.3, 0.3) << "a little before the speech";
+    EXPECT_NEAR(final.end.count(), 3, 0.8);
     stream->finish();
     told_.await(Kind::ended);
     EXPECT_THAT(told_.kinds(),
@@ -78,48 +78,48 @@ TEST_F(Live, SilenceAndNoiseAreNotDecoded) {
 TEST_F(Live, WithoutEndpointingTheClientSaysWhereAnUtteranceEnds) {
     ready("fake:text=hello");
     const auto stream = open({.endpointing = {}, .partials = false});
-    EXPECT_EQ(stream->commit(), 0) << "there is nothing yet";
+    EXPECT_EQ(stream->commit(), Seconds(0)) << "there is nothing yet";
     push(*stream, silence(0.5));
-    EXPECT_DOUBLE_EQ(stream->commit(), 0.5);
+    EXPECT_DOUBLE_EQ(stream->commit().count(), 0.5);
     const auto final = told_.await(Kind::final);
-    EXPECT_EQ(final.start, 0);
-    EXPECT_EQ(final.end, 0.5);
+    EXPECT_EQ(final.start, Seconds(0));
+    EXPECT_EQ(final.end, Seconds(0.5));
     push(*stream, silence(1));
     stream->clear();
-    EXPECT_EQ(stream->commit(), 0) << "it was forgotten";
+    EXPECT_EQ(stream->commit(), Seconds(0)) << "it was forgotten";
     push(*stream, silence(1));
     stream->finish();
     told_.await(Kind::ended);
     ASSERT_EQ(told_.of(Kind::final).size(), 2u);
-    EXPECT_EQ(told_.of(Kind::final)[1].start, 1.5) << "the clock goes on";
+    EXPECT_EQ(told_.of(Kind::final)[1].start, Seconds(1.5)) << "the clock goes on";
 }
 
 TEST_F(Live, SomebodyWhoNeverPausesIsCut) {
     ready("fake:text=word");
-    const auto stream = open({.endpointing = {}, .partials = false, .max_utterance_seconds = 3});
+    const auto stream = open({.endpointing = {}, .partials = false, .max_utterance = Seconds(3)});
     push(*stream, speech(10));
     stream->finish();
     told_.await(Kind::ended);
     const auto finals = told_.of(Kind::final);
     ASSERT_GE(finals.size(), 4u);
-    EXPECT_EQ(finals.front().start, 0);
-    EXPECT_NEAR(finals.back().end, 10, 1e-6);
+    EXPECT_EQ(finals.front().start, Seconds(0));
+    EXPECT_NEAR(finals.back().end.count(), 10, 1e-6);
     for (std::size_t i = 1; i < finals.size(); ++i) EXPECT_EQ(finals[i].start, finals[i - 1].end) << "nothing is lost";
-    for (const auto& final : finals) EXPECT_LE(final.end - final.start, 3);
+    for (const auto& final : finals) EXPECT_LE(final.end - final.start, Seconds(3));
 }
 
 TEST_F(Live, ABacklogBeyondItsLimitIsDroppedAndThatIsSaid) {
     ready("fake:hang=infer&slots=1");
-    const auto stream = open({.endpointing = {}, .partials = false, .max_backlog_seconds = 5});
+    const auto stream = open({.endpointing = {}, .partials = false, .max_backlog = Seconds(5)});
     for (int i = 0; i < 4; ++i) {
         push(*stream, silence(2));
         stream->commit();
         while (record_->running == 0) std::this_thread::yield();  // the first hangs from now on
     }
     EXPECT_EQ(told_.await(Kind::dropped).utterance, 2u) << "the oldest that is not under way";
-    EXPECT_NEAR(stream->status().dropped_seconds, 4, 1e-6);
-    EXPECT_LE(stream->status().backlog_seconds, 5);
-    EXPECT_NEAR(hub_.status().dropped_seconds, 4, 1e-6);
+    EXPECT_NEAR(stream->status().dropped.count(), 4, 1e-6);
+    EXPECT_LE(stream->status().backlog, Seconds(5));
+    EXPECT_NEAR(hub_.status().dropped.count(), 4, 1e-6);
 }
 
 TEST_F(Live, ADecodeThatFailsIsToldAndTheStreamGoesOn) {
@@ -210,19 +210,19 @@ TEST_F(Live, WhereTheDetectorTakesNoiseForAVoiceTheEngineSaysWhereAnUtteranceEnd
     push(*stream, hiss(2));
     const auto first = told_.await(Kind::final);
     EXPECT_THAT(first.text, HasSubstr("w1"));
-    EXPECT_GT(first.end, 2 + 1.2 - 0.25) << "1.2 s after its last word, or at the step after that";
+    EXPECT_GT(first.end, Seconds(2 + 1.2 - 0.25)) << "1.2 s after its last word, or at the step after that";
     // A beginning without any word is forgotten but for its last half second.
     push(*stream, hiss(3));
     const auto end = deadline_in(kLong);
-    while (stream->status().held_seconds > 2) {
-        ASSERT_LT(Clock::now(), end) << stream->status().held_seconds << " s are held";
+    while (stream->status().held > Seconds(2)) {
+        ASSERT_LT(Clock::now(), end) << stream->status().held.count() << " s are held";
         std::this_thread::yield();
     }
     push(*stream, std::vector<float>(kSampleRate, 0.5F));
     push(*stream, hiss(2));
     const auto second = told_.await(Kind::final, 2);
     EXPECT_THAT(second.text, HasSubstr("w1"));
-    EXPECT_GT(second.start, first.end + 1);
+    EXPECT_GT(second.start.count(), first.end.count() + 1);
 }
 
 TEST_F(Live, AnHourOfSilenceIsNothingAndKeepsNothing) {
@@ -231,9 +231,9 @@ TEST_F(Live, AnHourOfSilenceIsNothingAndKeepsNothing) {
     const auto minute = silence(60);
     for (int minutes = 0; minutes < 60; ++minutes) {
         push(*stream, minute);
-        EXPECT_LT(stream->status().held_seconds, 3);
+        EXPECT_LT(stream->status().held, Seconds(3));
     }
-    EXPECT_DOUBLE_EQ(stream->status().received_seconds, 3600);
+    EXPECT_DOUBLE_EQ(stream->status().received.count(), 3600);
     stream->finish();
     told_.await(Kind::ended);
     EXPECT_THAT(told_.of(Kind::speech_started), ::testing::IsEmpty());

@@ -142,7 +142,7 @@ TEST_F(OnnxInference, ADraftSavesStepsAndChangesNothing) {
 TEST_F(OnnxInference, WordsLieInOrderWithinTheirSegments) {
     load_numbers();
     const auto heard = hear(joined({clip_, silence(1), clip_}), {.word_timestamps = true}).value();
-    double last = 0;
+    Seconds last(0);
     std::string words;
     for (const auto& segment : heard.segments) {
         ASSERT_FALSE(segment.words.empty());
@@ -166,7 +166,7 @@ TEST_F(OnnxInference, NothingSaidIsNoText) {
         const auto heard = hear(silence(seconds));
         ASSERT_TRUE(heard);
         EXPECT_EQ(heard->text, "") << seconds;
-        EXPECT_DOUBLE_EQ(heard->duration, seconds_of(silence(seconds).size()));
+        EXPECT_DOUBLE_EQ(heard->duration.count(), seconds_of(silence(seconds).size()).count());
     }
 }
 
@@ -259,7 +259,7 @@ TEST_F(OnnxRealModels, LongAudioIsHeardWholeWindowByWindow) {
         ++found;
     EXPECT_EQ(found, kTimes) << heard.text;
     EXPECT_EQ(told.size(), heard.segments.size()) << "each is told as it is found";
-    EXPECT_NEAR(heard.segments.back().end, seconds_of(audio.size()) - 0.5, 0.7);
+    EXPECT_NEAR(heard.segments.back().end.count(), seconds_of(audio.size()).count() - 0.5, 0.7);
 }
 
 TEST_F(OnnxRealModels, TheLanguageOfEachClipIsFound) {
@@ -277,11 +277,11 @@ TEST_F(OnnxRealModels, WordsNextToAPauseHaveTheTimesOfTheSound) {
         const auto heard = hear(audio, {.language = "en", .word_timestamps = true}).value();
         for (const auto& segment : heard.segments)
             for (const auto& word : segment.words)
-                if (word.start >= from) return word.start;
+                if (word.start >= Seconds(from)) return word.start.count();
         ADD_FAILURE() << heard.text;
         return 0.0;
     };
-    const double spoken = seconds_of(before.size());
+    const double spoken = seconds_of(before.size()).count();
     const double shift = spoken + 1.5;
     EXPECT_NEAR(first_word(joined({before, silence(1.5), behind}), spoken), shift + first_word(behind, 0), 0.1);
 }

@@ -50,7 +50,7 @@ TEST_F(Nemo, TheDecoderRemembersFromStepToStep) {
         EXPECT_EQ(heard(*one, audio, {.beam_size = beam}).text, "A B C D E");
         std::string text;
         for (std::size_t at = 0; at < audio.size(); at += 10'240) {
-            TranscribeOptions options{.beam_size = beam, .step = {.stream = 1, .from = at}};
+            TranscribeOptions options{.beam_size = beam, .step = {.stream = 1, .from = Samples(at)}};
             options.step.last = at + 10'240 == audio.size();
             text = heard(at % 20'480 == 0 ? *one : *other, AudioView(audio).subspan(at, 10'240), options).text;
         }
@@ -64,7 +64,8 @@ TEST_F(Nemo, WordsHaveTheTimesOfItsFrames) {
         heard(*model->make_recognizer().value(), sound(4), {.word_timestamps = true}).segments.at(0).words;
     ASSERT_EQ(words.size(), 4U);
     for (std::size_t i = 0; i < words.size(); ++i)
-        EXPECT_NEAR(words[i].end, 0.32 * static_cast<double>(i) + 0.08, 0.05) << "the first of four frames of 80 ms";
+        EXPECT_NEAR(words[i].end.count(), 0.32 * static_cast<double>(i) + 0.08, 0.05)
+            << "the first of four frames of 80 ms";
 }
 
 TEST_F(Nemo, StreamsShareRunsAndHearWhatTheyWouldAlone) {

@@ -143,9 +143,10 @@ TEST_F(TransducerSpeech, AStreamOnlyAppendsAndEndsAsTheWhole) {
             for (std::size_t from = 0; from < audio.size(); from += 4800) {
                 const auto piece = audio.subspan(from, std::min<std::size_t>(4800, audio.size() - from));
                 const bool last = from + 4800 >= audio.size();
-                const auto step = heard(
-                    *recognizer_, piece,
-                    {.beam_size = beam, .word_timestamps = true, .step = {.stream = 1, .from = from, .last = last}});
+                const auto step = heard(*recognizer_, piece,
+                                        {.beam_size = beam,
+                                         .word_timestamps = true,
+                                         .step = {.stream = 1, .from = Samples(from), .last = last}});
                 EXPECT_TRUE(step.text.starts_with(settled)) << settled << " | " << step.text;
                 std::vector<Word> all;
                 for (const auto& segment : step.segments) all.append_range(segment.words);
@@ -167,8 +168,8 @@ TEST_F(TransducerSpeech, WordsLieWhereTheyAreSaid) {
     ASSERT_GT(all.size(), 15u);
     for (std::size_t i = 1; i < all.size(); ++i) EXPECT_LE(all[i - 1].end, all[i].start);
     // Looked at by ear and in the waveform: "and" begins at 0.33 s, "country" ends at 10.3 s.
-    EXPECT_NEAR(all.front().start, 0.35, 0.15);
-    EXPECT_NEAR(all.back().end, 10.4, 0.3);
+    EXPECT_NEAR(all.front().start.count(), 0.35, 0.15);
+    EXPECT_NEAR(all.back().end.count(), 10.4, 0.3);
     for (const auto& word : all) EXPECT_TRUE(word.probability > 0 && word.probability <= 1) << word.text;
 }
 

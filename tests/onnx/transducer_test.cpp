@@ -39,8 +39,8 @@ TEST_F(Transducer, WordsHaveTheirTimesAndSegmentsEndAtPauses) {
     EXPECT_EQ(transcript.segments[0].text, "A B C");
     const auto& later = transcript.segments[1].words;
     ASSERT_EQ(later.size(), 3u);
-    EXPECT_NEAR(later[0].end, 5 * 0.32, 0.1);
-    EXPECT_NEAR(later[1].end - later[0].end, 0.32, 1e-6);
+    EXPECT_NEAR(later[0].end.count(), 5 * 0.32, 0.1);
+    EXPECT_NEAR(later[1].end.count() - later[0].end.count(), 0.32, 1e-6);
     EXPECT_GT(later[0].probability, 0.9);
     for (const auto& segment : transcript.segments) {
         for (const auto& word : segment.words) {
@@ -78,16 +78,16 @@ TEST_F(Transducer, AStreamIsFedEachSampleOnceOnAnySlot) {
     const auto other = model->make_recognizer().value();
     const auto audio = sound(12);
     const auto feed = [&](Recognizer& slot, std::size_t from, std::size_t to, TranscribeOptions options = {}) {
-        options.step = {.stream = 1, .from = from, .last = to == audio.size()};
+        options.step = {.stream = 1, .from = Samples(from), .last = to == audio.size()};
         return slot.transcribe(AudioView(audio).subspan(from, to - from), options, {}, {});
     };
     const auto first = feed(*one, 0, 30'000).value();
     EXPECT_EQ(first.text, "A B C D E") << "what is no whole chunk yet is waited for";
     EXPECT_EQ(first.settled_words, 5u);
     EXPECT_EQ(first.duration, seconds_of(30'000));
-    EXPECT_EQ(feed(*other, 30'000, first.next_step_at - 1)->text, first.text);
-    EXPECT_EQ(feed(*other, first.next_step_at - 1, first.next_step_at)->text, "A B C D E F");
-    EXPECT_EQ(feed(*one, first.next_step_at, 45'000)->text, "A B C D E F G H");
+    EXPECT_EQ(feed(*other, 30'000, samples_in(first.next_step_at) - 1)->text, first.text);
+    EXPECT_EQ(feed(*other, samples_in(first.next_step_at) - 1, samples_in(first.next_step_at))->text, "A B C D E F");
+    EXPECT_EQ(feed(*one, samples_in(first.next_step_at), 45'000)->text, "A B C D E F G H");
     const auto final = feed(*other, 45'000, audio.size()).value();
     EXPECT_EQ(final.text, "A B C D E F G H I J A B") << "and the silence behind it is heard";
     EXPECT_EQ(final.settled_words, 12u);
@@ -105,7 +105,7 @@ TEST_F(Transducer, HowLongNothingWasHeardIsTold) {
     const auto model = load();
     const auto recognizer = model->make_recognizer().value();
     const auto blank = [&](const std::vector<float>& audio) {
-        return recognizer->transcribe(audio, {.step = {.stream = 1}}, {}, {}).value().trailing_blank;
+        return recognizer->transcribe(audio, {.step = {.stream = 1}}, {}, {}).value().trailing_blank.count();
     };
     EXPECT_LT(blank(sound(4)), 0.33);
     EXPECT_NEAR(blank(sound(4, 6)), 6 * 0.32, 0.33);
@@ -120,7 +120,8 @@ TEST_F(Transducer, StreamsThatNobodyFeedsAreForgottenOnlyWhenThereAreMany) {
         return recognizer->transcribe(audio, {.step = {.stream = stream}}, {}, {}).has_value();
     };
     const auto goes_on = [&](std::uint64_t stream) {
-        return recognizer->transcribe({}, {.step = {.stream = stream, .from = audio.size()}}, {}, {}).has_value();
+        return recognizer->transcribe({}, {.step = {.stream = stream, .from = Samples(audio.size())}}, {}, {})
+            .has_value();
     };
     for (std::uint64_t stream = 1; stream <= 128; ++stream) ASSERT_TRUE(begin(stream));
     EXPECT_TRUE(goes_on(1));

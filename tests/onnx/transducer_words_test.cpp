@@ -19,7 +19,7 @@ TEST(TransducerWords, AreJoinedAsTheirScriptsAre) {
     const auto text = [&](const std::vector<Piece>& emitted) {
         std::vector<EmittedPiece> all;
         for (const auto piece : emitted) all.push_back({piece, static_cast<std::int32_t>(10 * all.size()), 0});
-        return text_of(words_of(all, pieces, 0.04, 100));
+        return text_of(words_of(all, pieces, Seconds(0.04), Seconds(100)));
     };
     EXPECT_EQ(text({2, 3, 9, 2}), "HELLO'S HEL");
     EXPECT_EQ(text({5, 6, 2, 3, 5}), "世界 HELLO 世");

@@ -15,7 +15,7 @@ namespace hotmic::pocketsphinx {
 namespace {
 
 StreamStep step(std::size_t from, bool last = false) {
-    return {.stream = 7, .from = from, .last = last};
+    return {.stream = 7, .from = Samples(from), .last = last};
 }
 
 /// What is heard of `audio` as it is fed half a second each time.
@@ -47,7 +47,7 @@ TEST_F(PocketSphinx, AGrowingUtteranceIsHeardWhileItGrowsAndInTheEndLikeTheWhole
 
 TEST_F(PocketSphinx, AGrowingUtteranceIsNotDecodedAnewEachTime) {
     const auto decoder = make_decoder(find_model({}).value(), tuned_settings()).value();
-    const auto pcm = to_pcm16(audio::clip_of_length(15).value());
+    const auto pcm = to_pcm16(audio::clip_of_length(Seconds(15)).value());
     GrowingUtterance growing(*decoder);
     constexpr std::size_t kStep = kSampleRate / 2;
     std::uint64_t anew = 0;
@@ -60,7 +60,7 @@ TEST_F(PocketSphinx, AGrowingUtteranceIsNotDecodedAnewEachTime) {
 }
 
 TEST_F(PocketSphinx, MuchOfAGrowingUtteranceMayComeAtOnce) {
-    const auto much = audio::clip_of_length(18).value();
+    const auto much = audio::clip_of_length(Seconds(18)).value();
     for (const double seconds : {0.14, 0.3, 5.0, 12.0, 3.0}) {
         // A whole recording leaves the engine a queue of just its length.
         const auto whole = std::span(much).subspan(kSampleRate, static_cast<std::size_t>(seconds * kSampleRate));
@@ -116,13 +116,13 @@ TEST_F(PocketSphinx, WordsOfAGrowingUtteranceLieWithinIt) {
     const auto speech = clip();
     audio.insert(audio.end(), speech.begin(), speech.end());
     const auto heard = recognizer_->transcribe(audio, {.word_timestamps = true, .step = step(0)}, {}, {}).value();
-    double last = 0.5;
+    Seconds last(0.5);
     int words = 0;
     for (const auto& segment : heard.segments) {
         for (const auto& word : segment.words) {
             ++words;
             EXPECT_GE(word.start, last);
-            EXPECT_LE(word.end, seconds_of(audio.size()) + 0.1);
+            EXPECT_LE(word.end.count(), seconds_of(audio.size()).count() + 0.1);
             EXPECT_GE(word.probability, 0);
             EXPECT_LE(word.probability, 1);
             last = word.start;

@@ -13,7 +13,7 @@ namespace hotmic::pocketsphinx {
 
 class PocketSphinx : public ::testing::Test {
 protected:
-    static std::vector<float> clip() { return audio::clip_of_length(audio::builtin_clip().seconds).value(); }
+    static std::vector<float> clip() { return audio::clip_of_length(audio::builtin_clip().length).value(); }
 
     std::shared_ptr<Provider> provider_ = make_provider();
     LoadProgress progress_;

@@ -25,26 +25,26 @@ TEST_F(PocketSphinx, TheSameAudioGivesTheSameTimesWhateverCameBefore) {
     ASSERT_EQ(first.segments.size(), later.segments.size());
     for (std::size_t i = 0; i < first.segments.size(); ++i) {
         EXPECT_EQ(first.segments[i].text, later.segments[i].text);
-        EXPECT_DOUBLE_EQ(first.segments[i].start, later.segments[i].start);
-        EXPECT_DOUBLE_EQ(first.segments[i].end, later.segments[i].end);
+        EXPECT_DOUBLE_EQ(first.segments[i].start.count(), later.segments[i].start.count());
+        EXPECT_DOUBLE_EQ(first.segments[i].end.count(), later.segments[i].end.count());
         EXPECT_DOUBLE_EQ(first.segments[i].avg_logprob, later.segments[i].avg_logprob);
     }
 }
 
 TEST_F(PocketSphinx, AMinuteIsHeardToItsEnd) {
-    const auto minute = audio::clip_of_length(60).value();
+    const auto minute = audio::clip_of_length(Seconds(60)).value();
     const auto transcript = recognizer_->transcribe(minute, {.word_timestamps = true}, {}, {}).value();
-    double last = 0;
+    Seconds last(0);
     for (const auto& segment : transcript.segments) {
         for (const auto& word : segment.words) {
             EXPECT_GE(word.start, last);
             last = word.start;
         }
     }
-    EXPECT_GT(last, 55);
-    EXPECT_LE(last, 60);
+    EXPECT_GT(last, Seconds(55));
+    EXPECT_LE(last, Seconds(60));
     const auto sentence = recognizer_->transcribe(clip(), {}, {}, {}).value();
-    const auto in_a_minute = 60 / sentence.duration;
+    const auto in_a_minute = 60 / sentence.duration.count();
     const auto words = [](const std::string& text) { return static_cast<double>(std::ranges::count(text, ' ') + 1); };
     EXPECT_NEAR(words(transcript.text), in_a_minute * words(sentence.text), 0.2 * in_a_minute * words(sentence.text));
 }
@@ -116,7 +116,7 @@ TEST(PocketSphinxLoading, TheEstimateCoversWhatASlotTakes) {
     LoadProgress progress;
     const auto model = provider->load(spec, progress, {}).value();
     const auto recognizer = model->make_recognizer().value();
-    ASSERT_TRUE(recognizer->transcribe(audio::clip_of_length(15).value(), {}, {}, {}));
+    ASSERT_TRUE(recognizer->transcribe(audio::clip_of_length(Seconds(15)).value(), {}, {}, {}));
     const auto taken = resident_memory() - before;
     const auto estimate = provider->estimate(spec).value().total_bytes();
     EXPECT_LE(taken, estimate + (8u << 20));

@@ -59,7 +59,7 @@ TEST_P(RetryAfter, IsWholeSecondsRoundedUpAndAtLeastOne) {
     const auto& [eta, state, seconds] = GetParam();
     Health health;
     health.state = state;
-    health.eta_seconds = eta;
+    health.eta = eta;
     EXPECT_EQ(retry_after(health), seconds);
 }
 

@@ -148,7 +148,8 @@ TEST_F(ServiceReport, AModelWhoseWatchIsStuckIsNotAlive) {
     EXPECT_THAT(until(reporter, at, "WATCHDOG=1"), HasSubstr("WATCHDOG=1\n"));
     EXPECT_THAT(until(reporter, at, "WATCHDOG=1"), HasSubstr("WATCHDOG=1\n"));
     Hold hold;
-    model().when_ready(deadline_in(kPatience), [task = hold.task()](const Result<Lease>&) { task(); });  // called by the watch
+    model().when_ready(deadline_in(kPatience),
+                       [task = hold.task()](const Result<Lease>&) { task(); });  // called by the watch
     hold.await();
     EXPECT_LE(signs_of_life(reporter, at), 1);
     hold.let_go();

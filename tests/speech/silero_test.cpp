@@ -47,7 +47,7 @@ protected:
     static double seconds(const std::vector<SampleRange>& ranges) {
         std::size_t samples = 0;
         for (const auto& range : ranges) samples += range.end - range.begin;
-        return seconds_of(samples);
+        return seconds_of(samples).count();
     }
 
     std::shared_ptr<const VadModel> model_;
@@ -85,14 +85,15 @@ TEST_F(Silero, RecordingsAreCutAtPausesAndNothingIsLost) {
     audio.append_range(second);
     const auto result = cut(audio);
     ASSERT_GE(result.windows.size(), 2u);
-    EXPECT_NEAR(seconds_of(result.windows.front().start), 8, 0.5);
+    EXPECT_NEAR(Seconds(result.windows.front().start).count(), 8, 0.5);
     const bool cut_there = std::ranges::any_of(result.windows, [&](const AudioWindow& window) {
-        return std::abs(seconds_of(window.start) - seconds_of(at)) < 0.6;
+        return std::chrono::abs(window.start - seconds_of(at)) < Seconds(0.6);
     });
     EXPECT_TRUE(cut_there) << "the pause of a second is one to cut at";
     for (const auto& window : result.windows) {
         EXPECT_LE(window.samples.size(), 30u * kSampleRate);
-        EXPECT_TRUE(std::ranges::equal(window.samples, std::span(audio).subspan(window.start, window.samples.size())));
+        EXPECT_TRUE(
+            std::ranges::equal(window.samples, std::span(audio).subspan(window.start.count(), window.samples.size())));
     }
 }
 

@@ -18,7 +18,7 @@ std::vector<float> silence(double seconds) {
 
 /// Four seconds of the built-in clip.
 const std::vector<float>& sentence() {
-    static const auto clip = audio::clip_of_length(4).value();
+    static const auto clip = audio::clip_of_length(Seconds(4)).value();
     return clip;
 }
 
@@ -29,9 +29,9 @@ std::vector<float> joined(std::initializer_list<std::vector<float>> parts) {
 }
 
 std::vector<AudioWindow> windows_of(const std::vector<float>& audio, const Endpointing& endpointing = {},
-                                    double max_seconds = 30) {
+                                    Seconds longest = Seconds(30)) {
     const auto source = source_from_view(audio);
-    const auto cutter = make_speech_cutter(endpointing, max_seconds).value();
+    const auto cutter = make_speech_cutter(endpointing, longest).value();
     std::vector<AudioWindow> windows;
     while (auto window = cutter->next(*source, {}).value()) windows.push_back(*std::move(window));
     return windows;
@@ -41,12 +41,13 @@ TEST(SpeechCutter, EachUtteranceIsAWindowAndSilenceIsNone) {
     const auto audio = joined({silence(3), sentence(), silence(4), sentence(), silence(2)});
     const auto windows = windows_of(audio, {.silence = milliseconds(800)});
     ASSERT_EQ(windows.size(), 2u);
-    const double length = seconds_of(sentence().size());
-    EXPECT_NEAR(seconds_of(windows[0].start), 3, 0.6);
-    EXPECT_NEAR(seconds_of(windows[1].start), 7 + length, 0.6);
+    const double length = seconds_of(sentence().size()).count();
+    EXPECT_NEAR(Seconds(windows[0].start).count(), 3, 0.6);
+    EXPECT_NEAR(Seconds(windows[1].start).count(), 7 + length, 0.6);
     for (const auto& window : windows) {
-        EXPECT_NEAR(seconds_of(window.samples.size()), length, 1);
-        EXPECT_TRUE(std::ranges::equal(window.samples, std::span(audio).subspan(window.start, window.samples.size())));
+        EXPECT_NEAR(seconds_of(window.samples.size()).count(), length, 1);
+        EXPECT_TRUE(
+            std::ranges::equal(window.samples, std::span(audio).subspan(window.start.count(), window.samples.size())));
     }
 }
 
@@ -59,17 +60,17 @@ TEST(SpeechCutter, SpeechThatReachesTheEndIsHeardToTheLastSample) {
     const auto spoken = std::vector(sentence().begin(), sentence().begin() + 2 * kSampleRate + 77);
     const auto windows = windows_of(joined({silence(1), spoken}));
     ASSERT_FALSE(windows.empty());
-    EXPECT_EQ(windows.back().start + windows.back().samples.size(), kSampleRate + spoken.size());
+    EXPECT_EQ(windows.back().start.count() + windows.back().samples.size(), kSampleRate + spoken.size());
 }
 
 TEST(SpeechCutter, WhoNeverPausesIsCutWithoutAGap) {
     const auto audio = joined({sentence(), sentence(), sentence()});
-    const auto windows = windows_of(audio, {.silence = milliseconds(3000)}, 4);
+    const auto windows = windows_of(audio, {.silence = milliseconds(3000)}, Seconds(4));
     ASSERT_GT(windows.size(), 2u);
     for (std::size_t i = 0; i < windows.size(); ++i) {
         EXPECT_LE(windows[i].samples.size(), 4u * kSampleRate);
         if (i == 0) continue;
-        EXPECT_EQ(windows[i].start, windows[i - 1].start + windows[i - 1].samples.size());
+        EXPECT_EQ(windows[i].start.count(), windows[i - 1].start.count() + windows[i - 1].samples.size());
     }
 }
 
@@ -90,7 +91,7 @@ TEST(FileCutter, QuietSpeechIsFoundAsLoudSpeechIs) {
     for (const float factor : {1.0F, 0.05F, 0.005F}) {
         const auto windows = file_windows_of(joined({silence(5), louder(sentence(), factor), silence(5)}));
         ASSERT_EQ(windows.size(), 1u) << factor;
-        EXPECT_NEAR(seconds_of(windows[0].start), 4, 0.6) << factor;
+        EXPECT_NEAR(Seconds(windows[0].start).count(), 4, 0.6) << factor;
     }
 }
 
@@ -100,7 +101,7 @@ TEST(FileCutter, WithoutATrainedDetectorOnlyLongSilenceIsLeftOut) {
     const auto audio = joined({sentence(), silence(1), sentence(), silence(20), sentence()});
     const auto windows = file_windows_of(audio);
     ASSERT_EQ(windows.size(), 2u);
-    EXPECT_LT(seconds_of(windows[0].samples.size()), 12);
+    EXPECT_LT(seconds_of(windows[0].samples.size()), Seconds(12));
     // A click of a tenth of a second is no utterance, but is heard where it is all there is.
     auto click = silence(1);
     std::fill(click.begin() + 8000, click.begin() + 9600, 0.2F);

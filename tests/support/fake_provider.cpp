@@ -171,11 +171,11 @@ private:
         if (const milliseconds pause(script.number("infer_ms")); pause.count() > 0) wait(stop, pause);
         if (stop.stop_requested()) return fail(ErrorCode::cancelled, "the request was cancelled");
         if (script.number("count") != 0 && options.step.stream != 0) {
-            if (options.step.from % kSampleRate == 0) wait(stop, milliseconds(script.number("stall_ms")));
+            if (samples_in(options.step.from) % kSampleRate == 0) wait(stop, milliseconds(script.number("stall_ms")));
             return count(audio, options.step);
         }
-        const double end = seconds_of(audio.size() + options.step.from);
-        Segment segment{.start = 0, .end = end, .text = script.text("text", std::string(audio::builtin_clip().text))};
+        const auto end = seconds_of(audio.size() + samples_in(options.step.from));
+        Segment segment{.end = end, .text = script.text("text", std::string(audio::builtin_clip().text))};
         if (const auto huge = script.number("huge"); huge > 0)
             segment.text = std::string(static_cast<std::size_t>(huge) << 20, 'x');
         if (const auto honest = script.number("lies", -1); honest >= 0 && shared_->backend != "cpu") {
@@ -183,7 +183,8 @@ private:
         }
         if (options.step.stream != 0 && !options.step.last) segment.text = script.text("grown", segment.text);
         if (script.number("nan") != 0) segment.avg_logprob = std::numeric_limits<double>::quiet_NaN();
-        if (options.word_timestamps) segment.words.push_back({segment.text, 0, std::max(end / 2, end - 0.5), 1});
+        if (options.word_timestamps)
+            segment.words.push_back({segment.text, {}, std::max(end / 2, end - Seconds(0.5)), 1});
         if (sink) sink(segment);
         return Transcript{.text = segment.text, .language = "en", .duration = end, .segments = {segment}};
     }
@@ -195,19 +196,19 @@ private:
         auto& streams = shared_->streams;
         if (const int most = shared_->script.number("forget"); most > 0 && ++shared_->steps % most == 0)
             streams.clear();
-        if (step.from == 0) streams[step.stream].clear();
-        if (!streams.contains(step.stream) || streams[step.stream].size() != step.from)
+        if (step.from == Samples::zero()) streams[step.stream].clear();
+        if (!streams.contains(step.stream) || streams[step.stream].size() != samples_in(step.from))
             return fail(ErrorCode::stream_lost, "the fake provider has no such stream");
         auto& said = streams[step.stream];
         said.append_range(audio);
         std::vector<Word> words;
         bool begun = false;
-        double blank = 0;
+        Seconds blank{};
         for (AudioView rest(said); rest.size() >= kQuarter; rest = rest.subspan(kQuarter)) {
-            const double end = seconds_of(said.size() - rest.size() + kQuarter);
+            const auto end = seconds_of(said.size() - rest.size() + kQuarter);
             const bool sounds =
                 std::ranges::any_of(rest.first(kQuarter), [](float at) { return std::abs(at) > 1e-3F; });
-            blank = sounds ? 0 : blank + seconds_of(kQuarter);
+            blank = sounds ? Seconds{} : blank + seconds_of(kQuarter);
             if (!sounds) continue;
             if (!begun) words.push_back({"w", end - seconds_of(kQuarter), end, 1});
             if (begun) words.back().text += std::to_string(words.size());
@@ -218,9 +219,8 @@ private:
         for (const auto& word : words) heard.text += (heard.text.empty() ? "" : " ") + word.text;
         heard.settled_words = words.size();
         heard.trailing_blank = blank;
-        heard.next_step_at = (said.size() / kQuarter + 1) * kQuarter;
-        if (!words.empty())
-            heard.segments.push_back({.start = 0, .end = words.back().end, .text = heard.text, .words = words});
+        heard.next_step_at = Samples((said.size() / kQuarter + 1) * kQuarter);
+        if (!words.empty()) heard.segments.push_back({.end = words.back().end, .text = heard.text, .words = words});
         if (step.last) streams.erase(step.stream);
         return heard;
     }
@@ -313,10 +313,10 @@ public:
                        .slots = spec.slots > 0 ? spec.slots : script.number("slots", 1),
                        .capabilities = capabilities(),
                        .warmup_cases = {{"word_timestamps", {.word_timestamps = true}, true}},
-                       .warmup_lengths = {1, 3}};
+                       .warmup_lengths = {Seconds(1), Seconds(3)}};
         info.capabilities.exact_streams = script.number("count") != 0;
         info.capabilities.streaming = info.capabilities.exact_streams || !script.text("grown").empty();
-        if (info.capabilities.exact_streams) info.step_seconds = 0.25;
+        if (info.capabilities.exact_streams) info.step = 0.25;
         return std::make_unique<FakeModel>(std::move(shared), std::move(info));
     }
 

@@ -49,7 +49,7 @@ std::vector<Asked> requests_of(const ModelInfo& info, const WarmRequests& reques
         }
     } else {
         for (const auto& path : info.warmup_cases) asked.push_back({5, path.options});
-        for (const double seconds : info.warmup_lengths) asked.push_back({seconds, {}});
+        for (const auto length : info.warmup_lengths) asked.push_back({length.count(), {}});
     }
     asked.push_back({kLongestWindow, {}});
     return asked;
@@ -57,7 +57,7 @@ std::vector<Asked> requests_of(const ModelInfo& info, const WarmRequests& reques
 
 Result<void> serve(Recognizer& recognizer, const std::vector<Asked>& asked) {
     for (const auto& [seconds, options] : asked) {
-        const auto speech = audio::clip_of_length(seconds);
+        const auto speech = audio::clip_of_length(Seconds(seconds));
         if (!speech) return std::unexpected(speech.error());
         if (auto heard = recognizer.transcribe(*speech, options, {}, {}); !heard)
             return std::unexpected(std::move(heard).error());

@@ -22,9 +22,9 @@ TEST(Metrics, EveryErrorCodeHasASeriesFromTheStart) {
 
 TEST(Metrics, RequestsAreCountedByRouteAndStatus) {
     Metrics metrics(kCodes, "");
-    metrics.request("/health", 200, 0.003);
-    metrics.request("/health", 200, 0.003);
-    metrics.request("/health", 503, 0.2);
+    metrics.request("/health", 200, Seconds(0.003));
+    metrics.request("/health", 200, Seconds(0.003));
+    metrics.request("/health", 503, Seconds(0.2));
     EXPECT_THAT(metrics.text(),
                 AllOf(HasSubstr("hotmic_http_requests_total{route=\"/health\",status=\"200\"} 2\n"),
                       HasSubstr("hotmic_http_requests_total{route=\"/health\",status=\"503\"} 1\n"),
@@ -41,8 +41,8 @@ TEST(Metrics, ErrorsAreCountedByCode) {
 
 TEST(Metrics, ARecognitionTellsItsWaitItsTimeAndItsRealTimeFactor) {
     Metrics metrics(kCodes, "");
-    metrics.recognition("default", 0.5, 2, 8);
-    metrics.decoding("default", {{"window_5s", 2}}, 1.5);
+    metrics.recognition("default", Seconds(0.5), Seconds(2), Seconds(8));
+    metrics.decoding("default", {{"window_5s", 2}}, Seconds(1.5));
     metrics.detection("default", 0.97);
     EXPECT_THAT(metrics.text(),
                 AllOf(HasSubstr("hotmic_queue_wait_seconds_sum{model=\"default\"} 0.5\n"),
@@ -57,7 +57,7 @@ TEST(Metrics, ARecognitionTellsItsWaitItsTimeAndItsRealTimeFactor) {
 
 TEST(Metrics, AudioOfNoLengthHasNoRealTimeFactor) {
     Metrics metrics(kCodes, "");
-    metrics.recognition("default", 0, 0.1, 0);
+    metrics.recognition("default", Seconds(0), Seconds(0.1), Seconds(0));
     EXPECT_THAT(metrics.text(), AllOf(HasSubstr("hotmic_inference_seconds_count{model=\"default\"} 1\n"),
                                       Not(HasSubstr("hotmic_real_time_factor_count"))));
 }
@@ -76,7 +76,7 @@ TEST(Metrics, AModelIsInExactlyOneState) {
     metrics.models({{.model = "default",
                      .state = "READY",
                      .all_states = kStates,
-                     .load_seconds = 1.5,
+                     .load_time = Seconds(1.5),
                      .resident_bytes = 1024,
                      .slots = 4,
                      .slots_busy = 3,
@@ -95,7 +95,7 @@ TEST(Metrics, OfAModelThatIsGoneOnlyCountersAreLeft) {
     Metrics metrics(kCodes, "");
     metrics.models({{.model = "one", .state = "READY", .all_states = kStates},
                     {.model = "two", .state = "READY", .all_states = kStates}});
-    metrics.recognition("two", 0, 1, 1);
+    metrics.recognition("two", Seconds(0), Seconds(1), Seconds(1));
     metrics.models({{.model = "one", .state = "READY", .all_states = kStates}});
     for (const auto* gauge : {"hotmic_model_state", "hotmic_model_load_seconds", "hotmic_model_warmup_seconds",
                               "hotmic_model_resident_bytes", "hotmic_slots", "hotmic_queue_waiting",

@@ -55,7 +55,7 @@ protected:
 
     const fs::path path_ = fs::temp_directory_path() / ("hotmic-inference-" + std::to_string(getpid()) + ".bin");
     const std::shared_ptr<Provider> provider_ = make_provider();
-    const std::vector<float> clip_ = audio::clip_of_length(2).value();
+    const std::vector<float> clip_ = audio::clip_of_length(Seconds(2)).value();
     LoadProgress progress_;
     std::unique_ptr<Model> model_;
     std::unique_ptr<Recognizer> recognizer_;
@@ -69,23 +69,23 @@ TEST_F(Inference, YieldsSegmentsWordsTokensAndTheirNumbers) {
             .value();
     EXPECT_EQ(transcript.text, "one two three");
     EXPECT_EQ(transcript.language, "en");
-    EXPECT_NEAR(transcript.duration, 2, 1e-9);
+    EXPECT_NEAR(transcript.duration.count(), 2, 1e-9);
     ASSERT_EQ(transcript.segments.size(), 1u);
     const auto& segment = transcript.segments[0];
     EXPECT_EQ(segment.text, " one two three");
-    EXPECT_GE(segment.start, 0);
-    EXPECT_LT(segment.start, 1) << "with its sound";
-    EXPECT_LE(segment.end, 2.0) << "the model says 28 s; the audio is shorter";
+    EXPECT_GE(segment.start, Seconds(0));
+    EXPECT_LT(segment.start, Seconds(1)) << "with its sound";
+    EXPECT_LE(segment.end, Seconds(2.0)) << "the model says 28 s; the audio is shorter";
     EXPECT_GE(segment.tokens.size(), 4u);
     EXPECT_LE(segment.avg_logprob, 0);
     EXPECT_GE(segment.no_speech_prob, 0);
     std::vector<std::string> words;
-    double last = 0;
+    Seconds last(0);
     for (const auto& word : segment.words) {
         words.push_back(word.text);
         EXPECT_GE(word.start, last);
         EXPECT_GT(word.end, word.start) << "none is without length";
-        EXPECT_LE(word.end, 2.0);
+        EXPECT_LE(word.end, Seconds(2.0));
         EXPECT_GT(word.probability, 0.9);
         last = word.end;
     }
@@ -206,7 +206,7 @@ TEST_F(Inference, SamplesThatAreNoNumbersAreRefused) {
 TEST_F(Inference, CancellingEndsARequestWithinAPassOfTheEncoder) {
     load(spec());
     std::stop_source stop;
-    const auto long_audio = audio::clip_of_length(110).value();
+    const auto long_audio = audio::clip_of_length(Seconds(110)).value();
     int segments = 0;
     const auto transcript = recognizer_->transcribe(
         long_audio, {},

@@ -57,7 +57,7 @@ protected:
         EXPECT_FALSE(model.error().remedy.empty());
         EXPECT_EQ(progress_.snapshot().done_bytes, 0u) << "refused before reading";
     }
-    static std::vector<float> clip() { return audio::clip_of_length(2).value(); }
+    static std::vector<float> clip() { return audio::clip_of_length(Seconds(2)).value(); }
 
     const fs::path folder_ = fs::temp_directory_path() / ("hotmic-whisper-" + std::to_string(getpid()));
     std::shared_ptr<Provider> provider_ = make_provider();
@@ -340,7 +340,7 @@ TEST_F(Traps, OfficialWeightsTranscribeSpeech) {
     ASSERT_TRUE(model) << model.error().message;
     const auto recognizer = (*model)->make_recognizer().value();
     const auto& built_in = audio::builtin_clip();
-    const auto transcript = recognizer->transcribe(audio::clip_of_length(built_in.seconds).value(), {}, {}, {}).value();
+    const auto transcript = recognizer->transcribe(audio::clip_of_length(built_in.length).value(), {}, {}, {}).value();
     EXPECT_LE(word_error_rate(built_in.text, transcript.text), 0.2) << transcript.text;
 
     const fs::path speech = HOTMIC_SOURCE_DIR "/../shared/speech/jfk.wav";

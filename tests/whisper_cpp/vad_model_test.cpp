@@ -35,7 +35,7 @@ protected:
         return voices / frames;
     }
 
-    const std::vector<float> speech_ = audio::clip_of_length(5).value();
+    const std::vector<float> speech_ = audio::clip_of_length(Seconds(5)).value();
     const std::vector<float> silence_ = std::vector<float>(std::size_t{5} * kSampleRate);
     const fs::path path_ = fs::path(::testing::TempDir()) / std::format("vad-model-{}.bin", ::getpid());
 };

@@ -86,15 +86,16 @@ TEST(ChannelTest, AControlMessageThatIsTooLargeIsNotSent) {
 }
 
 Segment segment() {
-    return {.start = 1,
-            .end = 2,
+    return {.start = Seconds(1),
+            .end = Seconds(2),
             .text = " hello",
             .tokens = {1, 2, 3},
-            .words = {{"hello", 1, 2, 0.5}, {"there", 2, 3, 0.25}}};
+            .words = {{"hello", Seconds(1), Seconds(2), 0.5}, {"there", Seconds(2), Seconds(3), 0.25}}};
 }
 
 TEST(MessageTest, ATranscriptComesOutAsItWentIn) {
-    const Transcript before{.text = "hello", .language = "en", .duration = 3, .segments = {segment(), segment()}};
+    const Transcript before{
+        .text = "hello", .language = "en", .duration = Seconds(3), .segments = {segment(), segment()}};
     const auto after = decode<Transcript>(Frame{.kind = Kind::transcript, .body = encode(before)});
     ASSERT_TRUE(after);
     EXPECT_EQ(after->text, before.text);
@@ -128,11 +129,13 @@ void damage(const T& message) {
 }
 
 TEST(MessageTest, DamagedMessagesAreRefusedOrSound) {
-    damage(Transcript{.text = "hello", .language = "en", .duration = 3, .segments = {segment(), segment()}});
+    damage(Transcript{.text = "hello", .language = "en", .duration = Seconds(3), .segments = {segment(), segment()}});
     damage(segment());
     damage(Error{.code = ErrorCode::model_corrupt, .message = "words", .remedy = "more words"});
-    damage(ModelInfo{
-        .provider = "fake", .slots = 2, .warmup_cases = {{"beam", {.beam_size = 5}, false}}, .warmup_lengths = {1, 3}});
+    damage(ModelInfo{.provider = "fake",
+                     .slots = 2,
+                     .warmup_cases = {{"beam", {.beam_size = 5}, false}},
+                     .warmup_lengths = {Seconds(1), Seconds(3)}});
     damage(Load{.provider = "fake", .path = "fake:"});
     damage(Progress{1, 2});
 }

@@ -38,7 +38,7 @@ TEST_F(WorkerTest, LoadsReportsProgressAndRecognizes) {
                                              [&](const Segment& s) { segments.push_back(s.text); }, {});
     ASSERT_TRUE(transcript);
     EXPECT_EQ(transcript->text, "hello");
-    EXPECT_DOUBLE_EQ(transcript->duration, 1.0);
+    EXPECT_EQ(transcript->duration, Seconds(1));
     EXPECT_THAT(segments, ::testing::ElementsAre("hello"));
     EXPECT_EQ(transcript->segments.at(0).words.at(0).text, "hello");
 }
@@ -69,7 +69,7 @@ TEST_F(WorkerTest, TenMinutesOfAudioCross) {
     ASSERT_TRUE(recognizer);
     const auto transcript = (*recognizer)->transcribe(std::vector<float>(600 * kSampleRate), {}, {}, {});
     ASSERT_TRUE(transcript);
-    EXPECT_DOUBLE_EQ(transcript->duration, 600);
+    EXPECT_EQ(transcript->duration, Seconds(600));
 }
 
 TEST_F(WorkerTest, MoreThanAnHourInOnePieceIsRefusedAndTheModelLivesOn) {

@@ -13,8 +13,8 @@ std::vector<Cue> formats::cues_by_start(const Transcript& transcript, const CueL
     return cues;
 }
 
-std::string formats::timestamp(double seconds, char separator) {
-    const auto ms = std::llround(std::max(0.0, seconds) * 1000);
+std::string formats::timestamp(Seconds time, char separator) {
+    const auto ms = std::llround(std::max(0.0, to_ms(time)));
     return std::format("{:02}:{:02}:{:02}{}{:03}", ms / 3'600'000, ms / 60'000 % 60, ms / 1000 % 60, separator,
                        ms % 1000);
 }

@@ -13,6 +13,6 @@ namespace hotmic::formats {
 [[nodiscard]] std::vector<Cue> cues_by_start(const Transcript& transcript, const CueLimits& limits);
 
 /// 00:01:02,345 with `separator` in the comma's place.
-[[nodiscard]] std::string timestamp(double seconds, char separator);
+[[nodiscard]] std::string timestamp(Seconds time, char separator);
 
 }  // namespace hotmic::formats

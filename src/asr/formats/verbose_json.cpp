@@ -54,9 +54,9 @@ std::vector<wire::VerboseSegment> segments_of(const Transcript& transcript) {
     segments.reserve(transcript.segments.size());
     for (const auto& segment : transcript.segments) {
         segments.push_back({.id = static_cast<int>(segments.size()),
-                            .seek = std::llround(segment.start * 100),
-                            .start = segment.start,
-                            .end = segment.end,
+                            .seek = std::llround(segment.start.count() * 100),
+                            .start = segment.start.count(),
+                            .end = segment.end.count(),
                             .text = valid_utf8(segment.text),
                             .tokens = segment.tokens,
                             .temperature = segment.temperature,
@@ -72,7 +72,7 @@ std::vector<wire::VerboseWord> words_of(const Transcript& transcript) {
     std::vector<wire::VerboseWord> words;
     for (const auto& segment : transcript.segments) {
         for (const auto& word : segment.words)
-            words.push_back({valid_utf8(word.text), word.start, word.end, segment.channel});
+            words.push_back({valid_utf8(word.text), word.start.count(), word.end.count(), segment.channel});
     }
     const bool apart =
         std::ranges::any_of(transcript.segments, [](const auto& each) { return each.channel.has_value(); });
@@ -89,11 +89,11 @@ std::string formats::verbose_json(const Transcript& transcript, const RenderOpti
         .language = std::string(translated                    ? "english"
                                 : transcript.language.empty() ? "unknown"
                                                               : language_name(transcript.language)),
-        .duration = transcript.duration,
+        .duration = transcript.duration.count(),
         .text = wire::text_of(transcript),
         .segments = {},
         .words = {},
-        .uncovered_seconds = options.uncovered ? std::optional(transcript.uncovered_seconds) : std::nullopt,
+        .uncovered_seconds = options.uncovered ? std::optional(transcript.uncovered.count()) : std::nullopt,
         .usage = wire::usage_of(transcript)};
     if (options.segments) out.segments = segments_of(transcript);
     if (options.words) out.words = words_of(transcript);

@@ -202,7 +202,7 @@ private:
                        .warmup_cases = warmup_cases(spec)};
         info.capabilities.languages = file.languages;
         // Nothing is compiled or kept for a length: the longest window touches all memory.
-        info.warmup_lengths = {2, kFullWindow - kSilenceBehind};
+        info.warmup_lengths = {Seconds(2), Seconds(kFullWindow - kSilenceBehind)};
         return info;
     }
 

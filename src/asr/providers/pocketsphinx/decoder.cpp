@@ -18,7 +18,7 @@
 namespace hotmic::pocketsphinx {
 namespace {
 
-constexpr double kPauseSeconds = 0.5;     // between words: where a segment ends
+constexpr Seconds kPause(0.5);            // between words: where a segment ends
 constexpr const char* kSearch = "words";  // the search's name within the decoder
 
 /// While one lives, the engine's errors on this thread are kept for the message of the load that fails because of them.
@@ -127,7 +127,7 @@ Result<DecoderPtr> make_decoder(const ModelFiles& files, const Settings& setting
     return decoder;
 }
 
-std::vector<Word> words_of(ps_decoder_t& decoder, double offset) {
+std::vector<Word> words_of(ps_decoder_t& decoder, Seconds offset) {
     std::vector<Word> words;
     auto* const math = ps_get_logmath(&decoder);
     for (auto* entry = ps_seg_iter(&decoder); entry != nullptr; entry = ps_seg_next(entry)) {
@@ -137,8 +137,8 @@ std::vector<Word> words_of(ps_decoder_t& decoder, double offset) {
         int last = 0;
         ps_seg_frames(entry, &first, &last);
         const double posterior = logmath_exp(math, ps_seg_prob(entry, nullptr, nullptr, nullptr));
-        words.push_back({std::move(text), offset + first / kFramesPerSecond, offset + (last + 1) / kFramesPerSecond,
-                         std::clamp(posterior, 0.0, 1.0)});
+        words.push_back({std::move(text), offset + Seconds(first / kFramesPerSecond),
+                         offset + Seconds((last + 1) / kFramesPerSecond), std::clamp(posterior, 0.0, 1.0)});
     }
     return words;
 }
@@ -154,7 +154,7 @@ std::vector<Segment> segments_of(std::vector<Word> words, bool with_words) {
         logprobs.clear();
     };
     for (auto& word : words) {
-        if (segments.empty() || word.start - segments.back().end >= kPauseSeconds) {
+        if (segments.empty() || word.start - segments.back().end >= kPause) {
             close();
             segments.push_back({.start = word.start, .end = word.end, .text = {}});
         }

@@ -32,7 +32,7 @@ using VoiceDetectorPtr = std::unique_ptr<ps_vad_t, DecoderDeleter>;
                                               const std::function<bool()>& go_on = {});
 
 /// The current hypothesis as words; times start at `offset` seconds. Fillers (silence, noise) are left out.
-[[nodiscard]] std::vector<Word> words_of(ps_decoder_t& decoder, double offset);
+[[nodiscard]] std::vector<Word> words_of(ps_decoder_t& decoder, Seconds offset);
 
 /// Words grouped into segments wherever the speaker pauses. `with_words` keeps the words in them.
 [[nodiscard]] std::vector<Segment> segments_of(std::vector<Word> words, bool with_words);

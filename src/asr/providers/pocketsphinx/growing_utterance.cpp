@@ -107,7 +107,7 @@ bool GrowingUtterance::is_continued_by(std::span<const std::int16_t> pcm) const 
 /// Of the audio alone. What the engine tells is the mean of that and of the one it was given.
 GrowingUtterance::Mean GrowingUtterance::measured() const {
     auto mean = mean_of(decoder_, true);
-    const double frames = seconds_of(heard_.size()) * kFramesPerSecond;
+    const double frames = seconds_of(heard_.size()).count() * kFramesPerSecond;
     if (frames <= 0 || frames > kForgetting) return mean;
     for (std::size_t i = 0; i < mean.size(); ++i) mean[i] += (mean[i] - used_[i]) * kGivenFrames / frames;
     return mean;

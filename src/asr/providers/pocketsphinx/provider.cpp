@@ -133,7 +133,7 @@ public:
             .capabilities = abilities(),
             .warmup_cases = {{"word_timestamps", {.word_timestamps = true}, true},
                              {"stream", {.word_timestamps = true, .step = {.stream = ~std::uint64_t{0}}}, true}},
-            .warmup_lengths = {2, 12}};
+            .warmup_lengths = {Seconds(2), Seconds(12)}};
         return std::make_unique<PocketSphinxModel>(*files, settings_, *std::move(decoder), std::move(info));
     }
 

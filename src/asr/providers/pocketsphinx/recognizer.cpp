@@ -61,19 +61,20 @@ Result<Transcript> PocketSphinxRecognizer::transcribe(AudioView audio, const Tra
 Result<Transcript> PocketSphinxRecognizer::hear_step(AudioView audio, const TranscribeOptions& options,
                                                      const SegmentSink& sink, const std::stop_token& stop) {
     const auto& step = options.step;
-    if (step.from == 0) {
+    if (step.from == Samples::zero()) {
         stream_ = step.stream;
         said_.clear();
     }
-    if (stream_ != step.stream || said_.size() != step.from) {
-        return fail(ErrorCode::stream_lost, std::format("this slot has no stream that said {} samples", step.from),
+    if (stream_ != step.stream || said_.size() != samples_in(step.from)) {
+        return fail(ErrorCode::stream_lost,
+                    std::format("this slot has no stream that said {} samples", step.from.count()),
                     "feed the stream from its beginning");
     }
     said_.append_range(audio);
     if (said_.size() > kLongestStream || step.last) stream_ = 0;
     if (said_.size() > kLongestStream) {
         return fail(ErrorCode::audio_too_long,
-                    std::format("a stream of more than {:.0f} s is not kept", seconds_of(kLongestStream)),
+                    std::format("a stream of more than {:.0f} s is not kept", seconds_of(kLongestStream).count()),
                     "begin another one in a pause");
     }
     auto heard = hear(said_, options, sink, stop, !step.last);
@@ -103,7 +104,7 @@ Result<Transcript> PocketSphinxRecognizer::hear(AudioView audio, const Transcrib
     return transcript;
 }
 
-Result<std::vector<Word>> PocketSphinxRecognizer::decode(std::span<const std::int16_t> piece, double offset) {
+Result<std::vector<Word>> PocketSphinxRecognizer::decode(std::span<const std::int16_t> piece, Seconds offset) {
     if (piece.size() < kShortest || !has_voice(piece)) return std::vector<Word>{};
     growing_.let_go();
     if (!decode_whole(*decoder_, piece)) return fail(ErrorCode::inference_failed, "PocketSphinx failed on this audio");
@@ -116,7 +117,7 @@ Result<std::vector<Word>> PocketSphinxRecognizer::hear_growing(std::span<const s
         growing_.let_go();
         return fail(ErrorCode::inference_failed, "PocketSphinx failed on this audio");
     }
-    return words_of(*decoder_, 0);
+    return words_of(*decoder_, Seconds{});
 }
 
 }  // namespace hotmic::pocketsphinx

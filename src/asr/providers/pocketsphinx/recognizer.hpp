@@ -19,7 +19,7 @@ private:
                             const std::stop_token& stop, bool growing);
     Result<Transcript> hear_step(AudioView audio, const TranscribeOptions& options, const SegmentSink& sink,
                                  const std::stop_token& stop);
-    Result<std::vector<Word>> decode(std::span<const std::int16_t> piece, double offset);
+    Result<std::vector<Word>> decode(std::span<const std::int16_t> piece, Seconds offset);
     Result<std::vector<Word>> hear_growing(std::span<const std::int16_t> pcm);
 
     DecoderPtr decoder_;

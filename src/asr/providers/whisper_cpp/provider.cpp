@@ -221,7 +221,7 @@ public:
                        .threads = threads_of(spec),
                        .capabilities = abilities(header.multilingual()),
                        .warmup_cases = warmup_cases(spec, header.multilingual()),
-                       .warmup_lengths = {2, 29, 45}};
+                       .warmup_lengths = {Seconds(2), Seconds(29), Seconds(45)}};
         info.capabilities.languages = languages_of(header);
         return std::make_unique<WhisperModel>(std::move(context), spec, std::move(info));
     }

@@ -31,11 +31,11 @@ constexpr double kCentiseconds = 100.0;
 constexpr const char* kNotNumbers = "the model produced numbers that are not finite";
 constexpr const char* kCheckFile = "its weights are damaged: download the model again";
 
-/// Steps of the decoder that `seconds` of audio may take: several times what the worst speech takes with every
+/// Steps of the decoder that so much audio may take: several times what the worst speech takes with every
 /// fallback. A model of meaningless weights takes more: it never ends a sentence, or moves on by hundredths of a
 /// second.
-constexpr std::int64_t most_steps(double seconds) {
-    return 1500 + static_cast<std::int64_t>(300 * seconds);
+constexpr std::int64_t most_steps(Seconds audio) {
+    return 1500 + static_cast<std::int64_t>(300 * audio.count());
 }
 /// What a pass of the encoder counts for.
 constexpr std::int64_t kStepsOfAPass = 200;
@@ -63,11 +63,11 @@ struct WhisperRecognizer::Run {
     Transcript transcript{};
 
     // Of the current window.
-    double offset = 0;  // seconds
-    double length = 0;  // seconds, without padding
+    Seconds offset{};
+    Seconds length{};  // without padding
     whisper::Loudness loudness{AudioView{}};
-    double earliest = 0;  // that the next word may begin
-    int taken = 0;        // segments of the window already collected
+    Seconds earliest{};  // that the next word may begin
+    int taken = 0;       // segments of the window already collected
     CharacterJoiner joiner{};
     std::int64_t steps_left = 0;
 
@@ -79,14 +79,14 @@ struct WhisperRecognizer::Run {
         return broken || steps_left < 0 || stop.stop_requested();
     }
 
-    void begin_window(double at, AudioView window);
+    void begin_window(Seconds at, AudioView window);
     void collect();
     void finish();
     Segment segment(int index);
     std::vector<Word> words(int index) const;
     /// Seconds from the beginning of the window.
-    [[nodiscard]] double clock(std::int64_t centiseconds) const {
-        return std::clamp(static_cast<double>(centiseconds) / kCentiseconds, 0.0, length);
+    [[nodiscard]] Seconds clock(std::int64_t centiseconds) const {
+        return std::clamp(Seconds(static_cast<double>(centiseconds) / kCentiseconds), Seconds{}, length);
     }
 };
 
@@ -170,13 +170,13 @@ Result<void> WhisperRecognizer::detect_language(AudioView audio, Run& run) {
     if (!are_numbers(logits)) return fail(ErrorCode::inference_failed, kNotNumbers, kCheckFile);
     std::vector<whisper::LanguageLogit> known;
     for (int id = 0; const float logit : logits) known.push_back({whisper_lang_str(id++), logit});
-    const auto choice = whisper::choose_language(known, seconds_of(audio.size()), run.options);
+    const auto choice = whisper::choose_language(known, seconds_of(audio.size()).count(), run.options);
     run.language = choice.code;
     run.language_probability = choice.probability;
     return {};
 }
 
-Result<void> WhisperRecognizer::run_window(AudioView window, double offset, Run& run) {
+Result<void> WhisperRecognizer::run_window(AudioView window, Seconds offset, Run& run) {
     if (!state_) {  // lost to an earlier request
         auto made = make_state(context_);
         if (!made) return fail(ErrorCode::inference_failed, made.error().message, made.error().remedy);
@@ -273,11 +273,11 @@ whisper_full_params WhisperRecognizer::parameters(Run& run, std::span<const whis
     return params;
 }
 
-void WhisperRecognizer::Run::begin_window(double at, AudioView window) {
+void WhisperRecognizer::Run::begin_window(Seconds at, AudioView window) {
     offset = at;
     length = seconds_of(window.size());
     loudness = whisper::Loudness(window);
-    earliest = 0;
+    earliest = {};
     taken = 0;
     steps_left = most_steps(length);
 }

@@ -43,7 +43,7 @@ public:
 private:
     struct Run;
     [[nodiscard]] Result<void> detect_language(AudioView audio, Run& run);
-    [[nodiscard]] Result<void> run_window(AudioView window, double offset, Run& run);
+    [[nodiscard]] Result<void> run_window(AudioView window, Seconds offset, Run& run);
     [[nodiscard]] std::vector<whisper_token> prompt_tokens(const std::string& prompt);
     [[nodiscard]] whisper_full_params parameters(Run& run, std::span<const whisper_token> prompt) const;
 

@@ -5,7 +5,7 @@
 
 namespace hotmic::onnx {
 
-std::optional<KeptStreams::Kept> KeptStreams::take(std::uint64_t number, std::uint64_t samples) {
+std::optional<KeptStreams::Kept> KeptStreams::take(std::uint64_t number, Samples heard) {
     std::list<Kept> taken;  // freed without the lock
     {
         const Lock lock(mutex_);
@@ -13,7 +13,7 @@ std::optional<KeptStreams::Kept> KeptStreams::take(std::uint64_t number, std::ui
         if (found == streams_.end()) return std::nullopt;
         taken.splice(taken.begin(), streams_, found);
     }
-    if (taken.front().stream.samples != samples) return std::nullopt;
+    if (taken.front().stream.samples != samples_in(heard)) return std::nullopt;
     return std::move(taken.front());
 }
 

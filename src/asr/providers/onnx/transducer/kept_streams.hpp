@@ -25,7 +25,7 @@ public:
     };
 
     /// Takes that stream out, if it has heard just `samples`; otherwise nothing is left of it.
-    [[nodiscard]] std::optional<Kept> take(std::uint64_t number, std::uint64_t samples);
+    [[nodiscard]] std::optional<Kept> take(std::uint64_t number, Samples heard);
     /// Keeps a stream until its next step.
     void keep(Kept kept);
 

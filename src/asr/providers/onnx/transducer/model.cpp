@@ -183,10 +183,10 @@ Result<std::unique_ptr<Model>> load_transducer(const ModelSpec& spec, LoadProgre
                 .size_bytes = total,
                 .slots = slots_of(spec, *folder),
                 .threads = threads_of(spec),
-                .step_seconds = folder->chunk_shift * 0.01,
+                .step = Seconds(folder->chunk_shift * 0.01),
                 .capabilities = abilities(*folder),
                 .warmup_cases = warmup_cases(spec),
-                .warmup_lengths = {2, 12},
+                .warmup_lengths = {Seconds(2), Seconds(12)},
                 .details = {{"model_type", folder->model_type}, {"step_ms", std::to_string(folder->chunk_shift * 10)}}};
             StreamingEncoder streaming(*std::move(encoder), *folder);
             const auto make_predictor =

@@ -81,8 +81,8 @@ Transcript TransducerRecognizer::begin_transcript(const TranscribeOptions& optio
     return transcript;
 }
 
-std::vector<Word> TransducerRecognizer::words_in(std::span<const EmittedPiece> pieces, double seconds) const {
-    return words_of(pieces, engine_->folder.pieces, stepper_.frame_seconds(), seconds);
+std::vector<Word> TransducerRecognizer::words_in(std::span<const EmittedPiece> pieces, Seconds length) const {
+    return words_of(pieces, engine_->folder.pieces, stepper_.frame_length(), length);
 }
 
 Transcript TransducerRecognizer::hear(AudioView audio, const TranscribeOptions& options, const SegmentSink& sink,
@@ -119,17 +119,18 @@ Result<Transcript> TransducerRecognizer::hear_step(AudioView audio, const Transc
     const auto& step = options.step;
     const int paths = paths_for(options);
     auto kept = engine_->kept.take(step.stream, step.from);
-    if (step.from == 0)
+    if (step.from == Samples::zero())
         kept = KeptStreams::Kept{.number = step.stream, .most_paths = paths, .stream = begin_stream(options, run)};
     if (!kept || kept->most_paths != paths) {
-        return fail(ErrorCode::stream_lost, std::format("there is no stream that has heard {} samples", step.from),
+        return fail(ErrorCode::stream_lost,
+                    std::format("there is no stream that has heard {} samples", step.from.count()),
                     "feed the stream from its beginning");
     }
     auto& stream = kept->stream;
     stepper_.feed(stream, audio, paths, run);
     const auto context = engine_->predictor->context();
     auto transcript = begin_transcript(options, stream.samples);
-    transcript.next_step_at = stepper_.next_step_at(stream);
+    transcript.next_step_at = Samples(stepper_.next_step_at(stream));
     if (step.last) stepper_.finish(stream, paths, run);
     transcript.trailing_blank = stepper_.trailing_blank(stream, context);
     note_unwritable(stream, transcript);

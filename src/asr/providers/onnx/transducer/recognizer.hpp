@@ -25,7 +25,7 @@ private:
     [[nodiscard]] int paths_for(const TranscribeOptions& options) const;
     [[nodiscard]] TransducerStream begin_stream(const TranscribeOptions& options, const CancellableRun& run);
     [[nodiscard]] Transcript begin_transcript(const TranscribeOptions& options, std::size_t samples) const;
-    [[nodiscard]] std::vector<Word> words_in(std::span<const EmittedPiece> pieces, double seconds) const;
+    [[nodiscard]] std::vector<Word> words_in(std::span<const EmittedPiece> pieces, Seconds length) const;
 
     const std::shared_ptr<TransducerEngine> engine_;
     StreamStepper stepper_;

@@ -18,7 +18,7 @@ StreamStepper::StreamStepper(const TransducerFolder& folder, const StreamingEnco
       shift_(static_cast<std::size_t>(folder.chunk_shift) * static_cast<std::size_t>(folder.bins)),
       shift_samples_(static_cast<std::size_t>(folder.chunk_shift) * kFbankHop),
       chunk_samples_(static_cast<std::size_t>(folder.chunk) * kFbankHop),
-      frame_seconds_(static_cast<double>(folder.subsampling) * kFbankHop / kSampleRate),
+      frame_length_(seconds_of(static_cast<std::size_t>(folder.subsampling) * kFbankHop)),
       fbank_(static_cast<std::size_t>(folder.bins), folder.features),
       search_(predictor, folder) {}
 
@@ -59,10 +59,10 @@ std::size_t StreamStepper::next_step_at(const TransducerStream& stream) const {
     return FbankStream::samples_for((stream.chunks * shift_ + chunk_) / fbank_.bins());
 }
 
-double StreamStepper::trailing_blank(const TransducerStream& stream, std::size_t context) const {
+Seconds StreamStepper::trailing_blank(const TransducerStream& stream, std::size_t context) const {
     const auto& pieces = stream.search.best(context).pieces;
     const int heard = stream.search.frames;
-    return (pieces.empty() ? heard : heard - pieces.back().frame - 1) * frame_seconds_;
+    return (pieces.empty() ? heard : heard - pieces.back().frame - 1) * frame_length_;
 }
 
 }  // namespace hotmic::onnx

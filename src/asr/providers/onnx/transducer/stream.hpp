@@ -37,10 +37,10 @@ public:
     /// Samples of the stream that make its next chunk whole.
     [[nodiscard]] std::size_t next_step_at(const TransducerStream& stream) const;
     /// Seconds of frames in which nothing was heard since the last piece.
-    [[nodiscard]] double trailing_blank(const TransducerStream& stream, std::size_t context) const;
+    [[nodiscard]] Seconds trailing_blank(const TransducerStream& stream, std::size_t context) const;
 
     /// Seconds from one of the encoder's frames to the next.
-    [[nodiscard]] double frame_seconds() const noexcept { return frame_seconds_; }
+    [[nodiscard]] Seconds frame_length() const noexcept { return frame_length_; }
 
 private:
     const StreamingEncoder& encoder_;
@@ -49,7 +49,7 @@ private:
     const std::size_t shift_;
     const std::size_t shift_samples_;
     const std::size_t chunk_samples_;
-    double frame_seconds_;
+    Seconds frame_length_;
     Fbank fbank_;
     TransducerSearch search_;
     EncodedFrames frames_;

@@ -10,9 +10,9 @@ namespace {
 
 // A piece comes when enough of it was heard. Measured against Whisper's times of the same words (docs/providers.md): a
 // word's first so much after the word begins, its last so much after it ends.
-constexpr double kAfterBegin = 0.28;
-constexpr double kAfterEnd = 0.04;
-constexpr double kPauseSeconds = 0.5;  // between words: where a segment ends
+constexpr Seconds kAfterBegin(0.28);
+constexpr Seconds kAfterEnd(0.04);
+constexpr Seconds kPause(0.5);  // between words: where a segment ends
 
 /// Written without spaces around it.
 bool stands_close(const Word& one, const Word& other) {
@@ -22,8 +22,8 @@ bool stands_close(const Word& one, const Word& other) {
 
 }  // namespace
 
-std::vector<Word> words_of(std::span<const EmittedPiece> pieces, const Pieces& table, double frame_seconds,
-                           double seconds) {
+std::vector<Word> words_of(std::span<const EmittedPiece> pieces, const Pieces& table, Seconds frame_length,
+                           Seconds length) {
     std::vector<Word> words;
     double sum = 0;
     int count = 0;
@@ -32,7 +32,7 @@ std::vector<Word> words_of(std::span<const EmittedPiece> pieces, const Pieces& t
         if (count == 0) return;
         auto& word = words.back();
         word.text = valid_utf8(word.text);
-        word.end = std::clamp(word.end - kAfterEnd, word.start, seconds);
+        word.end = std::clamp(word.end - kAfterEnd, word.start, length);
         word.probability = std::exp(sum / count);
         sum = 0;
         count = 0;
@@ -41,11 +41,11 @@ std::vector<Word> words_of(std::span<const EmittedPiece> pieces, const Pieces& t
     for (const auto& [piece, frame, logprob] : pieces) {
         const auto& entry = table[piece];
         if (entry.bytes.empty() && !entry.begins_word) continue;
-        const double time = std::min((frame + 1) * frame_seconds, seconds);
+        const auto time = std::min((frame + 1) * frame_length, length);
         if (count == 0 || entry.begins_word || entry.stands_alone || was_alone) {
             close();
-            const double earliest = words.empty() ? 0 : words.back().end;
-            words.push_back({.text = {}, .start = std::clamp(time - kAfterBegin, earliest, seconds)});
+            const auto earliest = words.empty() ? Seconds{} : words.back().end;
+            words.push_back({.text = {}, .start = std::clamp(time - kAfterBegin, earliest, length)});
         }
         was_alone = entry.stands_alone;
         words.back().text += entry.bytes;
@@ -74,7 +74,7 @@ std::vector<Segment> segments_of(std::vector<Word> words, bool with_words) {
     std::vector<Segment> segments;
     for (std::size_t first = 0; first < words.size();) {
         auto end = first + 1;
-        while (end < words.size() && words[end].start - words[end - 1].end < kPauseSeconds) ++end;
+        while (end < words.size() && words[end].start - words[end - 1].end < kPause) ++end;
         const auto said = std::span(words).subspan(first, end - first);
         double sum = 0;
         for (const auto& word : said) sum += std::log(std::max(word.probability, 1e-10));

@@ -10,10 +10,10 @@
 namespace hotmic::onnx {
 
 /// Words with their times and probabilities (the mean of their pieces', geometrically). A transducer says when it was
-/// sure of a piece, not where that began and ended, so times are good to about a tenth of a second. `frame_seconds`:
-/// from one frame to the next; no word ends after `seconds`.
-[[nodiscard]] std::vector<Word> words_of(std::span<const EmittedPiece> pieces, const Pieces& table,
-                                         double frame_seconds, double seconds);
+/// sure of a piece, not where that began and ended, so times are good to about a tenth of a second. `frame`:
+/// from one frame to the next; no word ends after `length`.
+[[nodiscard]] std::vector<Word> words_of(std::span<const EmittedPiece> pieces, const Pieces& table, Seconds frame,
+                                         Seconds length);
 
 /// Whether it ends with a whole character; some pieces are bytes.
 [[nodiscard]] bool is_whole(const Word& word);

@@ -10,7 +10,7 @@
 namespace hotmic::onnx {
 namespace {
 
-constexpr double kFrame = 0.02;     // seconds
+constexpr Seconds kFrame(0.02);
 constexpr std::size_t kMedian = 7;  // frames
 
 /// Each value becomes the median of those around it, mirrored at the ends.
@@ -82,9 +82,9 @@ std::vector<std::size_t> warp(std::span<const float> cost, std::size_t rows, std
     return first;
 }
 
-std::vector<double> token_times(DecoderState& state, const EncodedAudio& audio, const Decoder& decoder,
-                                std::span<const std::pair<int, int>> heads, std::span<const Token> steering,
-                                std::span<const Token> text, Token end, double seconds, const CancellableRun& run) {
+std::vector<Seconds> token_times(DecoderState& state, const EncodedAudio& audio, const Decoder& decoder,
+                                 std::span<const std::pair<int, int>> heads, std::span<const Token> steering,
+                                 std::span<const Token> text, Token end, Seconds length, const CancellableRun& run) {
     std::vector<Token> tokens(steering.begin(), steering.end());
     tokens.append_range(text);
     tokens.push_back(end);
@@ -94,7 +94,7 @@ std::vector<double> token_times(DecoderState& state, const EncodedAudio& audio, 
 
     const auto width = static_cast<std::size_t>(audio.width());
     const auto columns =
-        static_cast<std::size_t>(std::clamp(static_cast<int>(std::ceil(seconds / kFrame)), 1, audio.frames()));
+        static_cast<std::size_t>(std::clamp(static_cast<int>(std::ceil(length / kFrame)), 1, audio.frames()));
     const auto rows = tokens.size();
     std::vector<float> mean(rows * columns, 0);
     std::vector<float> weights(rows * columns);
@@ -114,9 +114,9 @@ std::vector<double> token_times(DecoderState& state, const EncodedAudio& audio, 
     const auto first = steering.size() - 1;
     const auto path =
         warp(std::span(mean).subspan(first * columns, (text.size() + 1) * columns), text.size() + 1, columns);
-    std::vector<double> times;
+    std::vector<Seconds> times;
     times.reserve(path.size());
-    for (const auto column : path) times.push_back(std::min(seconds, static_cast<double>(column) * kFrame));
+    for (const auto column : path) times.push_back(std::min(length, static_cast<double>(column) * kFrame));
     return times;
 }
 

@@ -14,10 +14,10 @@ namespace hotmic::onnx {
 [[nodiscard]] std::vector<std::size_t> warp(std::span<const float> cost, std::size_t rows, std::size_t columns);
 
 /// For each of `text` the second at which it begins, and as the last number the one at which all of it has been said.
-/// Runs the decoder once over everything: `steering`, `text`, `end`. `seconds`: of audio in the window. Throws.
-[[nodiscard]] std::vector<double> token_times(DecoderState& state, const EncodedAudio& audio, const Decoder& decoder,
-                                              std::span<const std::pair<int, int>> heads,
-                                              std::span<const Token> steering, std::span<const Token> text, Token end,
-                                              double seconds, const CancellableRun& run);
+/// Runs the decoder once over everything: `steering`, `text`, `end`. `length`: of the audio in the window. Throws.
+[[nodiscard]] std::vector<Seconds> token_times(DecoderState& state, const EncodedAudio& audio, const Decoder& decoder,
+                                               std::span<const std::pair<int, int>> heads,
+                                               std::span<const Token> steering, std::span<const Token> text, Token end,
+                                               Seconds length, const CancellableRun& run);
 
 }  // namespace hotmic::onnx

@@ -36,7 +36,7 @@ struct Sample {
 
 Result<void> calibrate(const std::shared_ptr<Engine>& engine, LoadProgress& progress, const std::stop_token& stop) {
     const auto& clip = audio::builtin_clip();
-    auto samples = audio::clip_of_length(clip.seconds);
+    auto samples = audio::clip_of_length(clip.length);
     if (!samples) return std::unexpected(std::move(samples).error());
     const AudioView whole(*samples);
     const auto search = static_cast<std::size_t>(kSearch * kSampleRate);

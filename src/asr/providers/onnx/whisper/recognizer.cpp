@@ -112,8 +112,8 @@ Result<Transcript> WhisperRecognizer::transcribe(AudioView audio, const Transcri
     return done;
 }
 
-void WhisperRecognizer::recognize_window(AudioView window, double offset, Request& request) {
-    const double seconds = seconds_of(window.size());
+void WhisperRecognizer::recognize_window(AudioView window, Seconds offset, Request& request) {
+    const double seconds = seconds_of(window.size()).count();
     request.tokens_left = token_budget(seconds);
     const bool tried = request.language == "en";
     const double length =
@@ -199,7 +199,7 @@ WhisperRecognizer::Answer WhisperRecognizer::decode(double temperature, bool wit
 /// Decodes until an answer is credible: as asked for; in the full window; without the prompt, where it was only
 /// repeated; then at higher temperatures. The likeliest of those that are not, when all has been tried.
 WhisperRecognizer::Answer WhisperRecognizer::credible_answer(AudioView window, double length, Request& request) {
-    const double seconds = seconds_of(window.size());
+    const double seconds = seconds_of(window.size()).count();
     const double temperature = request.options.temperature;
     auto shape = length < kFullWindow ? Window::shortened : Window::full;
     auto answer = decode(temperature, true, seconds, shape, request);
@@ -247,18 +247,18 @@ WhisperRecognizer::Answer WhisperRecognizer::credible_answer(AudioView window, d
     return best;
 }
 
-void WhisperRecognizer::add_segments(const Answer& answer, AudioView window, double offset, Request& request) {
+void WhisperRecognizer::add_segments(const Answer& answer, AudioView window, Seconds offset, Request& request) {
     const auto& vocabulary = engine_->vocabulary;
     const auto& hypothesis = answer.hypothesis;
-    const double seconds = seconds_of(window.size());
+    const auto length = seconds_of(window.size());
     std::vector<Segment> segments;
     Segment open{};
     double sum = 0;
     bool has_start = false;
-    const auto close = [&](double end) {
+    const auto close = [&](Seconds end) {
         const bool has_text = std::ranges::any_of(open.tokens, [&](Token token) { return vocabulary.is_text(token); });
-        if (has_text && open.start < seconds) {
-            open.end = std::clamp(std::max(end, open.start), 0.0, seconds);
+        if (has_text && open.start < length) {
+            open.end = std::clamp(std::max(end, open.start), Seconds{}, length);
             open.avg_logprob = sum / static_cast<double>(open.tokens.size());
             open.temperature = hypothesis.temperature;
             open.no_speech_prob = answer.no_speech_prob;
@@ -271,7 +271,7 @@ void WhisperRecognizer::add_segments(const Answer& answer, AudioView window, dou
     for (std::size_t i = 0; i < hypothesis.tokens.size(); ++i) {
         const Token token = hypothesis.tokens[i];
         if (vocabulary.is_timestamp(token)) {
-            const double time = vocabulary.time_of(token);
+            const Seconds time(vocabulary.time_of(token));
             if (has_start && !open.text.empty()) {
                 open.tokens.push_back(token);
                 sum += hypothesis.logprobs[i];
@@ -289,7 +289,7 @@ void WhisperRecognizer::add_segments(const Answer& answer, AudioView window, dou
         open.tokens.push_back(token);
         sum += hypothesis.logprobs[i];
     }
-    close(seconds);
+    close(length);
     if (segments.empty()) return;
     if (request.options.word_timestamps) add_words(segments, hypothesis, window, request);
     const whisper::Loudness loudness(window);
@@ -311,7 +311,7 @@ void WhisperRecognizer::add_segments(const Answer& answer, AudioView window, dou
 void WhisperRecognizer::add_words(std::vector<Segment>& segments, const Hypothesis& hypothesis, AudioView window,
                                   Request& request) {
     const auto& vocabulary = engine_->vocabulary;
-    const double seconds = seconds_of(window.size());
+    const auto length = seconds_of(window.size());
     std::vector<Token> text;
     std::vector<double> probabilities;
     for (std::size_t i = 0; i < hypothesis.tokens.size(); ++i) {
@@ -322,11 +322,11 @@ void WhisperRecognizer::add_words(std::vector<Segment>& segments, const Hypothes
     auto tokens = steering(request, false);
     tokens.push_back(vocabulary.special().no_timestamps);
     const auto times = token_times(state_, audio_, engine_->decoder, engine_->alignment_heads, tokens, text,
-                                   vocabulary.special().end_of_text, seconds, request.run);
+                                   vocabulary.special().end_of_text, length, request.run);
     const whisper::Loudness loudness(window);
     const bool every_token = !has_spaces(request.language);
     std::size_t index = 0;
-    double earliest = 0;
+    Seconds earliest{};
     for (auto& segment : segments) {
         CharacterJoiner characters;
         int joined = 0;  // tokens of the last word
@@ -347,7 +347,7 @@ void WhisperRecognizer::add_words(std::vector<Segment>& segments, const Hypothes
         if (!segment.words.empty()) segment.words.back().text += characters.finish();
         for (auto& word : segment.words) word.text = std::string(trimmed(word.text, " "));
         std::erase_if(segment.words, [](const Word& word) { return word.text.empty(); });
-        earliest = whisper::settle_words(segment.words, loudness, earliest, seconds);
+        earliest = whisper::settle_words(segment.words, loudness, earliest, length);
     }
 }
 

@@ -29,7 +29,7 @@ private:
         double no_speech_prob = 0;
         Doubt doubt = Doubt::none;
     };
-    void recognize_window(AudioView window, double offset, Request& request);
+    void recognize_window(AudioView window, Seconds offset, Request& request);
     void encode(AudioView window, double seconds, Request& request);
     /// The logits after the first token tell the language.
     /// `audio_seconds`: of the window, without what it was filled up with.
@@ -37,7 +37,7 @@ private:
     [[nodiscard]] std::vector<Token> steering(const Request& request, bool with_prompt) const;
     [[nodiscard]] Answer decode(double temperature, bool with_prompt, double seconds, Window window, Request& request);
     [[nodiscard]] Answer credible_answer(AudioView window, double length, Request& request);
-    void add_segments(const Answer& answer, AudioView window, double offset, Request& request);
+    void add_segments(const Answer& answer, AudioView window, Seconds offset, Request& request);
     void add_words(std::vector<Segment>& segments, const Hypothesis& hypothesis, AudioView window, Request& request);
 
     const std::shared_ptr<const Engine> engine_;
