@@ -3,7 +3,7 @@
 #pragma once
 
 #include <cstdint>
-#include <expected>
+#include <expected>  // IWYU pragma: export: a Result is one, and std::unexpected fails
 #include <span>
 #include <string>
 #include <string_view>

@@ -7,6 +7,7 @@
 /// live_stream.hpp      text while somebody speaks
 #pragma once
 
+// IWYU pragma: begin_exports
 #include "hotmic/audio.hpp"
 #include "hotmic/error.hpp"
 #include "hotmic/health.hpp"
@@ -23,3 +24,4 @@
 #include "hotmic/transcript.hpp"
 #include "hotmic/voice.hpp"
 #include "hotmic/warmup.hpp"
+// IWYU pragma: end_exports

@@ -2,7 +2,7 @@
 /// when idle, runs that can be cancelled, and exceptions turned into errors.
 #pragma once
 
-#include <onnxruntime_cxx_api.h>
+#include <onnxruntime_cxx_api.h>  // IWYU pragma: export
 
 #include <exception>
 #include <format>
