@@ -8,13 +8,12 @@
 #pragma once
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <optional>
 #include <string>
 #include <vector>
-
-#include "hotmic/error.hpp"
 
 namespace hotmic {
 

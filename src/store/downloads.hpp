@@ -6,9 +6,13 @@
 #include <list>
 #include <map>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <vector>
 
+#include "hotmic/error.hpp"
+#include "store/catalogue.hpp"
+#include "store/library.hpp"
 #include "store/pull.hpp"
 #include "system/mutex.hpp"
 

@@ -6,9 +6,11 @@
 
 #include <exception>
 #include <format>
+#include <new>
 #include <span>
 #include <stop_token>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "hotmic/error.hpp"
