@@ -1,13 +1,26 @@
+#include <chrono>
 #include <format>
 #include <glaze/glaze.hpp>
 #include <print>
+#include <ratio>
+#include <stop_token>
+#include <string>
 #include <thread>
+#include <utility>
+#include <vector>
 
 #include "audio/clip.hpp"
 #include "cli/commands.hpp"
 #include "cli/single_model.hpp"
 #include "cli/terminal.hpp"
 #include "config/model_choice.hpp"
+#include "hotmic/audio.hpp"
+#include "hotmic/error.hpp"
+#include "hotmic/health.hpp"
+#include "hotmic/model_manager.hpp"
+#include "hotmic/provider.hpp"
+#include "hotmic/state.hpp"
+#include "hotmic/warmup.hpp"
 #include "lifecycle/warmup_clip.hpp"
 
 namespace hotmic::cli {
