@@ -3,10 +3,11 @@
 #pragma once
 
 #include <cstdint>
-#include <expected>
+#include <expected>  // IWYU pragma: export: a Result is one, and std::unexpected fails
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace hotmic {
 

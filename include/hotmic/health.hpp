@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "hotmic/error.hpp"
 #include "hotmic/provider.hpp"
 #include "hotmic/state.hpp"
 

@@ -7,6 +7,7 @@
 /// live_stream.hpp      text while somebody speaks
 #pragma once
 
+// IWYU pragma: begin_exports
 #include "hotmic/audio.hpp"
 #include "hotmic/error.hpp"
 #include "hotmic/health.hpp"
@@ -24,3 +25,4 @@
 #include "hotmic/units.hpp"
 #include "hotmic/voice.hpp"
 #include "hotmic/warmup.hpp"
+// IWYU pragma: end_exports

@@ -10,8 +10,10 @@
 #include <string>
 
 #include "hotmic/audio.hpp"
+#include "hotmic/error.hpp"
 #include "hotmic/provider.hpp"
 #include "hotmic/state.hpp"
+#include "hotmic/transcript.hpp"
 
 namespace hotmic {
 

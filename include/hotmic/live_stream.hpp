@@ -14,7 +14,7 @@
 /// over `max_backlog_seconds`, and then that is said.
 #pragma once
 
-#include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -22,7 +22,10 @@
 #include <string>
 #include <vector>
 
+#include "hotmic/audio.hpp"
+#include "hotmic/error.hpp"
 #include "hotmic/lease.hpp"
+#include "hotmic/transcript.hpp"
 #include "hotmic/voice.hpp"
 
 namespace hotmic {

@@ -23,12 +23,14 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "hotmic/error.hpp"
 #include "hotmic/health.hpp"
 #include "hotmic/journal.hpp"
 #include "hotmic/lease.hpp"

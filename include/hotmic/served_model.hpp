@@ -11,7 +11,26 @@
 /// Thread safety: everything here may be called from any thread.
 #pragma once
 
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "hotmic/error.hpp"
+#include "hotmic/health.hpp"
+#include "hotmic/journal.hpp"
+#include "hotmic/lease.hpp"
+#include "hotmic/lifecycle_options.hpp"
+#include "hotmic/memory_broker.hpp"
 #include "hotmic/model_manager.hpp"
+#include "hotmic/provider.hpp"
+#include "hotmic/state.hpp"
+#include "hotmic/warmup.hpp"
 
 namespace hotmic {
 

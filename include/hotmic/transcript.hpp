@@ -1,6 +1,7 @@
 /// What recognition yields and what a caller may ask of it. Times are from the start of the audio.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <map>

@@ -2,9 +2,11 @@
 #pragma once
 
 #include <chrono>
+#include <cstddef>
 #include <memory>
 
 #include "hotmic/audio.hpp"
+#include "hotmic/error.hpp"
 
 namespace hotmic {
 

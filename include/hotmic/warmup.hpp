@@ -8,13 +8,13 @@
 #pragma once
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <optional>
 #include <string>
 #include <vector>
 
-#include "hotmic/error.hpp"
 #include "hotmic/units.hpp"
 
 namespace hotmic {

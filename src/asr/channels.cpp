@@ -4,10 +4,15 @@
 #include <format>
 #include <iterator>
 #include <map>
+#include <span>
 #include <string>
+#include <string_view>
 #include <utility>
+#include <vector>
 
 #include "asr/languages.hpp"
+#include "hotmic/error.hpp"
+#include "hotmic/transcript.hpp"
 
 namespace hotmic {
 

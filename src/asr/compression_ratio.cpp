@@ -2,6 +2,7 @@
 
 #include <zlib.h>
 
+#include <string_view>
 #include <vector>
 
 namespace hotmic {

@@ -2,7 +2,15 @@
 
 #include <algorithm>
 #include <cctype>
+#include <cstddef>
+#include <span>
 #include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "hotmic/audio.hpp"
+#include "hotmic/transcript.hpp"
 
 namespace hotmic {
 namespace {

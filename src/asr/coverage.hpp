@@ -1,11 +1,11 @@
 /// Whether all that was said in a window is in the segments that an engine gave of it.
 #pragma once
 
+#include <cstddef>
 #include <span>
 #include <string_view>
 #include <vector>
 
-#include "hotmic/audio.hpp"
 #include "hotmic/transcript.hpp"
 
 namespace hotmic {

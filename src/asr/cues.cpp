@@ -6,11 +6,16 @@
 #include <uniwidth.h>
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
+#include <iterator>
 #include <span>
+#include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
+#include "hotmic/transcript.hpp"
 #include "text/utf8.hpp"
 
 namespace hotmic {

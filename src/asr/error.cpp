@@ -1,6 +1,10 @@
 #include "hotmic/error.hpp"
 
 #include <array>
+#include <cstddef>
+#include <span>
+#include <string>
+#include <string_view>
 #include <utility>
 
 namespace hotmic {

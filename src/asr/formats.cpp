@@ -2,11 +2,17 @@
 
 #include <algorithm>
 #include <array>
+#include <cstddef>
 #include <format>
 #include <ranges>
+#include <string>
+#include <string_view>
 #include <utility>
+#include <vector>
 
 #include "asr/formats/renderers.hpp"
+#include "hotmic/error.hpp"
+#include "hotmic/transcript.hpp"
 
 namespace hotmic {
 namespace {

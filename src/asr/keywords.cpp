@@ -2,10 +2,16 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cstddef>
 #include <format>
-#include <ranges>
 #include <string>
+#include <string_view>
+#include <system_error>
+#include <utility>
+#include <vector>
 
+#include "hotmic/error.hpp"
+#include "hotmic/transcript.hpp"
 #include "text/trimmed.hpp"
 #include "text/utf8.hpp"
 

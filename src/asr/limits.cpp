@@ -2,7 +2,15 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstddef>
 #include <format>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "hotmic/audio.hpp"
+#include "hotmic/error.hpp"
+#include "hotmic/transcript.hpp"
 
 namespace hotmic {
 

@@ -3,13 +3,28 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
+#include <cstddef>
 #include <iterator>
+#include <memory>
+#include <optional>
+#include <span>
+#include <stop_token>
+#include <string>
+#include <string_view>
 #include <utility>
+#include <vector>
 
 #include "asr/channels.hpp"
+#include "asr/coverage.hpp"
 #include "asr/languages.hpp"
 #include "asr/unspoken.hpp"
+#include "hotmic/audio.hpp"
+#include "hotmic/error.hpp"
+#include "hotmic/provider.hpp"
+#include "hotmic/transcript.hpp"
+#include "system/mutex.hpp"
 
 namespace hotmic {
 namespace {

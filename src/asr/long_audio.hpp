@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <cstddef>
 #include <map>
 #include <memory>
 #include <optional>
@@ -11,7 +12,10 @@
 #include <vector>
 
 #include "asr/coverage.hpp"
+#include "hotmic/audio.hpp"
+#include "hotmic/error.hpp"
 #include "hotmic/provider.hpp"
+#include "hotmic/transcript.hpp"
 #include "system/mutex.hpp"
 
 namespace hotmic {

@@ -2,9 +2,15 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
 #include <utility>
+#include <vector>
 
 #include "asr/tokens.hpp"
+#include "hotmic/transcript.hpp"
 #include "text/trimmed.hpp"
 #include "text/utf8.hpp"
 

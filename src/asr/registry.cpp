@@ -1,5 +1,9 @@
 #include <format>
+#include <memory>
+#include <string>
+#include <string_view>
 
+#include "hotmic/error.hpp"
 #include "hotmic/provider.hpp"
 
 namespace hotmic {

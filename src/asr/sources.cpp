@@ -1,7 +1,13 @@
 #include <algorithm>
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <span>
 #include <utility>
+#include <vector>
 
 #include "hotmic/audio.hpp"
+#include "hotmic/error.hpp"
 
 namespace hotmic {
 namespace {

@@ -1,5 +1,12 @@
 #include "asr/tokens.hpp"
 
+#include <cstddef>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "hotmic/transcript.hpp"
 #include "text/utf8.hpp"
 
 namespace hotmic {

@@ -1,6 +1,9 @@
 #include "asr/transcript_events.hpp"
 
+#include <string>
+
 #include "asr/openai_wire.hpp"
+#include "hotmic/transcript.hpp"
 #include "text/json.hpp"
 #include "text/trimmed.hpp"
 #include "text/utf8.hpp"

@@ -3,8 +3,12 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <cstddef>
+#include <string>
+#include <string_view>
 #include <utility>
 
+#include "hotmic/transcript.hpp"
 #include "text/trimmed.hpp"
 
 namespace hotmic {

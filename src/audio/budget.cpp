@@ -1,8 +1,12 @@
 #include "audio/budget.hpp"
 
+#include <chrono>
 #include <ctime>
 #include <format>
+#include <string>
 #include <utility>
+
+#include "hotmic/error.hpp"
 
 namespace hotmic::audio {
 namespace {

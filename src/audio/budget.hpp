@@ -13,6 +13,7 @@
 #include <optional>
 
 #include "hotmic/audio.hpp"
+#include "hotmic/error.hpp"
 
 namespace hotmic::audio {
 

@@ -2,10 +2,21 @@
 
 #include <algorithm>
 #include <array>
+#include <cstddef>
+#include <cstdint>
 #include <cstring>
+#include <filesystem>
 #include <format>
 #include <fstream>
+#include <ios>
+#include <memory>
+#include <span>
+#include <system_error>
 #include <utility>
+#include <vector>
+
+#include "hotmic/error.hpp"
+#include "hotmic/media_bytes.hpp"
 
 namespace hotmic::audio {
 namespace {

@@ -2,7 +2,10 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstddef>
 #include <numbers>
+#include <span>
+#include <vector>
 
 namespace hotmic::audio {
 namespace {

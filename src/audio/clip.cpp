@@ -4,10 +4,19 @@
 #include <array>
 #include <bit>
 #include <cmath>
+#include <cstddef>
 #include <cstdint>
+#include <filesystem>
 #include <format>
 #include <limits>
+#include <memory>
 #include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "hotmic/audio.hpp"
+#include "hotmic/error.hpp"
 
 namespace hotmic::audio {
 namespace {

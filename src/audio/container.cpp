@@ -2,17 +2,26 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
+#include <cstdint>
 #include <cstdio>
 #include <format>
 #include <functional>
+#include <memory>
+#include <optional>
 #include <span>
 #include <string_view>
 #include <tuple>
 #include <utility>
 #include <vector>
 
+#include "audio/budget.hpp"
+#include "audio/byte_stream.hpp"
+#include "audio/libav.hpp"
 #include "audio/looks_like.hpp"
 #include "audio/track_language.hpp"
+#include "hotmic/audio.hpp"
+#include "hotmic/error.hpp"
 
 namespace hotmic::audio {
 namespace {

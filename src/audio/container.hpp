@@ -18,6 +18,7 @@
 /// Together they hold forged files to about 300 MiB, and the worst known, a Matroska of packed tracks, to 1.3 GiB.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -28,6 +29,7 @@
 #include "audio/byte_stream.hpp"
 #include "audio/formats.hpp"
 #include "audio/libav.hpp"
+#include "hotmic/audio.hpp"
 #include "hotmic/error.hpp"
 
 namespace hotmic::audio {

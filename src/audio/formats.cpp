@@ -5,8 +5,12 @@
 #include <format>
 #include <functional>
 #include <ranges>
+#include <string>
 #include <string_view>
 #include <vector>
+
+#include "hotmic/audio.hpp"
+#include "hotmic/error.hpp"
 
 namespace hotmic::audio {
 namespace {

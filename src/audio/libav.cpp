@@ -3,8 +3,10 @@
 #include <spdlog/spdlog.h>
 
 #include <array>
+#include <cstdarg>
 #include <cstdio>
 #include <mutex>
+#include <string>
 #include <string_view>
 
 namespace hotmic::audio {

@@ -2,13 +2,17 @@
 #pragma once
 
 extern "C" {
+// IWYU pragma: begin_exports
 #include <libavcodec/avcodec.h>
 #include <libavformat/avformat.h>
 #include <libavutil/avstring.h>
 #include <libavutil/channel_layout.h>
+#include <libavutil/frame.h>
 #include <libavutil/mem.h>
 #include <libavutil/opt.h>
+#include <libavutil/rational.h>
 #include <libswresample/swresample.h>
+// IWYU pragma: end_exports
 }
 
 #include <cstddef>

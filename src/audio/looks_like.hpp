@@ -1,6 +1,7 @@
 /// Names what is no media, for error messages only: nothing is decided by it.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <span>

@@ -1,7 +1,11 @@
 #include "audio/losses.hpp"
 
 #include <algorithm>
+#include <cstddef>
 #include <format>
+#include <optional>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "hotmic/audio.hpp"

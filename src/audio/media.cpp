@@ -2,8 +2,14 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstddef>
+#include <filesystem>
 #include <format>
 #include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -13,6 +19,7 @@
 #include "audio/media_source.hpp"
 #include "audio/parts.hpp"
 #include "hotmic/audio.hpp"
+#include "hotmic/error.hpp"
 #include "hotmic/media_bytes.hpp"
 
 namespace hotmic {

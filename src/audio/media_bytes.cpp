@@ -1,8 +1,16 @@
 #include "hotmic/media_bytes.hpp"
 
 #include <algorithm>
+#include <cstddef>
+#include <cstdint>
 #include <cstring>
+#include <memory>
+#include <span>
 #include <utility>
+#include <vector>
+
+#include "hotmic/audio.hpp"
+#include "hotmic/error.hpp"
 
 namespace hotmic {
 namespace {

@@ -2,6 +2,12 @@
 
 #include <sys/stat.h>
 
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <utility>
+
+#include "system/descriptor.hpp"
 #include "system/read_at.hpp"
 
 namespace hotmic::audio {

@@ -1,6 +1,11 @@
 /// Encoded media in a file that is open.
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <utility>
+
 #include "hotmic/media_bytes.hpp"
 #include "system/descriptor.hpp"
 

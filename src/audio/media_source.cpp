@@ -3,15 +3,26 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cmath>
+#include <cstddef>
+#include <cstdint>
 #include <format>
+#include <memory>
+#include <optional>
 #include <span>
+#include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
+#include "audio/budget.hpp"
+#include "audio/container.hpp"
+#include "audio/libav.hpp"
 #include "audio/losses.hpp"
 #include "audio/resampler.hpp"
+#include "hotmic/audio.hpp"
+#include "hotmic/error.hpp"
 
 namespace hotmic::audio {
 namespace {

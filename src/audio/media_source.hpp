@@ -2,13 +2,16 @@
 /// where the container tells that.
 #pragma once
 
+#include <cstddef>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 
 #include "audio/budget.hpp"
 #include "audio/container.hpp"
 #include "hotmic/audio.hpp"
+#include "hotmic/error.hpp"
 
 namespace hotmic::audio {
 

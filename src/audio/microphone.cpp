@@ -12,11 +12,19 @@
 
 #include <algorithm>
 #include <array>
+#include <cstddef>
 #include <deque>
 #include <format>
+#include <iterator>
+#include <memory>
 #include <ranges>
 #include <span>
+#include <string>
+#include <utility>
+#include <vector>
 
+#include "hotmic/audio.hpp"
+#include "hotmic/error.hpp"
 #include "system/mutex.hpp"
 
 namespace hotmic::audio {

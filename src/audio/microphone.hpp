@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "hotmic/audio.hpp"
+#include "hotmic/error.hpp"
 
 namespace hotmic::audio {
 

@@ -1,11 +1,18 @@
 #include "audio/pcm.hpp"
 
+#include <algorithm>
+#include <cerrno>
+#include <cstddef>
 #include <cstring>
 #include <format>
+#include <memory>
+#include <span>
 #include <utility>
+#include <vector>
 
 #include "audio/libav.hpp"
 #include "audio/resampler.hpp"
+#include "hotmic/error.hpp"
 
 namespace hotmic::audio {
 namespace {

@@ -1,10 +1,15 @@
 #include "audio/resampler.hpp"
 
+#include <cstddef>
+#include <cstdint>
 #include <format>
-#include <utility>
+#include <span>
+#include <vector>
 
 #include "audio/container.hpp"
+#include "audio/libav.hpp"
 #include "hotmic/audio.hpp"
+#include "hotmic/error.hpp"
 
 namespace hotmic::audio {
 namespace {

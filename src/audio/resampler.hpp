@@ -7,6 +7,7 @@
 #include "audio/channel_mix.hpp"
 #include "audio/libav.hpp"
 #include "hotmic/audio.hpp"
+#include "hotmic/error.hpp"
 
 namespace hotmic::audio {
 

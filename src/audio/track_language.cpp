@@ -4,6 +4,7 @@
 #include <array>
 #include <cctype>
 #include <optional>
+#include <string_view>
 #include <utility>
 
 #include "asr/languages.hpp"

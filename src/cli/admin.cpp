@@ -1,14 +1,24 @@
 // The commands that talk to a running server: models, load, unload, swap.
+#include <chrono>
+#include <cstddef>
 #include <filesystem>
 #include <format>
 #include <glaze/glaze.hpp>
+#include <map>
 #include <print>
+#include <ranges>
+#include <string>
+#include <system_error>
 #include <thread>
+#include <utility>
+#include <vector>
 
 #include "cli/admin_client.hpp"
 #include "cli/commands.hpp"
 #include "cli/terminal.hpp"
 #include "config/model_choice.hpp"
+#include "config/schema.hpp"
+#include "hotmic/error.hpp"
 #include "text/suggest.hpp"
 
 namespace hotmic::cli {

@@ -1,9 +1,18 @@
 #include "cli/admin_client.hpp"
 
+#include <cstdint>
 #include <format>
 #include <glaze/glaze.hpp>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
 
 #include "cli/remote.hpp"
+#include "config/schema.hpp"
+#include "hotmic/error.hpp"
 
 namespace hotmic::cli {
 namespace wire {

@@ -1,6 +1,8 @@
 /// Talking to the admin API of a running server.
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
 #include <map>
 #include <memory>
 #include <optional>

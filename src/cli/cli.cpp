@@ -9,6 +9,7 @@
 #include <ranges>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "asr/formats.hpp"
@@ -20,6 +21,9 @@
 #include "cli/remote_commands.hpp"
 #include "cli/terminal.hpp"
 #include "cli/vad_model.hpp"
+#include "hotmic/error.hpp"
+#include "hotmic/provider.hpp"
+#include "hotmic/transcript.hpp"
 #include "text/suggest.hpp"
 #include "worker/decoder_main.hpp"
 #include "worker/worker_main.hpp"

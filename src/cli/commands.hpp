@@ -8,7 +8,11 @@
 
 #include "cli/admin_client.hpp"
 #include "config/load.hpp"
+#include "config/sources.hpp"
+#include "hotmic/audio.hpp"
+#include "hotmic/error.hpp"
 #include "hotmic/provider.hpp"
+#include "hotmic/transcript.hpp"
 
 namespace hotmic::cli {
 

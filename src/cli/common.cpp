@@ -3,6 +3,9 @@
 
 #include "cli/commands.hpp"
 #include "cli/terminal.hpp"
+#include "config/load.hpp"
+#include "config/sources.hpp"
+#include "hotmic/error.hpp"
 #include "telemetry/log.hpp"
 
 namespace hotmic::cli {

@@ -4,8 +4,10 @@
 
 #include <format>
 #include <ranges>
+#include <string>
 #include <tuple>
 #include <utility>
+#include <vector>
 
 namespace hotmic::cli {
 namespace {

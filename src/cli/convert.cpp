@@ -1,11 +1,16 @@
 #include "cli/convert.hpp"
 
+#include <filesystem>
 #include <format>
+#include <string>
+#include <system_error>
 
 #include "asr/providers/onnx/whisper/ggml_writer.hpp"
+#include "asr/providers/onnx/whisper/source.hpp"
 #include "cli/commands.hpp"
 #include "cli/terminal.hpp"
 #include "config/model_choice.hpp"
+#include "hotmic/provider.hpp"
 
 namespace hotmic::cli {
 

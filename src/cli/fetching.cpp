@@ -2,9 +2,19 @@
 
 #include <spdlog/spdlog.h>
 
+#include <memory>
 #include <optional>
+#include <stop_token>
+#include <string>
+#include <string_view>
 #include <utility>
 
+#include "hotmic/error.hpp"
+#include "hotmic/provider.hpp"
+#include "store/catalogue.hpp"
+#include "store/downloads.hpp"
+#include "store/library.hpp"
+#include "store/pull.hpp"
 #include "system/mutex.hpp"
 
 namespace hotmic::cli {

@@ -3,9 +3,14 @@
 
 #include <functional>
 #include <memory>
+#include <string>
 
+#include "hotmic/error.hpp"
 #include "hotmic/provider.hpp"
+#include "store/catalogue.hpp"
 #include "store/downloads.hpp"
+#include "store/library.hpp"
+#include "store/pull.hpp"
 
 namespace hotmic::cli {
 

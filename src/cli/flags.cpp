@@ -4,8 +4,13 @@
 
 #include <array>
 #include <span>
+#include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
+
+#include "cli/commands.hpp"
+#include "hotmic/transcript.hpp"
 
 namespace hotmic::cli {
 namespace {

@@ -2,9 +2,10 @@
 #pragma once
 
 #include <string>
-#include <vector>
+#include <utility>
 
 #include "cli/commands.hpp"
+#include "hotmic/transcript.hpp"
 
 namespace CLI {
 class App;

@@ -1,10 +1,19 @@
+#include <cstddef>
+#include <cstdint>
 #include <format>
 #include <glaze/glaze.hpp>
+#include <optional>
 #include <print>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "cli/commands.hpp"
 #include "cli/terminal.hpp"
+#include "config/config.hpp"
 #include "config/model_choice.hpp"
+#include "hotmic/error.hpp"
+#include "hotmic/provider.hpp"
 
 namespace hotmic::cli {
 namespace wire {

@@ -10,17 +10,24 @@
 #include <cerrno>
 #include <charconv>
 #include <chrono>
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <format>
 #include <fstream>
+#include <ios>
+#include <iterator>
 #include <span>
 #include <sstream>
+#include <string>
+#include <system_error>
+#include <utility>
 
 #include "cli/commands.hpp"
 #include "cli/terminal.hpp"
 #include "config/keys_file.hpp"
+#include "hotmic/error.hpp"
 
 namespace hotmic::cli {
 namespace {

@@ -3,12 +3,24 @@
 
 #include <array>
 #include <atomic>
+#include <chrono>
 #include <csignal>
+#include <cstddef>
+#include <cstdint>
 #include <cstdlib>
+#include <ctime>
 #include <deque>
 #include <format>
+#include <functional>
+#include <memory>
+#include <optional>
 #include <span>
+#include <stop_token>
+#include <string>
+#include <string_view>
 #include <thread>
+#include <utility>
+#include <vector>
 
 #include "audio/microphone.hpp"
 #include "audio/pcm.hpp"
@@ -16,7 +28,12 @@
 #include "cli/single_model.hpp"
 #include "cli/terminal.hpp"
 #include "cli/vad_model.hpp"
+#include "hotmic/audio.hpp"
+#include "hotmic/error.hpp"
+#include "hotmic/lease.hpp"
 #include "hotmic/live_stream.hpp"
+#include "hotmic/provider.hpp"
+#include "hotmic/state.hpp"
 #include "system/mutex.hpp"
 #include "text/json.hpp"
 

@@ -3,15 +3,38 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <cstdint>
+#include <filesystem>
+#include <format>
+#include <map>
+#include <memory>
+#include <optional>
 #include <ranges>
+#include <stop_token>
+#include <string>
+#include <string_view>
+#include <system_error>
 #include <tuple>
+#include <utility>
 #include <vector>
 
 #include "cli/fetching.hpp"
 #include "config/alternatives.hpp"
+#include "config/config.hpp"
+#include "config/load.hpp"
 #include "config/model_choice.hpp"
 #include "config/pull_settings.hpp"
+#include "hotmic/error.hpp"
+#include "hotmic/lifecycle_options.hpp"
+#include "hotmic/provider.hpp"
+#include "hotmic/served_model.hpp"
 #include "lifecycle/baseline.hpp"
+#include "store/catalogue.hpp"
+#include "store/downloads.hpp"
+#include "store/library.hpp"
+#include "system/sandbox.hpp"
+#include "worker/confinement.hpp"
+#include "worker/decoders.hpp"
 #include "worker/isolated_provider.hpp"
 
 namespace hotmic::cli {

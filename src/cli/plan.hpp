@@ -6,8 +6,11 @@
 #include <memory>
 #include <string>
 
+#include "config/config.hpp"
 #include "config/load.hpp"
 #include "config/model_choice.hpp"
+#include "hotmic/error.hpp"
+#include "hotmic/provider.hpp"
 #include "hotmic/served_model.hpp"
 #include "store/downloads.hpp"
 #include "worker/confinement.hpp"

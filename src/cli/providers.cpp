@@ -1,9 +1,13 @@
 #include <format>
 #include <glaze/glaze.hpp>
 #include <print>
+#include <string>
+#include <string_view>
+#include <vector>
 
 #include "cli/commands.hpp"
 #include "cli/terminal.hpp"
+#include "hotmic/provider.hpp"
 
 namespace hotmic::cli {
 namespace wire {

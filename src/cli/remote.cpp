@@ -6,7 +6,13 @@
 #include <cstdlib>
 #include <format>
 #include <glaze/glaze.hpp>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
 #include <utility>
+
+#include "hotmic/error.hpp"
 
 namespace hotmic::cli {
 namespace wire {

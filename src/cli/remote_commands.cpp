@@ -4,6 +4,7 @@
 
 #include <vector>
 
+#include "cli/commands.hpp"
 #include "cli/flags.hpp"
 
 namespace hotmic::cli {

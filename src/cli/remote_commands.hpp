@@ -4,6 +4,7 @@
 #include <functional>
 #include <string>
 
+#include "cli/admin_client.hpp"
 #include "cli/commands.hpp"
 
 namespace CLI {

@@ -5,10 +5,29 @@
 #include <algorithm>
 #include <array>
 #include <format>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
 #include <utility>
+#include <variant>
+#include <vector>
 
+#include "cli/commands.hpp"
+#include "cli/plan.hpp"
 #include "config/changes.hpp"
+#include "config/config.hpp"
+#include "config/load.hpp"
 #include "config/overlay.hpp"
+#include "config/schema.hpp"
+#include "hotmic/error.hpp"
+#include "hotmic/provider.hpp"
+#include "hotmic/served_model.hpp"
+#include "server/catalog.hpp"
+#include "server/planner.hpp"
+#include "system/mutex.hpp"
+#include "worker/examiner.hpp"
 
 namespace hotmic::cli {
 namespace {

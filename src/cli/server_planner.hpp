@@ -1,10 +1,25 @@
 /// The configuration of a running server: what a swap changes of it, and what follows when its file has changed.
 #pragma once
 
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
 #include "cli/commands.hpp"
-#include "cli/plan.hpp"
+#include "config/config.hpp"
+#include "config/load.hpp"
+#include "config/schema.hpp"
+#include "hotmic/error.hpp"
+#include "hotmic/journal.hpp"
+#include "hotmic/media_bytes.hpp"
+#include "hotmic/memory_broker.hpp"
+#include "hotmic/provider.hpp"
+#include "hotmic/served_model.hpp"
 #include "server/catalog.hpp"
 #include "server/planner.hpp"
+#include "store/downloads.hpp"
 #include "system/mutex.hpp"
 #include "worker/examiner.hpp"
 

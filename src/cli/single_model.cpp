@@ -1,8 +1,24 @@
 #include "cli/single_model.hpp"
 
+#include <chrono>
+#include <cstdint>
 #include <format>
+#include <memory>
+#include <stop_token>
+#include <string>
+#include <utility>
+#include <vector>
 
+#include "cli/plan.hpp"
 #include "cli/terminal.hpp"
+#include "config/load.hpp"
+#include "hotmic/error.hpp"
+#include "hotmic/health.hpp"
+#include "hotmic/journal.hpp"
+#include "hotmic/model_manager.hpp"
+#include "hotmic/provider.hpp"
+#include "hotmic/state.hpp"
+#include "store/downloads.hpp"
 
 namespace hotmic::cli {
 namespace {

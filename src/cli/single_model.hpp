@@ -4,9 +4,16 @@
 #include <functional>
 #include <memory>
 #include <stop_token>
+#include <string>
 
-#include "cli/plan.hpp"
+#include "config/load.hpp"
+#include "hotmic/error.hpp"
+#include "hotmic/journal.hpp"
+#include "hotmic/memory_broker.hpp"
 #include "hotmic/model_manager.hpp"
+#include "hotmic/provider.hpp"
+#include "hotmic/served_model.hpp"
+#include "hotmic/state.hpp"
 
 namespace hotmic::cli {
 

@@ -1,12 +1,22 @@
 // hotmic status: the life of a running server's models, once or as it goes on.
 #include <algorithm>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <cstdio>
+#include <deque>
 #include <format>
 #include <print>
+#include <string>
 #include <thread>
+#include <utility>
+#include <vector>
 
+#include "cli/admin_client.hpp"
 #include "cli/commands.hpp"
 #include "cli/status_view.hpp"
 #include "cli/terminal.hpp"
+#include "hotmic/error.hpp"
 
 namespace hotmic::cli {
 namespace {

@@ -1,8 +1,12 @@
 #include "cli/status_view.hpp"
 
 #include <algorithm>
+#include <deque>
 #include <format>
+#include <string>
+#include <vector>
 
+#include "cli/admin_client.hpp"
 #include "cli/terminal.hpp"
 #include "config/model_choice.hpp"
 

@@ -4,9 +4,13 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstdio>
 #include <cstdlib>
 #include <format>
 #include <print>
+#include <string>
+#include <string_view>
+#include <vector>
 
 namespace hotmic::cli {
 namespace {

@@ -3,11 +3,20 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
+#include <cstddef>
 #include <cstdio>
 #include <filesystem>
 #include <format>
 #include <fstream>
+#include <ios>
+#include <memory>
+#include <optional>
 #include <set>
+#include <string>
+#include <system_error>
+#include <utility>
+#include <vector>
 
 #include "asr/channels.hpp"
 #include "asr/formats.hpp"
@@ -16,7 +25,14 @@
 #include "cli/single_model.hpp"
 #include "cli/terminal.hpp"
 #include "cli/vad_model.hpp"
+#include "config/config.hpp"
 #include "hotmic/audio.hpp"
+#include "hotmic/error.hpp"
+#include "hotmic/lease.hpp"
+#include "hotmic/provider.hpp"
+#include "hotmic/state.hpp"
+#include "hotmic/transcript.hpp"
+#include "hotmic/voice.hpp"
 #include "speech/speech_cutter.hpp"
 
 namespace hotmic::cli {

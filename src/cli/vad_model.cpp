@@ -8,15 +8,21 @@
 #include <unistd.h>
 
 #include <array>
+#include <cerrno>
 #include <chrono>
 #include <csignal>
+#include <cstdio>
 #include <cstring>
+#include <filesystem>
 #include <format>
+#include <memory>
 #include <string>
+#include <system_error>
 
 #include "asr/providers/whisper_cpp/vad_model.hpp"
 #include "audio/clip.hpp"
-#include "cli/terminal.hpp"
+#include "hotmic/error.hpp"
+#include "hotmic/voice.hpp"
 
 namespace hotmic::cli {
 namespace {

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <memory>
 
+#include "hotmic/error.hpp"
 #include "hotmic/voice.hpp"
 
 namespace hotmic::cli {

@@ -6,9 +6,12 @@
 #include <glaze/glaze.hpp>
 #include <map>
 #include <print>
+#include <string>
+#include <vector>
 
 #include "cli/commands.hpp"
 #include "cli/terminal.hpp"
+#include "hotmic/provider.hpp"
 
 extern "C" {
 #include <libavutil/avutil.h>

@@ -1,7 +1,13 @@
+#include <chrono>
 #include <format>
 #include <glaze/glaze.hpp>
 #include <print>
+#include <ratio>
+#include <stop_token>
+#include <string>
 #include <thread>
+#include <utility>
+#include <vector>
 
 #include "audio/clip.hpp"
 #include "cli/commands.hpp"
@@ -9,6 +15,13 @@
 #include "cli/terminal.hpp"
 #include "config/model_choice.hpp"
 #include "lifecycle/report_json.hpp"
+#include "hotmic/audio.hpp"
+#include "hotmic/error.hpp"
+#include "hotmic/health.hpp"
+#include "hotmic/model_manager.hpp"
+#include "hotmic/provider.hpp"
+#include "hotmic/state.hpp"
+#include "hotmic/warmup.hpp"
 #include "lifecycle/warmup_clip.hpp"
 
 namespace hotmic::cli {

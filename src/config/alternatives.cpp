@@ -1,7 +1,14 @@
 #include "config/alternatives.hpp"
 
 #include <algorithm>
+#include <string>
 #include <utility>
+#include <vector>
+
+#include "config/config.hpp"
+#include "config/model_choice.hpp"
+#include "hotmic/model_manager.hpp"
+#include "hotmic/provider.hpp"
 
 namespace hotmic::config {
 namespace {

@@ -6,6 +6,7 @@
 #include "config/config.hpp"
 #include "config/model_choice.hpp"
 #include "hotmic/model_manager.hpp"
+#include "hotmic/provider.hpp"
 
 namespace hotmic::config {
 

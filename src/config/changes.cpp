@@ -1,5 +1,6 @@
 #include "config/changes.hpp"
 
+#include "config/config.hpp"
 #include "config/schema.hpp"
 
 namespace hotmic::config {

@@ -11,7 +11,6 @@
 #include <vector>
 
 #include "hotmic/lifecycle_options.hpp"
-#include "hotmic/provider.hpp"
 #include "store/catalogue.hpp"
 
 namespace hotmic::config {

@@ -1,11 +1,18 @@
 #include "config/fill_in.hpp"
 
+#include <filesystem>
 #include <format>
 #include <memory>
 #include <set>
 #include <string>
+#include <system_error>
 #include <utility>
+#include <vector>
 
+#include "config/load.hpp"
+#include "config/sources.hpp"
+#include "hotmic/error.hpp"
+#include "store/catalogue.hpp"
 #include "store/library.hpp"
 
 namespace hotmic::config {

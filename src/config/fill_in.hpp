@@ -4,6 +4,8 @@
 #include <vector>
 
 #include "config/load.hpp"
+#include "config/sources.hpp"
+#include "hotmic/error.hpp"
 
 namespace hotmic::config {
 

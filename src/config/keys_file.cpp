@@ -4,14 +4,25 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
+#include <cstdint>
 #include <cstring>
+#include <filesystem>
 #include <format>
 #include <fstream>
+#include <ios>
 #include <map>
+#include <optional>
 #include <ranges>
+#include <string>
+#include <string_view>
+#include <tuple>
+#include <utility>
+#include <vector>
 
 #include <toml++/toml.hpp>
 
+#include "hotmic/error.hpp"
 #include "text/hex.hpp"
 #include "text/suggest.hpp"
 

@@ -1,6 +1,10 @@
 #include "config/listen_address.hpp"
 
 #include <charconv>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <system_error>
 
 namespace hotmic::config {
 

@@ -6,17 +6,26 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <filesystem>
 #include <format>
 #include <fstream>
+#include <ios>
+#include <map>
 #include <ranges>
 #include <string_view>
+#include <system_error>
+#include <utility>
+#include <vector>
 
 #include <toml++/toml.hpp>
 
+#include "config/config.hpp"
 #include "config/fill_in.hpp"
 #include "config/schema.hpp"
+#include "config/sources.hpp"
 #include "config/toml_values.hpp"
 #include "config/validate.hpp"
+#include "hotmic/error.hpp"
 #include "text/suggest.hpp"
 
 namespace hotmic::config {

@@ -1,13 +1,15 @@
 /// Reading the configuration: defaults, then hotmic.toml, then credentials, the environment and flags; later ones win.
 #pragma once
 
+#include <cstdint>
+#include <filesystem>
 #include <map>
 #include <optional>
 #include <string>
-#include <vector>
 
 #include "config/config.hpp"
 #include "config/sources.hpp"
+#include "hotmic/error.hpp"
 
 namespace hotmic::config {
 

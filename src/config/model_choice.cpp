@@ -1,9 +1,21 @@
 #include "config/model_choice.hpp"
 
 #include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
 #include <format>
+#include <memory>
 #include <optional>
+#include <string_view>
+#include <system_error>
+#include <utility>
+#include <vector>
 
+#include "config/config.hpp"
+#include "hotmic/error.hpp"
+#include "hotmic/provider.hpp"
 #include "store/library.hpp"
 
 namespace hotmic::config {

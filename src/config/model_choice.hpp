@@ -1,10 +1,14 @@
 /// `auto`: which provider and model this machine should run, and why.
 #pragma once
 
+#include <cstdint>
+#include <filesystem>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "config/config.hpp"
+#include "hotmic/error.hpp"
 #include "hotmic/provider.hpp"
 
 namespace hotmic::config {

@@ -2,9 +2,18 @@
 
 #include <algorithm>
 #include <format>
+#include <map>
 #include <ranges>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
 
+#include "config/config.hpp"
+#include "config/load.hpp"
+#include "config/schema.hpp"
 #include "config/validate.hpp"
+#include "hotmic/error.hpp"
 #include "text/suggest.hpp"
 
 namespace hotmic::config {

@@ -4,7 +4,9 @@
 #include <map>
 #include <string>
 
+#include "config/config.hpp"
 #include "config/schema.hpp"
+#include "hotmic/error.hpp"
 
 namespace hotmic::config {
 

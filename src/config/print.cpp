@@ -3,9 +3,16 @@
 #include <format>
 #include <ranges>
 #include <sstream>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <variant>
+#include <vector>
 
 #include <toml++/toml.hpp>
 
+#include "config/config.hpp"
+#include "config/load.hpp"
 #include "config/schema.hpp"
 
 namespace hotmic::config {

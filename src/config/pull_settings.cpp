@@ -1,5 +1,10 @@
 #include "config/pull_settings.hpp"
 
+#include <chrono>
+
+#include "config/config.hpp"
+#include "store/pull.hpp"
+
 namespace hotmic::config {
 
 store::PullSettings pull_settings(const Config& config) {

@@ -1,6 +1,11 @@
 #include "config/schema.hpp"
 
 #include <array>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "config/config.hpp"
 
 namespace hotmic::config {
 namespace {

@@ -2,13 +2,19 @@
 /// docs/configuration.md are all loops over it; a new key is one new row.
 #pragma once
 
+#include <cstdint>
+#include <expected>
+#include <filesystem>
 #include <limits>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <variant>
+#include <vector>
 
 #include "config/config.hpp"
+#include "hotmic/warmup.hpp"
 
 namespace hotmic::config {
 

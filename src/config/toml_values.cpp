@@ -1,7 +1,12 @@
 #include "config/toml_values.hpp"
 
 #include <format>
+#include <optional>
+#include <string>
 #include <utility>
+#include <vector>
+
+#include "config/schema.hpp"
 
 namespace hotmic::config {
 

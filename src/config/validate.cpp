@@ -3,13 +3,22 @@
 #include <algorithm>
 #include <filesystem>
 #include <format>
+#include <map>
 #include <ranges>
 #include <set>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
 
 #include "asr/keywords.hpp"
 #include "asr/languages.hpp"
 #include "audio/formats.hpp"
+#include "config/config.hpp"
 #include "config/listen_address.hpp"
+#include "config/load.hpp"
+#include "hotmic/error.hpp"
+#include "hotmic/warmup.hpp"
 #include "text/suggest.hpp"
 
 namespace hotmic::config {

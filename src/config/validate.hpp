@@ -1,9 +1,11 @@
 /// What no single key can be blamed for.
 #pragma once
 
+#include <string>
 #include <vector>
 
 #include "config/load.hpp"
+#include "hotmic/error.hpp"
 
 namespace hotmic::config {
 

@@ -2,14 +2,26 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <cstdint>
+#include <expected>
+#include <filesystem>
 #include <format>
+#include <optional>
 #include <ranges>
+#include <span>
 #include <sstream>
+#include <string>
+#include <string_view>
+#include <system_error>
 #include <utility>
+#include <variant>
+#include <vector>
 
 #include <toml++/toml.hpp>
 
+#include "config/config.hpp"
 #include "config/schema.hpp"
+#include "hotmic/warmup.hpp"
 
 namespace hotmic::config {
 namespace {

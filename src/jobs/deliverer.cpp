@@ -3,8 +3,15 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <chrono>
 #include <format>
+#include <functional>
+#include <optional>
+#include <stop_token>
+#include <string>
 
+#include "hotmic/error.hpp"
+#include "jobs/job.hpp"
 #include "jobs/job_json.hpp"
 #include "text/json.hpp"
 

@@ -9,7 +9,10 @@
 #include <optional>
 #include <stop_token>
 #include <string>
+#include <utility>
 
+#include "hotmic/error.hpp"
+#include "jobs/job.hpp"
 #include "jobs/job_store.hpp"
 
 namespace hotmic::jobs {

@@ -3,10 +3,16 @@
 #include <openssl/rand.h>
 
 #include <array>
+#include <cstddef>
 #include <format>
+#include <optional>
 #include <random>
 #include <span>
+#include <string>
+#include <string_view>
+#include <utility>
 
+#include "hotmic/error.hpp"
 #include "text/hex.hpp"
 
 namespace hotmic::jobs {

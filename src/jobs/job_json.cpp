@@ -1,7 +1,12 @@
 #include "jobs/job_json.hpp"
 
+#include <chrono>
 #include <format>
+#include <optional>
+#include <string>
 
+#include "hotmic/error.hpp"
+#include "jobs/job.hpp"
 #include "text/utf8.hpp"
 
 namespace hotmic::jobs::wire {

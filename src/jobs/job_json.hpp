@@ -1,6 +1,7 @@
 /// A job as clients see it, in answers and in webhooks.
 #pragma once
 
+#include <cstddef>
 #include <optional>
 #include <string>
 

@@ -1,9 +1,16 @@
 #include "jobs/job_rows.hpp"
 
 #include <algorithm>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <glaze/glaze.hpp>
+#include <optional>
+#include <string_view>
 #include <utility>
 
-#include "text/json.hpp"
+#include "hotmic/error.hpp"
+#include "jobs/job.hpp"
 
 namespace hotmic::jobs {
 namespace {

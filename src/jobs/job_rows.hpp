@@ -3,6 +3,9 @@
 
 #include <SQLiteCpp/SQLiteCpp.h>
 
+#include <cstdint>
+#include <optional>
+
 #include "jobs/job.hpp"
 
 namespace hotmic::jobs {

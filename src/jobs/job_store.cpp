@@ -4,10 +4,19 @@
 #include <SQLiteCpp/VariadicBind.h>
 #include <sqlite3.h>
 
-#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
 #include <format>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
 #include <utility>
+#include <vector>
 
+#include "hotmic/error.hpp"
+#include "jobs/job.hpp"
 #include "jobs/job_rows.hpp"
 #include "system/mutex.hpp"
 #include "text/json.hpp"

@@ -4,6 +4,8 @@
 /// job_database_unusable.
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
 #include <filesystem>
 #include <map>
 #include <memory>
@@ -12,6 +14,7 @@
 #include <string>
 #include <vector>
 
+#include "hotmic/error.hpp"
 #include "jobs/job.hpp"
 
 namespace hotmic::jobs {

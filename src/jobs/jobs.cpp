@@ -7,12 +7,32 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
+#include <cstdint>
 #include <cstring>
+#include <filesystem>
 #include <format>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <stop_token>
 #include <system_error>
+#include <tuple>
 #include <utility>
+#include <vector>
 
+#include "hotmic/error.hpp"
+#include "hotmic/media_bytes.hpp"
+#include "jobs/deliverer.hpp"
+#include "jobs/job.hpp"
+#include "jobs/job_store.hpp"
+#include "jobs/outbound.hpp"
+#include "jobs/recordings.hpp"
+#include "jobs/runner.hpp"
 #include "jobs/signature.hpp"
+#include "store/descriptor.hpp"
+#include "system/mutex.hpp"
 #include "text/json.hpp"
 #include "text/sha256.hpp"
 

@@ -7,16 +7,20 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <filesystem>
 #include <functional>
 #include <memory>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include "hotmic/error.hpp"
 #include "hotmic/media_bytes.hpp"
 #include "jobs/deliverer.hpp"
+#include "jobs/job.hpp"
 #include "jobs/job_store.hpp"
 #include "jobs/outbound.hpp"
 #include "jobs/recordings.hpp"

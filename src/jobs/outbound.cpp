@@ -7,12 +7,16 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdint>
 #include <cstring>
 #include <format>
 #include <memory>
+#include <optional>
+#include <string>
 #include <string_view>
 #include <utility>
 
+#include "hotmic/error.hpp"
 #include "store/curl.hpp"
 
 namespace hotmic::jobs {

@@ -6,13 +6,23 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdint>
+#include <cstdio>
 #include <cstring>
+#include <filesystem>
 #include <format>
+#include <memory>
+#include <set>
+#include <span>
+#include <string>
 #include <system_error>
 #include <utility>
 #include <vector>
 
 #include "audio/media_file.hpp"
+#include "hotmic/error.hpp"
+#include "hotmic/media_bytes.hpp"
+#include "store/descriptor.hpp"
 
 namespace hotmic::jobs {
 namespace {

@@ -1,11 +1,13 @@
 /// The recordings of jobs that have not ended: one file each, named after its job, beside the database.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <memory>
 #include <set>
 #include <span>
 #include <string>
+#include <utility>
 
 #include "hotmic/error.hpp"
 #include "hotmic/media_bytes.hpp"

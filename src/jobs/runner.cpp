@@ -3,6 +3,19 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <set>
+#include <stop_token>
+#include <string>
+#include <utility>
+
+#include "hotmic/error.hpp"
+#include "jobs/job.hpp"
+#include "system/mutex.hpp"
 
 namespace hotmic::jobs {
 namespace {

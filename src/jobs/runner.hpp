@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>
@@ -11,9 +12,12 @@
 #include <stop_token>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
+#include "hotmic/error.hpp"
 #include "hotmic/media_bytes.hpp"
+#include "jobs/job.hpp"
 #include "jobs/job_store.hpp"
 #include "jobs/recordings.hpp"
 #include "system/mutex.hpp"

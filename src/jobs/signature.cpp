@@ -4,8 +4,13 @@
 #include <openssl/hmac.h>
 
 #include <array>
+#include <cstddef>
+#include <cstdint>
 #include <format>
-#include <vector>
+#include <string>
+#include <string_view>
+
+#include "hotmic/error.hpp"
 
 namespace hotmic::jobs {
 namespace {

@@ -2,6 +2,7 @@
 /// message came from here, was not changed, and is no old one.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 

@@ -1,7 +1,13 @@
 #include "lifecycle/attempt.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <format>
+#include <optional>
+
+#include "hotmic/error.hpp"
+#include "hotmic/lifecycle_options.hpp"
+#include "hotmic/state.hpp"
 
 namespace hotmic {
 

@@ -1,13 +1,17 @@
 /// One attempt to make a model ready.
 #pragma once
 
-#include <memory>
+#include <cstdint>
 #include <optional>
 #include <stop_token>
 #include <string>
 #include <thread>
+#include <utility>
 
+#include "hotmic/error.hpp"
+#include "hotmic/lifecycle_options.hpp"
 #include "hotmic/model_manager.hpp"
+#include "hotmic/state.hpp"
 #include "lifecycle/fingerprint.hpp"
 #include "lifecycle/warmup_runner.hpp"
 

@@ -5,18 +5,29 @@
 #include <spdlog/spdlog.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <cmath>
+#include <cstdint>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
 #include <format>
 #include <fstream>
+#include <ios>
 #include <iterator>
+#include <optional>
+#include <string>
 #include <string_view>
+#include <system_error>
 #include <thread>
 #include <utility>
+#include <vector>
 
+#include "hotmic/error.hpp"
+#include "hotmic/provider.hpp"
+#include "hotmic/warmup.hpp"
 #include "lifecycle/warmup_runner.hpp"
 #include "text/json.hpp"
 

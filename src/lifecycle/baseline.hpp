@@ -10,8 +10,10 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "hotmic/error.hpp"
 #include "hotmic/provider.hpp"
 #include "hotmic/warmup.hpp"
 

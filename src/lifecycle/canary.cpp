@@ -1,6 +1,10 @@
 #include "lifecycle/canary.hpp"
 
 #include <format>
+#include <optional>
+
+#include "hotmic/error.hpp"
+#include "hotmic/transcript.hpp"
 
 namespace hotmic {
 

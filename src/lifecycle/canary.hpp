@@ -3,6 +3,7 @@
 
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "hotmic/error.hpp"
 #include "hotmic/transcript.hpp"

@@ -1,9 +1,11 @@
 #include "lifecycle/fingerprint.hpp"
 
 #include <algorithm>
+#include <filesystem>
 #include <format>
 #include <functional>
 #include <string>
+#include <system_error>
 
 namespace hotmic {
 

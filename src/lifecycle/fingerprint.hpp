@@ -1,6 +1,7 @@
 /// What identifies a file's content cheaply: a permanent failure is not tried again while it is the same.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
 

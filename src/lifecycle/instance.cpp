@@ -1,9 +1,27 @@
 #include "lifecycle/instance.hpp"
 
+#include <algorithm>
+#include <chrono>
+#include <cstdint>
+#include <functional>
 #include <future>
+#include <memory>
+#include <optional>
+#include <ratio>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "asr/keywords.hpp"
+#include "hotmic/error.hpp"
+#include "hotmic/health.hpp"
+#include "hotmic/lease.hpp"
+#include "hotmic/provider.hpp"
+#include "hotmic/state.hpp"
+#include "hotmic/transcript.hpp"
+#include "lifecycle/calibration.hpp"
+#include "lifecycle/slot_pool.hpp"
+#include "system/mutex.hpp"
 
 namespace hotmic {
 

@@ -1,14 +1,23 @@
 /// One load of one model: its weights, its slots, who leases it.
 #pragma once
 
+#include <chrono>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
+#include <vector>
 
+#include "hotmic/error.hpp"
 #include "hotmic/health.hpp"
 #include "hotmic/lease.hpp"
 #include "hotmic/lifecycle_options.hpp"
+#include "hotmic/provider.hpp"
+#include "hotmic/state.hpp"
+#include "hotmic/transcript.hpp"
+#include "lifecycle/calibration.hpp"
 #include "lifecycle/slot_pool.hpp"
 #include "system/mutex.hpp"
 

@@ -1,8 +1,14 @@
 #include <algorithm>
+#include <cstddef>
+#include <cstdint>
 #include <deque>
-#include <iterator>
+#include <memory>
+#include <stop_token>
+#include <utility>
+#include <vector>
 
 #include "hotmic/journal.hpp"
+#include "hotmic/state.hpp"
 #include "system/mutex.hpp"
 
 namespace hotmic {

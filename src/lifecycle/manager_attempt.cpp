@@ -1,12 +1,37 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <chrono>
+#include <cstdint>
 #include <format>
+#include <functional>
+#include <memory>
+#include <new>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <utility>
 
 #include "asr/languages.hpp"
+#include "hotmic/error.hpp"
+#include "hotmic/lease.hpp"
+#include "hotmic/lifecycle_options.hpp"
+#include "hotmic/memory_broker.hpp"
+#include "hotmic/model_manager.hpp"
+#include "hotmic/provider.hpp"
+#include "hotmic/state.hpp"
+#include "lifecycle/attempt.hpp"
 #include "lifecycle/baseline.hpp"
+#include "lifecycle/fingerprint.hpp"
+#include "lifecycle/instance.hpp"
 #include "lifecycle/manager_impl.hpp"
 #include "lifecycle/memory_info.hpp"
+#include "lifecycle/slot_pool.hpp"
+#include "lifecycle/start_thread.hpp"
+#include "lifecycle/warmup_runner.hpp"
+#include "system/mutex.hpp"
 
 namespace hotmic {
 

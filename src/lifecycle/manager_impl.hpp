@@ -6,17 +6,36 @@
 ///   manager_status.cpp   what is told of all that
 #pragma once
 
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
 #include <random>
+#include <ratio>
+#include <stop_token>
+#include <string>
 #include <thread>
 #include <vector>
 
+#include "hotmic/error.hpp"
+#include "hotmic/health.hpp"
+#include "hotmic/journal.hpp"
+#include "hotmic/lease.hpp"
+#include "hotmic/lifecycle_options.hpp"
+#include "hotmic/memory_broker.hpp"
 #include "hotmic/model_manager.hpp"
+#include "hotmic/provider.hpp"
+#include "hotmic/state.hpp"
+#include "hotmic/transcript.hpp"
+#include "hotmic/warmup.hpp"
 #include "lifecycle/attempt.hpp"
 #include "lifecycle/canary.hpp"
+#include "lifecycle/fingerprint.hpp"
 #include "lifecycle/instance.hpp"
 #include "lifecycle/quarantine.hpp"
 #include "lifecycle/recovery.hpp"
-#include "lifecycle/start_thread.hpp"
 #include "system/mutex.hpp"
 
 namespace hotmic {

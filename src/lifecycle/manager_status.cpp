@@ -1,8 +1,16 @@
 #include <algorithm>
+#include <chrono>
 #include <format>
+#include <optional>
+#include <string>
 #include <utility>
 
+#include "hotmic/error.hpp"
+#include "hotmic/health.hpp"
+#include "hotmic/model_manager.hpp"
+#include "hotmic/state.hpp"
 #include "lifecycle/manager_impl.hpp"
+#include "system/mutex.hpp"
 
 namespace hotmic {
 

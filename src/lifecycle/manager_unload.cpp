@@ -1,9 +1,16 @@
 #include <spdlog/spdlog.h>
 
+#include <chrono>
 #include <format>
+#include <utility>
 
+#include "hotmic/error.hpp"
+#include "hotmic/health.hpp"
+#include "hotmic/model_manager.hpp"
+#include "hotmic/state.hpp"
 #include "lifecycle/manager_impl.hpp"
 #include "lifecycle/memory_info.hpp"
+#include "system/mutex.hpp"
 
 namespace hotmic {
 

@@ -1,10 +1,26 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <chrono>
+#include <cstdint>
 #include <format>
+#include <optional>
+#include <stop_token>
+#include <utility>
+#include <vector>
 
+#include "audio/clip.hpp"
+#include "hotmic/error.hpp"
+#include "hotmic/lease.hpp"
+#include "hotmic/media_bytes.hpp"
+#include "hotmic/model_manager.hpp"
+#include "hotmic/state.hpp"
+#include "hotmic/transcript.hpp"
+#include "lifecycle/attempt.hpp"
+#include "lifecycle/fingerprint.hpp"
 #include "lifecycle/manager_impl.hpp"
 #include "lifecycle/warmup_clip.hpp"
+#include "system/mutex.hpp"
 
 namespace hotmic {
 

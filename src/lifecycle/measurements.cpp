@@ -1,8 +1,11 @@
 #include "lifecycle/measurements.hpp"
 
 #include <algorithm>
+#include <vector>
 
+#include "hotmic/warmup.hpp"
 #include "lifecycle/warmup_runner.hpp"
+#include "system/mutex.hpp"
 
 namespace hotmic {
 

@@ -1,6 +1,13 @@
+#include <algorithm>
+#include <cstdint>
 #include <format>
+#include <functional>
+#include <memory>
+#include <stop_token>
+#include <string_view>
 #include <utility>
 
+#include "hotmic/error.hpp"
 #include "hotmic/memory_broker.hpp"
 #include "lifecycle/memory_info.hpp"
 #include "system/mutex.hpp"

@@ -2,10 +2,32 @@
 
 #include <spdlog/spdlog.h>
 
+#include <chrono>
+#include <cstdint>
+#include <cstdlib>
 #include <format>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <stop_token>
+#include <string>
 #include <utility>
+#include <vector>
 
+#include "hotmic/error.hpp"
+#include "hotmic/health.hpp"
+#include "hotmic/journal.hpp"
+#include "hotmic/lease.hpp"
+#include "hotmic/lifecycle_options.hpp"
+#include "hotmic/memory_broker.hpp"
+#include "hotmic/provider.hpp"
+#include "hotmic/state.hpp"
+#include "hotmic/warmup.hpp"
+#include "lifecycle/attempt.hpp"
+#include "lifecycle/fingerprint.hpp"
 #include "lifecycle/manager_impl.hpp"
+#include "lifecycle/quarantine.hpp"
+#include "lifecycle/start_thread.hpp"
 #include "system/mutex.hpp"
 
 namespace hotmic {

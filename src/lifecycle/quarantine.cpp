@@ -1,7 +1,18 @@
 #include "lifecycle/quarantine.hpp"
 
 #include <algorithm>
+#include <chrono>
+#include <cstdint>
 #include <format>
+#include <iterator>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "hotmic/error.hpp"
+#include "hotmic/lease.hpp"
+#include "hotmic/state.hpp"
+#include "system/mutex.hpp"
 
 namespace hotmic {
 

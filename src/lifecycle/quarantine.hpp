@@ -1,12 +1,15 @@
 /// Which requests a model died under, so that one that kills it does not do so for ever.
 #pragma once
 
+#include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <optional>
 #include <vector>
 
-#include "hotmic/lease.hpp"
+#include "hotmic/error.hpp"
+#include "hotmic/state.hpp"
 #include "system/mutex.hpp"
 
 namespace hotmic {

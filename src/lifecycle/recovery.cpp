@@ -1,7 +1,15 @@
 #include "lifecycle/recovery.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
+#include <cstdint>
+#include <random>
+#include <ratio>
+
+#include "hotmic/error.hpp"
+#include "hotmic/lifecycle_options.hpp"
+#include "hotmic/state.hpp"
 
 namespace hotmic {
 

@@ -1,10 +1,12 @@
 /// What follows a failure: another attempt after a while, or after a long while.
 #pragma once
 
+#include <cstdint>
 #include <deque>
 #include <optional>
 #include <random>
 
+#include "hotmic/error.hpp"
 #include "hotmic/lifecycle_options.hpp"
 #include "hotmic/state.hpp"
 

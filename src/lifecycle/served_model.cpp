@@ -2,13 +2,31 @@
 
 #include <spdlog/spdlog.h>
 
+#include <atomic>
+#include <chrono>
+#include <cstdint>
 #include <format>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <ratio>
+#include <string_view>
 #include <utility>
 
+#include "audio/clip.hpp"
+#include "hotmic/error.hpp"
+#include "hotmic/health.hpp"
+#include "hotmic/journal.hpp"
+#include "hotmic/media_bytes.hpp"
+#include "hotmic/memory_broker.hpp"
+#include "hotmic/model_manager.hpp"
+#include "hotmic/provider.hpp"
+#include "hotmic/state.hpp"
 #include "lifecycle/served_model_impl.hpp"
 #include "lifecycle/start_thread.hpp"
 #include "lifecycle/truth.hpp"
 #include "lifecycle/warmup_clip.hpp"
+#include "system/mutex.hpp"
 
 namespace hotmic {
 namespace {

@@ -2,12 +2,23 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
+#include <functional>
 #include <memory>
+#include <optional>
+#include <string>
 #include <thread>
 #include <utility>
 #include <vector>
 
+#include "hotmic/error.hpp"
+#include "hotmic/health.hpp"
+#include "hotmic/journal.hpp"
+#include "hotmic/lease.hpp"
+#include "hotmic/memory_broker.hpp"
+#include "hotmic/model_manager.hpp"
 #include "hotmic/served_model.hpp"
+#include "hotmic/state.hpp"
 #include "system/mutex.hpp"
 
 namespace hotmic {

@@ -1,9 +1,16 @@
 #include <algorithm>
+#include <chrono>
 #include <format>
+#include <memory>
 #include <utility>
 
+#include "hotmic/error.hpp"
+#include "hotmic/model_manager.hpp"
+#include "hotmic/served_model.hpp"
+#include "hotmic/state.hpp"
 #include "lifecycle/served_model_impl.hpp"
 #include "lifecycle/start_thread.hpp"
+#include "system/mutex.hpp"
 
 namespace hotmic {
 

@@ -7,6 +7,9 @@
 #include <stop_token>
 
 #include "asr/long_audio.hpp"
+#include "hotmic/error.hpp"
+#include "hotmic/lease.hpp"
+#include "hotmic/state.hpp"
 #include "lifecycle/slot_pool.hpp"
 
 namespace hotmic {

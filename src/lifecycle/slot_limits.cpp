@@ -1,10 +1,20 @@
 // The sweeper of a SlotPool: what waits or runs too long.
 #include <algorithm>
+#include <chrono>
 #include <cmath>
+#include <cstddef>
+#include <cstdint>
 #include <format>
+#include <memory>
+#include <optional>
+#include <stop_token>
 #include <utility>
+#include <vector>
 
+#include "hotmic/error.hpp"
+#include "hotmic/state.hpp"
 #include "lifecycle/slot_job.hpp"
+#include "lifecycle/slot_pool.hpp"
 #include "system/mutex.hpp"
 
 namespace hotmic {

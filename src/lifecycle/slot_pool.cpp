@@ -1,13 +1,33 @@
 #include "lifecycle/slot_pool.hpp"
 
 #include <algorithm>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
 #include <format>
+#include <functional>
 #include <future>
+#include <iterator>
+#include <memory>
+#include <optional>
 #include <ranges>
+#include <ratio>
+#include <stop_token>
 #include <utility>
+#include <vector>
 
 #include "asr/limits.hpp"
+#include "hotmic/audio.hpp"
+#include "hotmic/error.hpp"
+#include "hotmic/health.hpp"
+#include "hotmic/lease.hpp"
+#include "hotmic/provider.hpp"
+#include "hotmic/state.hpp"
+#include "hotmic/transcript.hpp"
+#include "lifecycle/calibration.hpp"
+#include "lifecycle/quarantine.hpp"
 #include "lifecycle/slot_job.hpp"
+#include "system/mutex.hpp"
 
 namespace hotmic {
 

@@ -1,17 +1,23 @@
 /// The slots of one model: a bounded queue in front, one long-lived thread behind each recognizer.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <stop_token>
 #include <thread>
 #include <vector>
 
+#include "hotmic/error.hpp"
 #include "hotmic/health.hpp"
 #include "hotmic/lease.hpp"
+#include "hotmic/provider.hpp"
+#include "hotmic/state.hpp"
+#include "hotmic/transcript.hpp"
 #include "lifecycle/calibration.hpp"
 #include "lifecycle/quarantine.hpp"
 #include "system/mutex.hpp"

@@ -1,4 +1,5 @@
 #include <array>
+#include <string_view>
 #include <utility>
 
 #include "hotmic/state.hpp"

@@ -1,8 +1,12 @@
 #include <algorithm>
 #include <cctype>
 #include <cmath>
+#include <cstddef>
 #include <ranges>
 #include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
 
 #include "lifecycle/warmup_runner.hpp"
 

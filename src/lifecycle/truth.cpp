@@ -1,9 +1,14 @@
 #include "lifecycle/truth.hpp"
 
 #include <algorithm>
+#include <cstddef>
 #include <format>
+#include <optional>
 #include <utility>
 
+#include "hotmic/error.hpp"
+#include "hotmic/transcript.hpp"
+#include "hotmic/warmup.hpp"
 #include "lifecycle/warmup_runner.hpp"
 #include "text/utf8.hpp"
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "audio/clip.hpp"
+#include "hotmic/error.hpp"
 #include "hotmic/warmup.hpp"
 
 namespace hotmic {

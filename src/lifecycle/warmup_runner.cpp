@@ -3,11 +3,29 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <array>
+#include <atomic>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
 #include <format>
+#include <functional>
+#include <iterator>
+#include <optional>
+#include <ratio>
+#include <stop_token>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include "asr/formats.hpp"
+#include "audio/clip.hpp"
+#include "hotmic/error.hpp"
+#include "hotmic/lease.hpp"
+#include "hotmic/media_bytes.hpp"
+#include "hotmic/state.hpp"
+#include "hotmic/transcript.hpp"
+#include "hotmic/warmup.hpp"
 #include "lifecycle/measurements.hpp"
 #include "lifecycle/warmup_clip.hpp"
 #include "lifecycle/warmup_shapes.hpp"

@@ -2,10 +2,15 @@
 /// engine, formatting.
 #pragma once
 
+#include <chrono>
+#include <cstdint>
 #include <functional>
 #include <optional>
 #include <stop_token>
+#include <string_view>
+#include <vector>
 
+#include "hotmic/error.hpp"
 #include "hotmic/lease.hpp"
 #include "hotmic/media_bytes.hpp"
 #include "hotmic/warmup.hpp"

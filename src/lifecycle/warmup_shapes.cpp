@@ -2,6 +2,10 @@
 
 #include <algorithm>
 #include <utility>
+#include <vector>
+
+#include "audio/clip.hpp"
+#include "hotmic/error.hpp"
 
 namespace hotmic {
 

@@ -2,10 +2,20 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstddef>
+#include <cstdint>
 #include <format>
+#include <ratio>
+#include <stop_token>
 #include <utility>
+#include <vector>
 
+#include "audio/clip.hpp"
 #include "hotmic/audio.hpp"
+#include "hotmic/error.hpp"
+#include "hotmic/lease.hpp"
+#include "hotmic/state.hpp"
+#include "hotmic/warmup.hpp"
 #include "lifecycle/warmup_runner.hpp"
 
 namespace hotmic {

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "audio/clip.hpp"
+#include "hotmic/error.hpp"
 #include "hotmic/lease.hpp"
 #include "hotmic/warmup.hpp"
 

@@ -4,6 +4,12 @@
 #include <cmath>
 #include <format>
 #include <initializer_list>
+#include <optional>
+#include <string>
+
+#include "hotmic/error.hpp"
+#include "hotmic/transcript.hpp"
+#include "hotmic/warmup.hpp"
 
 namespace hotmic {
 

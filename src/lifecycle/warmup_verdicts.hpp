@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 
+#include "hotmic/error.hpp"
 #include "hotmic/transcript.hpp"
 #include "hotmic/warmup.hpp"
 

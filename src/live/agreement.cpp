@@ -2,11 +2,15 @@
 
 #include <algorithm>
 #include <cctype>
+#include <cstddef>
 #include <iterator>
 #include <ranges>
 #include <span>
 #include <string>
 #include <utility>
+#include <vector>
+
+#include "hotmic/transcript.hpp"
 
 namespace hotmic {
 namespace {

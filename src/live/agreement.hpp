@@ -1,7 +1,7 @@
 /// Which words of an utterance that is still being spoken will not change any more.
 #pragma once
 
-#include <optional>
+#include <cstddef>
 #include <vector>
 
 #include "hotmic/transcript.hpp"

@@ -1,7 +1,12 @@
 #include "live/degrade_ladder.hpp"
 
 #include <array>
+#include <chrono>
 #include <cmath>
+#include <cstddef>
+#include <string_view>
+
+#include "hotmic/state.hpp"
 
 namespace hotmic {
 namespace {

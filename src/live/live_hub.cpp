@@ -1,14 +1,26 @@
 #include <algorithm>
 #include <atomic>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
 #include <format>
 #include <map>
+#include <memory>
+#include <optional>
 #include <set>
+#include <stop_token>
+#include <string>
 #include <thread>
 #include <utility>
 #include <vector>
 
 #include "asr/limits.hpp"
+#include "hotmic/error.hpp"
+#include "hotmic/live_stream.hpp"
+#include "hotmic/state.hpp"
+#include "live/degrade_ladder.hpp"
 #include "live/live_stream_impl.hpp"
+#include "speech/speech_finder.hpp"
 #include "system/mutex.hpp"
 
 namespace hotmic {

@@ -2,10 +2,26 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <iterator>
+#include <memory>
+#include <optional>
+#include <span>
+#include <stop_token>
+#include <string>
+#include <string_view>
 #include <utility>
+#include <vector>
 
 #include "asr/languages.hpp"
+#include "hotmic/audio.hpp"
+#include "hotmic/error.hpp"
+#include "hotmic/lease.hpp"
+#include "hotmic/live_stream.hpp"
+#include "hotmic/transcript.hpp"
 #include "live/live_stream_impl.hpp"
+#include "speech/speech_finder.hpp"
 #include "system/mutex.hpp"
 
 namespace hotmic {

@@ -1,15 +1,24 @@
 /// One stream from the inside, as its hub sees it.
 #pragma once
 
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
 #include <deque>
 #include <functional>
 #include <memory>
 #include <optional>
 #include <span>
 #include <stop_token>
+#include <string>
 #include <vector>
 
+#include "hotmic/audio.hpp"
+#include "hotmic/error.hpp"
+#include "hotmic/lease.hpp"
 #include "hotmic/live_stream.hpp"
+#include "hotmic/state.hpp"
+#include "hotmic/transcript.hpp"
 #include "live/agreement.hpp"
 #include "live/degrade_ladder.hpp"
 #include "speech/speech_finder.hpp"

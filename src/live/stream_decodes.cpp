@@ -2,13 +2,25 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
+#include <cstddef>
+#include <cstdint>
 #include <iterator>
+#include <optional>
 #include <ranges>
 #include <utility>
+#include <vector>
 
 #include "asr/long_audio.hpp"
+#include "hotmic/audio.hpp"
+#include "hotmic/error.hpp"
+#include "hotmic/lease.hpp"
+#include "hotmic/live_stream.hpp"
+#include "hotmic/state.hpp"
+#include "hotmic/transcript.hpp"
 #include "lifecycle/quarantine.hpp"
+#include "live/degrade_ladder.hpp"
 #include "live/live_stream_impl.hpp"
 #include "system/mutex.hpp"
 

@@ -2,10 +2,21 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
 #include <utility>
+#include <vector>
 
 #include "asr/long_audio.hpp"
+#include "hotmic/audio.hpp"
+#include "hotmic/live_stream.hpp"
+#include "hotmic/state.hpp"
+#include "hotmic/voice.hpp"
 #include "live/live_stream_impl.hpp"
+#include "speech/endpointer.hpp"
+#include "speech/speech_finder.hpp"
 
 namespace hotmic {
 

@@ -1,11 +1,23 @@
 /// What operators do: /admin/models, /admin/jobs, /admin/events, /admin/reload.
-#include <cctype>
 #include <charconv>
+#include <cstddef>
+#include <cstdint>
 #include <format>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
 
+#include "hotmic/error.hpp"
+#include "hotmic/state.hpp"
 #include "server/admin_json.hpp"
+#include "server/catalog.hpp"
 #include "server/context.hpp"
 #include "server/event_stream.hpp"
+#include "server/http/message.hpp"
+#include "server/http/router.hpp"
 #include "server/responses.hpp"
 #include "server/transition_json.hpp"
 #include "text/json.hpp"

@@ -1,7 +1,19 @@
 #include "server/admin_json.hpp"
 
+#include <cstdint>
 #include <format>
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
 
+#include "config/schema.hpp"
+#include "hotmic/error.hpp"
+#include "hotmic/served_model.hpp"
+#include "server/context.hpp"
+#include "server/http/message.hpp"
+#include "server/keys.hpp"
 #include "server/responses.hpp"
 #include "server/transition_json.hpp"
 #include "text/json.hpp"

@@ -1,13 +1,17 @@
 /// What the admin API's routes share: jobs and errors as JSON, keys out of a body, and who may.
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "config/schema.hpp"
+#include "hotmic/error.hpp"
+#include "hotmic/served_model.hpp"
 #include "server/context.hpp"
+#include "server/http/message.hpp"
 
 namespace hotmic::server {
 namespace wire {

@@ -4,14 +4,17 @@
 
 #include <algorithm>
 #include <array>
-#include <cstdlib>
 #include <map>
 #include <optional>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include "hotmic/live_stream.hpp"
+#include "hotmic/provider.hpp"
+#include "hotmic/served_model.hpp"
 #include "lifecycle/memory_info.hpp"
+#include "server/context.hpp"
 #include "system/sandbox.hpp"
 #include "text/json.hpp"
 

@@ -1,10 +1,21 @@
 #include "server/catalog.hpp"
 
 #include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <cstddef>
 #include <format>
+#include <memory>
+#include <ratio>
+#include <string_view>
 #include <utility>
+#include <vector>
 
+#include "hotmic/error.hpp"
+#include "hotmic/served_model.hpp"
+#include "hotmic/state.hpp"
 #include "lifecycle/start_thread.hpp"
+#include "system/mutex.hpp"
 
 namespace hotmic::server {
 namespace {

@@ -8,6 +8,7 @@
 #include <thread>
 #include <vector>
 
+#include "hotmic/error.hpp"
 #include "hotmic/served_model.hpp"
 #include "system/mutex.hpp"
 

@@ -1,7 +1,13 @@
 #include "server/clients.hpp"
 
+#include <cstddef>
 #include <format>
+#include <optional>
+#include <string>
 #include <utility>
+
+#include "hotmic/error.hpp"
+#include "system/mutex.hpp"
 
 namespace hotmic::server {
 

@@ -3,19 +3,30 @@
 
 #include <atomic>
 #include <functional>
+#include <memory>
 
 #include "config/config.hpp"
+#include "hotmic/journal.hpp"
 #include "hotmic/live_stream.hpp"
+#include "hotmic/media_bytes.hpp"
+#include "hotmic/provider.hpp"
+#include "hotmic/served_model.hpp"
+#include "hotmic/state.hpp"
+#include "hotmic/voice.hpp"
 #include "server/catalog.hpp"
 #include "server/clients.hpp"
 #include "server/executor.hpp"
+#include "server/http/budget.hpp"
 #include "server/http/door.hpp"
+#include "server/http/message.hpp"
 #include "server/http/router.hpp"
+#include "server/http/socket.hpp"
 #include "server/in_flight.hpp"
 #include "server/keys.hpp"
 #include "server/planner.hpp"
 #include "server/pulls.hpp"
 #include "server/upload.hpp"
+#include "store/downloads.hpp"
 #include "telemetry/metrics.hpp"
 #include "tracing/traces.hpp"
 

@@ -1,6 +1,17 @@
 /// WebSocket /ws/live-listener: who may open a session of EchoPanel's live captions.
 #include "server/echopanel_session.hpp"
 
+#include <memory>
+#include <utility>
+
+#include "hotmic/error.hpp"
+#include "server/clients.hpp"
+#include "server/context.hpp"
+#include "server/http/router.hpp"
+#include "server/http/socket.hpp"
+#include "server/keys.hpp"
+#include "server/live_input.hpp"
+
 namespace hotmic::server {
 
 void add_echopanel_routes(http::Router& router, Context& context) {

@@ -4,12 +4,27 @@
 
 #include <algorithm>
 #include <array>
+#include <cctype>
+#include <chrono>
 #include <cmath>
+#include <cstddef>
+#include <cstdint>
 #include <format>
 #include <ranges>
+#include <span>
+#include <string>
+#include <string_view>
 #include <utility>
+#include <vector>
 
-#include "server/responses.hpp"
+#include "audio/pcm.hpp"
+#include "hotmic/error.hpp"
+#include "hotmic/live_stream.hpp"
+#include "hotmic/state.hpp"
+#include "server/clients.hpp"
+#include "server/context.hpp"
+#include "server/echopanel_wire.hpp"
+#include "server/live_input.hpp"
 #include "text/hex.hpp"
 #include "text/json.hpp"
 #include "text/utf8.hpp"

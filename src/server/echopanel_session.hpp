@@ -1,14 +1,22 @@
 /// A connection of EchoPanel's live captions: up to two sources at once, each a stream of its own.
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
 #include <deque>
 #include <map>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
+#include "audio/pcm.hpp"
+#include "hotmic/error.hpp"
+#include "hotmic/live_stream.hpp"
+#include "server/clients.hpp"
+#include "server/context.hpp"
 #include "server/echopanel_wire.hpp"
 #include "server/live_input.hpp"
 

@@ -1,8 +1,11 @@
 #include "server/event_stream.hpp"
 
+#include <chrono>
 #include <format>
 #include <memory>
 #include <utility>
+
+#include "server/http/message.hpp"
 
 namespace hotmic::server {
 namespace {

@@ -1,9 +1,12 @@
 /// A few threads for short work that must not run on the threads that serve sockets.
 #pragma once
 
+#include <cstddef>
 #include <deque>
 #include <functional>
+#include <stop_token>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "system/mutex.hpp"

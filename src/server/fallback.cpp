@@ -2,6 +2,17 @@
 
 #include <spdlog/spdlog.h>
 
+#include <chrono>
+#include <cstdint>
+#include <set>
+#include <stop_token>
+#include <string>
+
+#include "hotmic/error.hpp"
+#include "hotmic/journal.hpp"
+#include "hotmic/state.hpp"
+#include "server/catalog.hpp"
+
 namespace hotmic::server {
 
 Fallbacks::Fallbacks(const ModelCatalog& catalog, const Journal& journal)

@@ -2,9 +2,11 @@
 #pragma once
 
 #include <set>
+#include <stop_token>
 #include <string>
 #include <thread>
 
+#include "hotmic/journal.hpp"
 #include "server/catalog.hpp"
 
 namespace hotmic::server {

@@ -3,14 +3,27 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
 #include <format>
 #include <glaze/json/generic.hpp>
 #include <optional>
+#include <span>
+#include <string>
 #include <string_view>
+#include <system_error>
+#include <utility>
+#include <vector>
 
+#include "asr/channels.hpp"
+#include "asr/formats.hpp"
 #include "asr/keywords.hpp"
 #include "asr/languages.hpp"
 #include "asr/limits.hpp"
+#include "hotmic/error.hpp"
+#include "hotmic/transcript.hpp"
+#include "hotmic/voice.hpp"
 #include "server/http/fields.hpp"
 #include "text/json.hpp"
 #include "text/utf8.hpp"

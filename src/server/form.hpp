@@ -1,8 +1,7 @@
 /// The fields of a transcription request, from a multipart form to what the engine is asked.
 #pragma once
 
-#include <cstddef>
-#include <memory>
+#include <cstdint>
 #include <optional>
 #include <span>
 #include <string>
@@ -13,8 +12,8 @@
 #include "asr/channels.hpp"
 #include "asr/formats.hpp"
 #include "hotmic/error.hpp"
-#include "hotmic/live_stream.hpp"
 #include "hotmic/transcript.hpp"
+#include "hotmic/voice.hpp"
 
 namespace hotmic::server {
 

@@ -1,10 +1,23 @@
 #include "server/form_receiver.hpp"
 
 #include <charconv>
+#include <cstddef>
+#include <cstdint>
 #include <format>
+#include <functional>
+#include <memory>
+#include <optional>
 #include <utility>
 
+#include "hotmic/error.hpp"
+#include "hotmic/media_bytes.hpp"
+#include "server/clients.hpp"
+#include "server/context.hpp"
+#include "server/http/message.hpp"
+#include "server/http/multipart.hpp"
 #include "server/http/over_budget.hpp"
+#include "server/http/router.hpp"
+#include "server/keys.hpp"
 #include "server/responses.hpp"
 
 namespace hotmic::server {

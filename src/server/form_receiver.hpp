@@ -2,14 +2,24 @@
 #pragma once
 
 #include <atomic>
+#include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <utility>
 
+#include "hotmic/error.hpp"
+#include "hotmic/media_bytes.hpp"
+#include "server/clients.hpp"
 #include "server/context.hpp"
 #include "server/form.hpp"
+#include "server/http/message.hpp"
 #include "server/http/multipart.hpp"
+#include "server/http/router.hpp"
+#include "server/upload.hpp"
 
 namespace hotmic::server {
 

@@ -1,12 +1,26 @@
 /// What people and desktop clients ask: /health, /model-status, /capabilities (EchoPanel's, and more), and at / the
 /// live page or an index.
 #include <algorithm>
-#include <format>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
 
+#include "hotmic/error.hpp"
+#include "hotmic/live_stream.hpp"
+#include "hotmic/state.hpp"
+#include "hotmic/warmup.hpp"
 #include "lifecycle/memory_info.hpp"
 #include "lifecycle/report_json.hpp"
 #include "server/capabilities.hpp"
+#include "server/catalog.hpp"
 #include "server/context.hpp"
+#include "server/http/message.hpp"
+#include "server/http/router.hpp"
 #include "server/page.hpp"
 #include "server/responses.hpp"
 #include "server/transition_json.hpp"

@@ -1,7 +1,12 @@
 #include "server/in_flight.hpp"
 
+#include <cstddef>
+#include <functional>
+#include <stop_token>
 #include <utility>
 #include <vector>
+
+#include "system/mutex.hpp"
 
 namespace hotmic::server {
 

@@ -1,10 +1,18 @@
 #include "server/job_form.hpp"
 
 #include <array>
+#include <cstddef>
+#include <cstdint>
 #include <format>
 #include <set>
+#include <string>
+#include <string_view>
 #include <utility>
 
+#include "hotmic/error.hpp"
+#include "hotmic/transcript.hpp"
+#include "jobs/job.hpp"
+#include "server/form.hpp"
 #include "text/utf8.hpp"
 
 namespace hotmic::server {

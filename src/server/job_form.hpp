@@ -1,9 +1,10 @@
 /// A job's form: that of a transcription, with `task`, `webhook`, and `url` in place of a file.
 #pragma once
 
-#include <optional>
+#include <cstdint>
 #include <string>
 
+#include "hotmic/error.hpp"
 #include "hotmic/transcript.hpp"
 #include "jobs/job.hpp"
 #include "server/form.hpp"

@@ -1,11 +1,25 @@
 #include "server/job_run.hpp"
 
+#include <functional>
 #include <future>
+#include <memory>
+#include <stop_token>
+#include <string>
 #include <utility>
 
+#include "asr/channels.hpp"
+#include "asr/formats.hpp"
+#include "hotmic/error.hpp"
+#include "hotmic/media_bytes.hpp"
+#include "hotmic/transcript.hpp"
+#include "jobs/job.hpp"
 #include "jobs/jobs.hpp"
+#include "jobs/runner.hpp"
+#include "server/context.hpp"
 #include "server/job_form.hpp"
+#include "server/recognition.hpp"
 #include "server/transcription.hpp"
+#include "telemetry/metrics.hpp"
 
 namespace hotmic::server {
 namespace {

@@ -3,6 +3,7 @@
 
 #include "jobs/runner.hpp"
 #include "server/context.hpp"
+#include "telemetry/metrics.hpp"
 
 namespace hotmic::server {
 

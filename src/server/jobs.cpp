@@ -2,13 +2,26 @@
 #include "jobs/jobs.hpp"
 
 #include <charconv>
+#include <cstddef>
 #include <format>
+#include <iterator>
+#include <memory>
+#include <optional>
+#include <string>
+#include <system_error>
 #include <utility>
+#include <vector>
 
+#include "hotmic/error.hpp"
+#include "hotmic/media_bytes.hpp"
+#include "jobs/job.hpp"
 #include "jobs/job_json.hpp"
 #include "server/context.hpp"
 #include "server/form_receiver.hpp"
+#include "server/http/message.hpp"
+#include "server/http/router.hpp"
 #include "server/job_form.hpp"
+#include "server/keys.hpp"
 #include "server/responses.hpp"
 #include "server/transcription.hpp"
 #include "text/json.hpp"

@@ -3,12 +3,27 @@
 #include <openssl/crypto.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
+#include <cstddef>
+#include <cstdint>
 #include <format>
+#include <iterator>
+#include <memory>
+#include <string>
+#include <string_view>
 #include <utility>
+#include <vector>
 
+#include "config/config.hpp"
+#include "config/keys_file.hpp"
+#include "hotmic/error.hpp"
+#include "server/clients.hpp"
+#include "server/http/fields.hpp"
+#include "server/http/message.hpp"
 #include "server/http/socket.hpp"
 #include "server/origin.hpp"
+#include "system/mutex.hpp"
 #include "text/hex.hpp"
 #include "text/trimmed.hpp"
 

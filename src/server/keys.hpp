@@ -17,10 +17,12 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "config/config.hpp"
 #include "config/keys_file.hpp"
+#include "hotmic/error.hpp"
 #include "server/clients.hpp"
 #include "server/http/message.hpp"
 #include "system/mutex.hpp"

@@ -1,6 +1,13 @@
 #include "server/lifecycle_traces.hpp"
 
+#include <chrono>
+#include <cstdint>
+#include <stop_token>
 #include <string_view>
+
+#include "hotmic/journal.hpp"
+#include "hotmic/state.hpp"
+#include "tracing/traces.hpp"
 
 namespace hotmic::server {
 namespace {

@@ -3,10 +3,12 @@
 #pragma once
 
 #include <map>
+#include <stop_token>
 #include <string>
 #include <thread>
 
 #include "hotmic/journal.hpp"
+#include "tracing/span.hpp"
 #include "tracing/traces.hpp"
 
 namespace hotmic::server {

@@ -3,7 +3,23 @@
 #include <openssl/evp.h>
 #include <spdlog/spdlog.h>
 
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
 #include <utility>
+#include <vector>
+
+#include "audio/pcm.hpp"
+#include "hotmic/audio.hpp"
+#include "hotmic/error.hpp"
+#include "hotmic/lease.hpp"
+#include "hotmic/live_stream.hpp"
+#include "hotmic/state.hpp"
+#include "server/context.hpp"
+#include "server/http/message.hpp"
 
 namespace hotmic::server {
 

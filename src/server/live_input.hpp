@@ -2,13 +2,22 @@
 #pragma once
 
 #include <atomic>
+#include <cstddef>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
 
 #include "audio/pcm.hpp"
+#include "hotmic/error.hpp"
 #include "hotmic/live_stream.hpp"
+#include "server/catalog.hpp"
+#include "server/clients.hpp"
 #include "server/context.hpp"
+#include "server/http/message.hpp"
 
 namespace hotmic::server {
 

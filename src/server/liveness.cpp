@@ -1,6 +1,13 @@
 #include "server/liveness.hpp"
 
+#include <cstddef>
 #include <format>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "server/catalog.hpp"
+#include "server/http/loop.hpp"
 
 namespace hotmic::server {
 

@@ -1,9 +1,19 @@
 /// /metrics, for Prometheus and what reads its formats.
 #include <array>
+#include <optional>
+#include <string_view>
+#include <utility>
+#include <vector>
 
+#include "hotmic/error.hpp"
+#include "hotmic/state.hpp"
 #include "server/context.hpp"
+#include "server/http/message.hpp"
+#include "server/http/router.hpp"
 #include "server/job_run.hpp"
+#include "server/keys.hpp"
 #include "server/responses.hpp"
+#include "telemetry/metrics.hpp"
 
 namespace hotmic::server {
 namespace {

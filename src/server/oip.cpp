@@ -4,11 +4,30 @@
 /// A model takes one BYTES tensor "audio" (an encoded recording: base64 in JSON, or raw with the binary tensor data
 /// extension) and answers BYTES tensors "text" and "language".
 #include <charconv>
+#include <cstddef>
+#include <cstdint>
 #include <cstring>
+#include <format>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
 #include <utility>
+#include <vector>
 
 #include "asr/languages.hpp"
+#include "hotmic/error.hpp"
+#include "hotmic/media_bytes.hpp"
+#include "hotmic/state.hpp"
+#include "hotmic/transcript.hpp"
+#include "server/clients.hpp"
+#include "server/context.hpp"
+#include "server/http/message.hpp"
 #include "server/http/over_budget.hpp"
+#include "server/http/router.hpp"
+#include "server/keys.hpp"
 #include "server/live_input.hpp"
 #include "server/recognition.hpp"
 #include "server/responses.hpp"

@@ -3,10 +3,27 @@
 #include <spdlog/spdlog.h>
 
 #include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <format>
+#include <functional>
+#include <memory>
+#include <string>
 #include <utility>
+#include <vector>
 
+#include "asr/formats.hpp"
+#include "hotmic/error.hpp"
+#include "hotmic/state.hpp"
+#include "hotmic/transcript.hpp"
+#include "server/catalog.hpp"
 #include "server/context.hpp"
+#include "server/event_stream.hpp"
 #include "server/form_receiver.hpp"
+#include "server/http/message.hpp"
+#include "server/http/router.hpp"
+#include "server/keys.hpp"
+#include "server/recognition.hpp"
 #include "server/responses.hpp"
 #include "server/text_stream.hpp"
 #include "server/transcription.hpp"

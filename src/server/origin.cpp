@@ -5,6 +5,11 @@
 
 #include <algorithm>
 #include <array>
+#include <string>
+#include <vector>
+
+#include "server/http/fields.hpp"
+#include "server/http/message.hpp"
 
 namespace hotmic::server {
 namespace {

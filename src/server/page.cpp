@@ -6,6 +6,8 @@
 #include <string_view>
 
 #include "page_etags.hpp"
+#include "server/http/message.hpp"
+#include "server/http/router.hpp"
 #include "server/responses.hpp"
 
 namespace hotmic::server {

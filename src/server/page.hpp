@@ -1,6 +1,7 @@
 /// The live page at / and what it is made of (web/), compiled in.
 #pragma once
 
+#include "server/http/message.hpp"
 #include "server/http/router.hpp"
 
 namespace hotmic::server {

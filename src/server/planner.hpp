@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "config/schema.hpp"
+#include "hotmic/error.hpp"
 #include "hotmic/served_model.hpp"
 
 namespace hotmic::server {

@@ -2,9 +2,18 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdint>
 #include <format>
+#include <optional>
+#include <string_view>
+#include <utility>
+#include <vector>
 
+#include "config/config.hpp"
 #include "config/listen_address.hpp"
+#include "hotmic/error.hpp"
+#include "server/http/listener.hpp"
+#include "server/http/loop.hpp"
 
 namespace hotmic::server {
 namespace {

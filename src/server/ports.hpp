@@ -6,7 +6,9 @@
 #include <vector>
 
 #include "config/config.hpp"
+#include "hotmic/error.hpp"
 #include "server/http/listener.hpp"
+#include "server/http/loop.hpp"
 
 namespace hotmic::server {
 

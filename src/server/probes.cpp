@@ -1,9 +1,19 @@
 /// Kubernetes' probes: /livez (the process answers), /readyz (requests are served), /startupz (they were served once).
 /// Text, or JSON where the client accepts it. None of them waits for anything.
 /// https://kubernetes.io/docs/reference/using-api/health-checks/
+#include <algorithm>
 #include <format>
+#include <functional>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
 
+#include "hotmic/state.hpp"
+#include "server/catalog.hpp"
 #include "server/context.hpp"
+#include "server/http/message.hpp"
+#include "server/http/router.hpp"
 #include "server/responses.hpp"
 #include "text/json.hpp"
 

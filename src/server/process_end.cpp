@@ -2,9 +2,14 @@
 
 #include <unistd.h>
 
+#include <chrono>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <ctime>
 #include <thread>
+
+#include "hotmic/state.hpp"
 
 namespace hotmic::server {
 

@@ -3,6 +3,8 @@
 
 #include <signal.h>
 
+#include <chrono>
+
 #include "hotmic/state.hpp"
 
 namespace hotmic::server {

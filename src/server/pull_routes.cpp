@@ -1,9 +1,20 @@
 /// Getting models into the store of a running server: /admin/models/pull.
+#include <cstddef>
+#include <cstdint>
 #include <format>
 #include <map>
+#include <optional>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
 
+#include "config/config.hpp"
+#include "hotmic/error.hpp"
 #include "server/admin_json.hpp"
 #include "server/context.hpp"
+#include "server/http/router.hpp"
+#include "server/pulls.hpp"
 #include "server/responses.hpp"
 #include "server/transition_json.hpp"
 #include "store/library.hpp"

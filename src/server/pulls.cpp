@@ -2,14 +2,25 @@
 
 #include <spdlog/spdlog.h>
 
-#include <algorithm>
 #include <chrono>
+#include <cstdint>
 #include <format>
+#include <functional>
+#include <map>
+#include <ratio>
+#include <stop_token>
+#include <string_view>
 #include <utility>
 
 #include "config/pull_settings.hpp"
+#include "hotmic/error.hpp"
+#include "hotmic/served_model.hpp"
+#include "hotmic/state.hpp"
 #include "lifecycle/start_thread.hpp"
+#include "store/catalogue.hpp"
 #include "store/library.hpp"
+#include "store/pull.hpp"
+#include "system/mutex.hpp"
 
 namespace hotmic::server {
 namespace {

@@ -1,14 +1,20 @@
 /// Downloads that operators ask a running server for: jobs of kind "pull", one thread each, few at once.
 #pragma once
 
+#include <cstddef>
+#include <functional>
 #include <map>
+#include <stop_token>
 #include <string>
 #include <string_view>
 #include <thread>
 
 #include "config/config.hpp"
+#include "hotmic/error.hpp"
 #include "hotmic/served_model.hpp"
+#include "store/catalogue.hpp"
 #include "store/downloads.hpp"
+#include "store/pull.hpp"
 #include "system/mutex.hpp"
 
 namespace hotmic::server {

@@ -1,6 +1,17 @@
 /// WebSocket /v1/realtime: who may open a session of the Realtime API.
 #include "server/realtime_session.hpp"
 
+#include <memory>
+#include <utility>
+
+#include "hotmic/error.hpp"
+#include "server/clients.hpp"
+#include "server/context.hpp"
+#include "server/http/router.hpp"
+#include "server/http/socket.hpp"
+#include "server/keys.hpp"
+#include "server/live_input.hpp"
+
 namespace hotmic::server {
 
 void add_realtime_routes(http::Router& router, Context& context) {

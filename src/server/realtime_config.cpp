@@ -1,12 +1,21 @@
 #include "server/realtime_config.hpp"
 
 #include <array>
+#include <chrono>
+#include <cstdint>
 #include <format>
+#include <optional>
+#include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "asr/languages.hpp"
 #include "asr/limits.hpp"
+#include "audio/pcm.hpp"
+#include "hotmic/error.hpp"
+#include "hotmic/live_stream.hpp"
+#include "hotmic/voice.hpp"
 
 namespace hotmic::server {
 namespace {

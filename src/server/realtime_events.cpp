@@ -2,11 +2,19 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
 #include <format>
+#include <optional>
+#include <string>
+#include <string_view>
 #include <utility>
 
 #include "asr/tokens.hpp"
-#include "server/responses.hpp"
+#include "audio/pcm.hpp"
+#include "hotmic/error.hpp"
+#include "hotmic/live_stream.hpp"
+#include "server/realtime_config.hpp"
+#include "server/realtime_wire.hpp"
 #include "text/json.hpp"
 #include "text/utf8.hpp"
 

@@ -1,15 +1,15 @@
 /// What a client of the Realtime API is told: events with their ids, in the order in which they happen.
 #pragma once
 
+#include <cstdint>
 #include <memory>
-#include <optional>
 #include <string>
-#include <vector>
+#include <utility>
 
+#include "hotmic/error.hpp"
 #include "hotmic/live_stream.hpp"
 #include "server/context.hpp"
 #include "server/realtime_config.hpp"
-#include "server/realtime_wire.hpp"
 
 namespace hotmic::server {
 

@@ -2,9 +2,18 @@
 
 #include <algorithm>
 #include <format>
+#include <memory>
+#include <string>
+#include <string_view>
 #include <utility>
 
 #include "asr/languages.hpp"
+#include "hotmic/error.hpp"
+#include "hotmic/live_stream.hpp"
+#include "server/catalog.hpp"
+#include "server/clients.hpp"
+#include "server/context.hpp"
+#include "server/live_input.hpp"
 
 namespace hotmic::server {
 namespace {

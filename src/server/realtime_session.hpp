@@ -2,6 +2,8 @@
 /// https://platform.openai.com/docs/guides/realtime-transcription
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
 #include <glaze/json/generic.hpp>
 #include <map>
 #include <memory>
@@ -11,6 +13,10 @@
 #include <utility>
 #include <vector>
 
+#include "hotmic/error.hpp"
+#include "hotmic/live_stream.hpp"
+#include "server/clients.hpp"
+#include "server/context.hpp"
 #include "server/live_input.hpp"
 #include "server/realtime_config.hpp"
 #include "server/realtime_events.hpp"

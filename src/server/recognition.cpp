@@ -3,11 +3,29 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
 #include <format>
 #include <functional>
+#include <memory>
+#include <optional>
 #include <span>
+#include <string>
+#include <string_view>
 #include <utility>
+#include <vector>
 
+#include "asr/channels.hpp"
+#include "hotmic/error.hpp"
+#include "hotmic/health.hpp"
+#include "hotmic/lease.hpp"
+#include "hotmic/media_bytes.hpp"
+#include "hotmic/state.hpp"
+#include "hotmic/transcript.hpp"
+#include "hotmic/voice.hpp"
+#include "lifecycle/quarantine.hpp"
+#include "server/context.hpp"
 #include "server/responses.hpp"
 #include "server/traced_source.hpp"
 #include "speech/speech_cutter.hpp"

@@ -6,12 +6,22 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "asr/channels.hpp"
+#include "hotmic/error.hpp"
+#include "hotmic/lease.hpp"
 #include "hotmic/media_bytes.hpp"
-#include "lifecycle/quarantine.hpp"
+#include "hotmic/served_model.hpp"
+#include "hotmic/state.hpp"
+#include "hotmic/transcript.hpp"
+#include "hotmic/voice.hpp"
+#include "server/catalog.hpp"
+#include "server/clients.hpp"
 #include "server/context.hpp"
+#include "server/in_flight.hpp"
+#include "tracing/span.hpp"
 
 namespace hotmic::server {
 

@@ -5,8 +5,18 @@
 #include <algorithm>
 #include <cctype>
 #include <cmath>
+#include <format>
+#include <optional>
 #include <random>
+#include <string>
+#include <string_view>
+#include <utility>
 
+#include "hotmic/error.hpp"
+#include "hotmic/health.hpp"
+#include "hotmic/state.hpp"
+#include "server/http/message.hpp"
+#include "telemetry/exemplars.hpp"
 #include "text/json.hpp"
 #include "text/utf8.hpp"
 

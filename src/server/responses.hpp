@@ -3,10 +3,10 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "hotmic/error.hpp"
 #include "hotmic/health.hpp"
-#include "hotmic/lease.hpp"
 #include "server/http/message.hpp"
 #include "telemetry/exemplars.hpp"
 #include "tracing/span.hpp"

@@ -4,10 +4,14 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "config/config.hpp"
+#include "hotmic/error.hpp"
+#include "hotmic/journal.hpp"
 #include "hotmic/media_bytes.hpp"
 #include "hotmic/provider.hpp"
+#include "hotmic/served_model.hpp"
 #include "hotmic/voice.hpp"
 #include "jobs/jobs.hpp"
 #include "server/catalog.hpp"

@@ -3,8 +3,20 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
 #include <format>
+#include <stop_token>
+#include <string>
+#include <utility>
 
+#include "hotmic/health.hpp"
+#include "hotmic/journal.hpp"
+#include "hotmic/state.hpp"
+#include "server/catalog.hpp"
+#include "server/http/loop.hpp"
+#include "system/mutex.hpp"
 #include "text/utf8.hpp"
 
 namespace hotmic::server {

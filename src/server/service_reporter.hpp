@@ -5,10 +5,14 @@
 
 #include <chrono>
 #include <functional>
+#include <stop_token>
 #include <string>
 #include <thread>
 
 #include "hotmic/journal.hpp"
+#include "hotmic/state.hpp"
+#include "server/catalog.hpp"
+#include "server/http/loop.hpp"
 #include "server/liveness.hpp"
 #include "system/mutex.hpp"
 

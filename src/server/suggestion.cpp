@@ -3,10 +3,17 @@
 
 #include <memory>
 #include <optional>
+#include <utility>
 
+#include "hotmic/error.hpp"
+#include "hotmic/served_model.hpp"
 #include "lifecycle/memory_info.hpp"
 #include "server/context.hpp"
+#include "server/http/router.hpp"
+#include "server/keys.hpp"
 #include "server/responses.hpp"
+#include "store/library.hpp"
+#include "store/machine_speed.hpp"
 #include "system/mutex.hpp"
 #include "text/json.hpp"
 

@@ -1,6 +1,11 @@
 #include "server/text_stream.hpp"
 
 #include <utility>
+#include <vector>
+
+#include "hotmic/transcript.hpp"
+#include "server/event_stream.hpp"
+#include "system/mutex.hpp"
 
 namespace hotmic::server {
 namespace {

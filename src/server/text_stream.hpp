@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "asr/transcript_events.hpp"
+#include "hotmic/transcript.hpp"
 #include "server/event_stream.hpp"
 #include "system/mutex.hpp"
 

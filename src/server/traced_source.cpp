@@ -1,6 +1,17 @@
 #include "server/traced_source.hpp"
 
+#include <chrono>
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <ratio>
+#include <span>
+#include <string>
 #include <utility>
+
+#include "hotmic/audio.hpp"
+#include "hotmic/error.hpp"
+#include "tracing/span.hpp"
 
 namespace hotmic::server {
 namespace {

@@ -2,6 +2,14 @@
 
 #include <utility>
 
+#include "asr/channels.hpp"
+#include "asr/formats.hpp"
+#include "config/config.hpp"
+#include "hotmic/error.hpp"
+#include "hotmic/transcript.hpp"
+#include "server/form.hpp"
+#include "server/recognition.hpp"
+
 namespace hotmic::server {
 namespace {
 

@@ -1,8 +1,9 @@
 /// From a form to what a model is asked, and to how the answer looks: for requests and for jobs.
 #pragma once
 
-#include <memory>
-
+#include "config/config.hpp"
+#include "hotmic/error.hpp"
+#include "hotmic/transcript.hpp"
 #include "server/form.hpp"
 #include "server/recognition.hpp"
 

@@ -1,6 +1,12 @@
 #include "server/transition_json.hpp"
 
+#include <chrono>
 #include <format>
+#include <ratio>
+#include <string>
+
+#include "hotmic/journal.hpp"
+#include "hotmic/state.hpp"
 
 namespace hotmic::server::wire {
 

@@ -1,6 +1,8 @@
 /// One step of a model's life, as JSON has it.
 #pragma once
 
+#include <chrono>
+#include <cstdint>
 #include <string>
 
 #include "hotmic/journal.hpp"

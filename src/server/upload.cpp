@@ -4,14 +4,23 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstddef>
+#include <cstdint>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
 #include <format>
+#include <memory>
 #include <span>
 #include <string>
+#include <string_view>
+#include <system_error>
 #include <utility>
 
 #include "audio/media_file.hpp"
+#include "hotmic/error.hpp"
+#include "hotmic/media_bytes.hpp"
+#include "server/http/budget.hpp"
 #include "server/http/over_budget.hpp"
 
 namespace hotmic::server {

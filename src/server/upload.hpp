@@ -1,10 +1,13 @@
 /// Recordings on their way in: small ones in memory, larger ones in files without a name.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <memory>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "hotmic/error.hpp"
 #include "hotmic/media_bytes.hpp"

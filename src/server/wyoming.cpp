@@ -2,11 +2,25 @@
 
 #include <spdlog/spdlog.h>
 
-#include <algorithm>
+#include <cstddef>
+#include <cstdint>
 #include <deque>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
 #include <utility>
+#include <vector>
 
 #include "asr/limits.hpp"
+#include "audio/pcm.hpp"
+#include "hotmic/error.hpp"
+#include "hotmic/live_stream.hpp"
+#include "hotmic/served_model.hpp"
+#include "server/context.hpp"
+#include "server/http/stream.hpp"
 #include "server/live_input.hpp"
 #include "server/wyoming_parser.hpp"
 #include "text/json.hpp"

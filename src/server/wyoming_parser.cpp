@@ -1,9 +1,15 @@
 #include "server/wyoming_parser.hpp"
 
+#include <cstddef>
 #include <format>
+#include <glaze/glaze.hpp>
+#include <optional>
+#include <string>
+#include <string_view>
 #include <utility>
+#include <vector>
 
-#include "text/json.hpp"
+#include "hotmic/error.hpp"
 
 namespace hotmic::server {
 namespace wire {

@@ -2,6 +2,7 @@
 /// https://github.com/OHF-Voice/wyoming#format
 #pragma once
 
+#include <cstddef>
 #include <glaze/json/generic.hpp>
 #include <string>
 #include <string_view>

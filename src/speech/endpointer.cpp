@@ -1,6 +1,8 @@
 #include "speech/endpointer.hpp"
 
 #include <algorithm>
+#include <cstddef>
+#include <cstdint>
 
 namespace hotmic {
 

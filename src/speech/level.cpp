@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstddef>
+
+#include "hotmic/audio.hpp"
 
 namespace hotmic {
 namespace {

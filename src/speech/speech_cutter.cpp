@@ -1,11 +1,22 @@
 #include "speech/speech_cutter.hpp"
 
 #include <algorithm>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
 #include <optional>
+#include <span>
+#include <stop_token>
 #include <utility>
 #include <vector>
 
+#include "asr/coverage.hpp"
 #include "asr/long_audio.hpp"
+#include "hotmic/audio.hpp"
+#include "hotmic/error.hpp"
+#include "hotmic/voice.hpp"
+#include "speech/endpointer.hpp"
 #include "speech/level.hpp"
 #include "speech/speech_finder.hpp"
 

@@ -3,6 +3,8 @@
 
 #include <memory>
 
+#include "hotmic/audio.hpp"
+#include "hotmic/error.hpp"
 #include "hotmic/voice.hpp"
 
 namespace hotmic {

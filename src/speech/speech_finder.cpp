@@ -1,8 +1,15 @@
 #include "speech/speech_finder.hpp"
 
 #include <algorithm>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
 #include <utility>
 
+#include "hotmic/audio.hpp"
+#include "hotmic/error.hpp"
+#include "hotmic/voice.hpp"
 #include "speech/webrtc_detector.hpp"
 
 namespace hotmic {

@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <memory>
 
+#include "hotmic/audio.hpp"
+#include "hotmic/error.hpp"
 #include "hotmic/voice.hpp"
 #include "speech/endpointer.hpp"
 #include "speech/level.hpp"

@@ -4,7 +4,15 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <utility>
+
+#include "hotmic/audio.hpp"
+#include "hotmic/voice.hpp"
 
 namespace hotmic {
 namespace {

@@ -4,12 +4,20 @@
 
 #include <algorithm>
 #include <bit>
+#include <cstdint>
 #include <cstring>
+#include <filesystem>
 #include <format>
 #include <fstream>
+#include <functional>
+#include <ios>
+#include <span>
 #include <string_view>
+#include <system_error>
+#include <utility>
 #include <vector>
 
+#include "hotmic/error.hpp"
 #include "store/catalogue.hpp"
 
 namespace hotmic::store {

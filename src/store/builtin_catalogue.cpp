@@ -1,5 +1,7 @@
 #include "store/catalogue.hpp"
 
+#include "hotmic/error.hpp"
+
 namespace hotmic::store {
 namespace {
 

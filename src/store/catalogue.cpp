@@ -3,14 +3,25 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <cstdint>
+#include <filesystem>
 #include <format>
 #include <fstream>
+#include <iterator>
+#include <map>
 #include <optional>
 #include <ranges>
 #include <set>
+#include <span>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <utility>
+#include <vector>
 
 #include <toml++/toml.hpp>
 
+#include "hotmic/error.hpp"
 #include "text/suggest.hpp"
 
 namespace hotmic::store {

@@ -1,7 +1,7 @@
 /// libcurl, as it is begun wherever somebody is asked.
 #pragma once
 
-#include <curl/curl.h>
+#include <curl/curl.h>  // IWYU pragma: export
 
 #include <memory>
 

@@ -1,8 +1,14 @@
 #include "store/descriptor.hpp"
 
 #include <cerrno>
+#include <cstdio>
 #include <cstring>
+#include <filesystem>
 #include <format>
+#include <span>
+#include <string_view>
+
+#include "hotmic/error.hpp"
 
 namespace hotmic::store {
 

@@ -6,6 +6,7 @@
 
 #include <filesystem>
 #include <span>
+#include <string_view>
 
 #include "hotmic/error.hpp"
 #include "system/descriptor.hpp"

@@ -1,12 +1,18 @@
 #include "store/digest.hpp"
 
 #include <cerrno>
+#include <cstdint>
 #include <cstring>
+#include <filesystem>
 #include <format>
+#include <functional>
 #include <span>
+#include <stop_token>
 #include <vector>
 
+#include "hotmic/error.hpp"
 #include "store/descriptor.hpp"
+#include "text/sha256.hpp"
 
 namespace hotmic::store {
 

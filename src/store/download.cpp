@@ -5,15 +5,31 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <cstdio>
+#include <filesystem>
 #include <format>
 #include <fstream>
+#include <functional>
+#include <iterator>
+#include <optional>
 #include <span>
+#include <stop_token>
+#include <string>
+#include <system_error>
+#include <utility>
 #include <vector>
 
+#include "hotmic/error.hpp"
 #include "store/descriptor.hpp"
+#include "store/digest.hpp"
 #include "store/hasher.hpp"
+#include "store/transfer.hpp"
 #include "system/mutex.hpp"
 #include "text/json.hpp"
+#include "text/sha256.hpp"
 
 namespace hotmic::store {
 namespace wire {

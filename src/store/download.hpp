@@ -3,8 +3,13 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <filesystem>
+#include <functional>
+#include <stop_token>
+#include <string>
 
+#include "hotmic/error.hpp"
 #include "store/transfer.hpp"
 
 namespace hotmic::store {

@@ -1,7 +1,17 @@
 #include "store/downloads.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <iterator>
+#include <optional>
+#include <stop_token>
+#include <vector>
+
+#include "hotmic/error.hpp"
+#include "store/catalogue.hpp"
+#include "store/library.hpp"
+#include "store/pull.hpp"
+#include "system/mutex.hpp"
 
 namespace hotmic::store {
 

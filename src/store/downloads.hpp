@@ -6,10 +6,14 @@
 #include <list>
 #include <map>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <vector>
 
 #include "hotmic/units.hpp"
+#include "hotmic/error.hpp"
+#include "store/catalogue.hpp"
+#include "store/library.hpp"
 #include "store/pull.hpp"
 #include "system/mutex.hpp"
 

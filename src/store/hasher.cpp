@@ -1,6 +1,14 @@
 #include "store/hasher.hpp"
 
+#include <cstdint>
+#include <stop_token>
+#include <string>
 #include <system_error>
+#include <utility>
+#include <vector>
+
+#include "system/mutex.hpp"
+#include "text/sha256.hpp"
 
 namespace hotmic::store {
 

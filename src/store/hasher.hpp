@@ -9,8 +9,8 @@
 #include <utility>
 #include <vector>
 
-#include "store/digest.hpp"
 #include "system/mutex.hpp"
+#include "text/sha256.hpp"
 
 namespace hotmic::store {
 

@@ -1,15 +1,29 @@
 #include "store/library.hpp"
 
 #include <algorithm>
+#include <cstdint>
 #include <cstdlib>
+#include <filesystem>
 #include <format>
 #include <fstream>
+#include <functional>
+#include <iterator>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <utility>
+#include <vector>
 
+#include "hotmic/error.hpp"
+#include "store/catalogue.hpp"
 #include "store/descriptor.hpp"
 #include "store/digest.hpp"
 #include "store/layout.hpp"
 #include "store/trust.hpp"
 #include "text/json.hpp"
+#include "text/sha256.hpp"
 
 namespace hotmic::store {
 namespace wire {

@@ -8,13 +8,16 @@
 /// Whatever else lies in FOLDER was put there by hand and is left alone.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <functional>
 #include <optional>
 #include <stop_token>
 #include <string>
+#include <string_view>
 #include <vector>
 
+#include "hotmic/error.hpp"
 #include "store/catalogue.hpp"
 
 namespace hotmic::store {

@@ -5,11 +5,13 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <cstdint>
 #include <ctime>
 #include <format>
 #include <memory>
 #include <numeric>
+#include <string>
 #include <thread>
 #include <vector>
 

@@ -1,5 +1,8 @@
 #include <algorithm>
+#include <cstddef>
 #include <ranges>
+#include <string>
+#include <string_view>
 
 #include "store/catalogue.hpp"
 

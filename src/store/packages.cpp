@@ -7,14 +7,28 @@
 #include <algorithm>
 #include <cctype>
 #include <cerrno>
+#include <chrono>
 #include <csignal>
-#include <cstring>
+#include <filesystem>
 #include <format>
 #include <fstream>
+#include <functional>
+#include <optional>
+#include <span>
+#include <stop_token>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <utility>
+#include <vector>
 
+#include "hotmic/error.hpp"
 #include "store/archive.hpp"
+#include "store/catalogue.hpp"
 #include "store/descriptor.hpp"
-#include "store/digest.hpp"
+#include "store/download.hpp"
+#include "store/transfer.hpp"
+#include "text/sha256.hpp"
 
 namespace hotmic::store {
 namespace {

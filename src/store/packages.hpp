@@ -5,9 +5,16 @@
 #pragma once
 
 #include <chrono>
+#include <expected>
+#include <filesystem>
+#include <functional>
+#include <stop_token>
+#include <string>
+#include <vector>
 
 #include "store/catalogue.hpp"
 #include "store/download.hpp"
+#include "store/transfer.hpp"
 
 namespace hotmic::store {
 

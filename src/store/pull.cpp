@@ -4,16 +4,28 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
+#include <cstdint>
 #include <cstdlib>
+#include <filesystem>
 #include <format>
-#include <fstream>
-#include <optional>
 #include <set>
+#include <stop_token>
+#include <string>
+#include <system_error>
+#include <utility>
+#include <vector>
 
+#include "hotmic/error.hpp"
+#include "store/catalogue.hpp"
 #include "store/descriptor.hpp"
 #include "store/digest.hpp"
+#include "store/download.hpp"
+#include "store/library.hpp"
 #include "store/packages.hpp"
+#include "store/transfer.hpp"
 #include "store/trust.hpp"
+#include "text/sha256.hpp"
 
 namespace hotmic::store {
 namespace {

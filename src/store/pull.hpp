@@ -5,6 +5,7 @@
 /// whatever process; others that ask for the same model meanwhile wait for that one and see its progress.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <functional>
 #include <stop_token>
@@ -12,6 +13,8 @@
 #include <string_view>
 #include <vector>
 
+#include "hotmic/error.hpp"
+#include "store/catalogue.hpp"
 #include "store/download.hpp"
 #include "store/library.hpp"
 

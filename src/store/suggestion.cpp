@@ -1,6 +1,15 @@
 #include "store/suggestion.hpp"
 
 #include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "store/catalogue.hpp"
+#include "store/library.hpp"
+#include "store/machine_speed.hpp"
 
 namespace hotmic::store {
 namespace {

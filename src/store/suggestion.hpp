@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "store/catalogue.hpp"
 #include "store/library.hpp"
 #include "store/machine_speed.hpp"
 

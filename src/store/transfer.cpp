@@ -6,9 +6,21 @@
 #include <array>
 #include <cctype>
 #include <charconv>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
 #include <format>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <stop_token>
+#include <string>
 #include <string_view>
+#include <system_error>
+#include <utility>
 
+#include "hotmic/error.hpp"
 #include "store/curl.hpp"
 
 namespace hotmic::store {

@@ -3,10 +3,15 @@
 #include <sys/file.h>
 
 #include <cerrno>
+#include <filesystem>
 #include <format>
 #include <fstream>
+#include <iterator>
 #include <map>
+#include <string>
 
+#include "hotmic/error.hpp"
+#include "store/catalogue.hpp"
 #include "store/descriptor.hpp"
 #include "store/transfer.hpp"
 #include "text/json.hpp"

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <string>
 
+#include "hotmic/error.hpp"
 #include "store/catalogue.hpp"
 
 namespace hotmic::store {

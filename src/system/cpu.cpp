@@ -4,7 +4,8 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdint>
+#include <exception>
+#include <filesystem>
 #include <fstream>
 #include <string>
 

@@ -2,6 +2,8 @@
 
 #include <malloc.h>
 
+#include <cstddef>
+
 namespace hotmic::system {
 
 void give_back_large_blocks(std::size_t bytes) noexcept {

@@ -9,7 +9,11 @@
 #include <cerrno>
 #include <cstdint>
 #include <cstring>
+#include <filesystem>
 #include <format>
+#include <vector>
+
+#include "hotmic/error.hpp"
 
 namespace hotmic::system {
 namespace {

@@ -3,5 +3,5 @@
 #pragma once
 
 extern "C" {
-#include <sys/pidfd.h>
+#include <sys/pidfd.h>  // IWYU pragma: export
 }

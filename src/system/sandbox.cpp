@@ -7,8 +7,17 @@
 
 #include <array>
 #include <cerrno>
+#include <cstdint>
 #include <cstring>
 #include <format>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "hotmic/error.hpp"
+#include "system/landlock.hpp"
+#include "system/seccomp.hpp"
 
 namespace hotmic::system {
 namespace {

@@ -11,12 +11,15 @@
 
 #include <array>
 #include <cerrno>
+#include <cstdint>
 #include <cstring>
 #include <format>
+#include <memory>
 #include <string_view>
 #include <utility>
 #include <vector>
 
+#include "hotmic/error.hpp"
 #include "system/sanitized.hpp"
 
 namespace hotmic::system {

@@ -1,6 +1,7 @@
 /// Which system calls a process may make.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 
 #include "hotmic/error.hpp"

@@ -2,10 +2,14 @@
 
 #include <systemd/sd-daemon.h>
 
+#include <chrono>
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
 #include <format>
+#include <vector>
+
+#include "hotmic/error.hpp"
 
 namespace hotmic::system {
 

@@ -1,6 +1,11 @@
 #include "telemetry/exemplars.hpp"
 
+#include <chrono>
+#include <optional>
+#include <string>
 #include <utility>
+
+#include "system/mutex.hpp"
 
 namespace hotmic::telemetry {
 

@@ -4,8 +4,11 @@
 #include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/spdlog.h>
 
+#include <ctime>
 #include <memory>
+#include <string>
 #include <string_view>
+#include <utility>
 
 #include "telemetry/message.hpp"
 #include "telemetry/systemd_journal.hpp"

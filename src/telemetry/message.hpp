@@ -3,6 +3,7 @@
 
 #include <spdlog/details/log_msg.h>
 
+#include <cstddef>
 #include <string>
 
 #include "text/utf8.hpp"

@@ -7,11 +7,17 @@
 #include <prometheus/text_serializer.h>
 
 #include <algorithm>
+#include <cstdint>
 #include <limits>
 #include <map>
+#include <memory>
+#include <string>
+#include <string_view>
 #include <utility>
+#include <vector>
 
 #include "system/mutex.hpp"
+#include "telemetry/exemplars.hpp"
 #include "telemetry/open_metrics.hpp"
 
 namespace hotmic::telemetry {

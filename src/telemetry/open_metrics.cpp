@@ -3,7 +3,12 @@
 #include <chrono>
 #include <cmath>
 #include <format>
+#include <optional>
+#include <string>
 #include <string_view>
+#include <vector>
+
+#include "telemetry/exemplars.hpp"
 
 namespace hotmic::telemetry {
 namespace {

@@ -11,8 +11,12 @@
 #include <array>
 #include <cstdlib>
 #include <format>
+#include <memory>
 #include <mutex>
+#include <string>
+#include <string_view>
 #include <utility>
+#include <vector>
 
 #include "telemetry/message.hpp"
 

@@ -1,6 +1,9 @@
 #include "text/hex.hpp"
 
+#include <cstdint>
 #include <format>
+#include <span>
+#include <string>
 
 namespace hotmic {
 

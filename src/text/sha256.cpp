@@ -1,6 +1,9 @@
 #include "text/sha256.hpp"
 
 #include <array>
+#include <memory>
+#include <span>
+#include <string>
 
 #include "text/hex.hpp"
 

@@ -1,6 +1,7 @@
 /// "Did you mean": the nearest of the names there are.
 #pragma once
 
+#include <cstddef>
 #include <optional>
 #include <span>
 #include <string>

@@ -1,8 +1,12 @@
 #include "text/utf8.hpp"
 
 #include <array>
+#include <cstddef>
+#include <cwchar>
 #include <format>
 #include <locale>
+#include <string>
+#include <string_view>
 
 namespace hotmic {
 namespace {

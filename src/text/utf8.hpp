@@ -2,6 +2,7 @@
 /// of a character.
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <string_view>
 

@@ -20,8 +20,18 @@
 
 #include <array>
 #include <atomic>
+#include <chrono>
+#include <cstdint>
 #include <cstdlib>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <type_traits>
 #include <utility>
+#include <variant>
+
+#include "hotmic/error.hpp"
+#include "tracing/span.hpp"
 
 namespace hotmic::tracing {
 

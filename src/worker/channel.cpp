@@ -5,9 +5,15 @@
 
 #include <array>
 #include <cerrno>
+#include <cstddef>
+#include <cstdint>
 #include <cstring>
+#include <span>
+#include <utility>
 
+#include "hotmic/error.hpp"
 #include "text/utf8.hpp"
+#include "worker/protocol.hpp"
 
 namespace hotmic::worker {
 namespace {

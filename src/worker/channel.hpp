@@ -1,14 +1,20 @@
 /// Framed messages over a socket.
 #pragma once
 
-#include <algorithm>
+#include <cstddef>
+#include <cstdint>
 #include <expected>
 #include <glaze/glaze.hpp>
 #include <new>
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
+#include <utility>
 
+#include "hotmic/error.hpp"
+#include "hotmic/provider.hpp"
+#include "hotmic/transcript.hpp"
 #include "system/descriptor.hpp"
 #include "worker/protocol.hpp"
 

@@ -6,7 +6,13 @@
 #include <algorithm>
 #include <array>
 #include <cstdlib>
+#include <filesystem>
 #include <ranges>
+#include <string_view>
+#include <system_error>
+#include <vector>
+
+#include "system/landlock.hpp"
 
 namespace hotmic::worker {
 namespace {

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "system/landlock.hpp"
 #include "system/sandbox.hpp"
 
 namespace hotmic::worker {

@@ -9,27 +9,40 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cmath>
 #include <csignal>
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
 #include <format>
 #include <fstream>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <new>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
 #include "audio/budget.hpp"
 #include "audio/libav.hpp"
 #include "audio/media_file.hpp"
+#include "hotmic/audio.hpp"
+#include "hotmic/error.hpp"
+#include "hotmic/media_bytes.hpp"
 #include "system/pidfd.hpp"
-#include "system/read_at.hpp"
 #include "system/sandbox.hpp"
 #include "system/sanitized.hpp"
+#include "system/seccomp.hpp"
 #include "text/utf8.hpp"
 #include "worker/channel.hpp"
+#include "worker/protocol.hpp"
 #include "worker/settle.hpp"
 
 namespace hotmic::worker {

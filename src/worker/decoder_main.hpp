@@ -3,7 +3,10 @@
 
 #include <functional>
 #include <memory>
+#include <utility>
 
+#include "hotmic/audio.hpp"
+#include "hotmic/error.hpp"
 #include "hotmic/media_bytes.hpp"
 
 namespace hotmic::worker {

@@ -4,10 +4,21 @@
 #include <sys/socket.h>
 
 #include <array>
+#include <cstdint>
 #include <cstdlib>
+#include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
+
+#include "hotmic/error.hpp"
+#include "system/mutex.hpp"
+#include "system/sandbox.hpp"
+#include "worker/channel.hpp"
+#include "worker/decoders.hpp"
+#include "worker/process.hpp"
+#include "worker/protocol.hpp"
 
 namespace hotmic::worker {
 namespace {

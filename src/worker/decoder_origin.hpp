@@ -1,13 +1,18 @@
 /// The server's side of the process that decoders are forked from.
 #pragma once
 
+#include <chrono>
+#include <cstdint>
 #include <map>
 #include <memory>
 #include <optional>
 
+#include "hotmic/error.hpp"
 #include "system/mutex.hpp"
+#include "worker/channel.hpp"
 #include "worker/decoders.hpp"
 #include "worker/process.hpp"
+#include "worker/protocol.hpp"
 
 namespace hotmic::worker {
 

@@ -13,19 +13,31 @@
 #include <array>
 #include <atomic>
 #include <cerrno>
+#include <chrono>
 #include <cmath>
 #include <csignal>
+#include <cstddef>
+#include <cstdint>
 #include <cstring>
 #include <format>
 #include <functional>
 #include <limits>
+#include <memory>
+#include <optional>
+#include <span>
+#include <stop_token>
+#include <string_view>
 #include <utility>
 #include <vector>
 
+#include "hotmic/audio.hpp"
+#include "hotmic/error.hpp"
+#include "hotmic/media_bytes.hpp"
 #include "system/mutex.hpp"
 #include "system/pidfd.hpp"
 #include "worker/channel.hpp"
 #include "worker/decoder_origin.hpp"
+#include "worker/protocol.hpp"
 
 namespace hotmic::worker {
 namespace {

@@ -6,6 +6,8 @@
 #include <filesystem>
 #include <memory>
 
+#include "hotmic/audio.hpp"
+#include "hotmic/error.hpp"
 #include "hotmic/media_bytes.hpp"
 #include "system/sandbox.hpp"
 

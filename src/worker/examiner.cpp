@@ -1,12 +1,20 @@
 #include "worker/examiner.hpp"
 
 #include <format>
+#include <memory>
+#include <optional>
+#include <set>
+#include <stop_token>
 #include <utility>
 #include <vector>
 
+#include "hotmic/error.hpp"
+#include "hotmic/provider.hpp"
 #include "system/mutex.hpp"
 #include "worker/channel.hpp"
+#include "worker/confinement.hpp"
 #include "worker/process.hpp"
+#include "worker/protocol.hpp"
 
 namespace hotmic::worker {
 

@@ -4,9 +4,9 @@
 #include <chrono>
 #include <filesystem>
 #include <memory>
-#include <optional>
 #include <set>
 
+#include "hotmic/error.hpp"
 #include "hotmic/provider.hpp"
 #include "system/mutex.hpp"
 #include "worker/confinement.hpp"

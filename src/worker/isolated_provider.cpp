@@ -4,11 +4,23 @@
 
 #include <array>
 #include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <stop_token>
 #include <utility>
 
+#include "hotmic/audio.hpp"
+#include "hotmic/error.hpp"
+#include "hotmic/provider.hpp"
+#include "hotmic/transcript.hpp"
 #include "system/mutex.hpp"
 #include "worker/channel.hpp"
+#include "worker/confinement.hpp"
 #include "worker/process.hpp"
+#include "worker/protocol.hpp"
 
 namespace hotmic::worker {
 namespace {

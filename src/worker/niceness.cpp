@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <format>
 #include <string>
+#include <system_error>
 #include <thread>
 
 namespace hotmic::worker {

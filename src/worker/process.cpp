@@ -7,15 +7,27 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 
+#include <algorithm>
 #include <array>
+#include <cerrno>
+#include <chrono>
 #include <csignal>
+#include <cstdint>
 #include <cstring>
+#include <filesystem>
 #include <format>
 #include <fstream>
+#include <memory>
+#include <string_view>
+#include <utility>
 #include <vector>
 
+#include "hotmic/error.hpp"
+#include "system/mutex.hpp"
 #include "system/pidfd.hpp"
+#include "worker/channel.hpp"
 #include "worker/niceness.hpp"
+#include "worker/protocol.hpp"
 
 namespace hotmic::worker {
 namespace {

@@ -2,16 +2,21 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <deque>
 #include <filesystem>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <vector>
 
+#include "hotmic/error.hpp"
 #include "system/mutex.hpp"
 #include "worker/channel.hpp"
+#include "worker/protocol.hpp"
 
 namespace hotmic::worker {
 

@@ -14,13 +14,18 @@
 /// Encoding: an 8-byte header {kind, size}, then `size` bytes: BEVE of the struct of that kind, or raw floats.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "hotmic/audio.hpp"
+#include "hotmic/error.hpp"
 #include "hotmic/provider.hpp"
+#include "hotmic/transcript.hpp"
+#include "system/sandbox.hpp"
 #include "worker/confinement.hpp"
 
 namespace hotmic::worker {

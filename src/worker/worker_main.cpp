@@ -3,15 +3,31 @@
 #include <spdlog/spdlog.h>
 #include <sys/resource.h>
 
+#include <atomic>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
 #include <format>
 #include <map>
+#include <memory>
+#include <stop_token>
 #include <thread>
+#include <utility>
+#include <vector>
 
+#include "hotmic/audio.hpp"
+#include "hotmic/error.hpp"
+#include "hotmic/provider.hpp"
+#include "hotmic/transcript.hpp"
 #include "system/heap.hpp"
+#include "system/landlock.hpp"
 #include "system/mutex.hpp"
 #include "system/sandbox.hpp"
+#include "system/seccomp.hpp"
 #include "worker/channel.hpp"
 #include "worker/confinement.hpp"
+#include "worker/protocol.hpp"
 #include "worker/settle.hpp"
 
 namespace hotmic::worker {

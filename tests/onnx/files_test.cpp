@@ -10,6 +10,7 @@
 #include "asr/providers/onnx/provider.hpp"
 #include "asr/providers/onnx/whisper/ggml_writer.hpp"
 #include "asr/whisper/ctranslate2_folder.hpp"
+#include "asr/whisper/ggml_file.hpp"
 #include "hotmic/audio.hpp"
 #include "onnx/ct2_test_folder.hpp"
 #include "support/whisper_test_model.hpp"

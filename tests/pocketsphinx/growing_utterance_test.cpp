@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "asr/providers/pocketsphinx/decoder.hpp"
 #include "asr/providers/pocketsphinx/growing_utterance.hpp"
 #include "asr/providers/pocketsphinx/model_files.hpp"
 #include "asr/providers/pocketsphinx/provider.hpp"

@@ -4,6 +4,8 @@ import re
 import subprocess
 from pathlib import Path
 
+import pytest
+
 CHECKOUT = Path(__file__).parents[2]
 
 # Functions with these bodies are members of this class.
@@ -50,20 +52,43 @@ REFUSED = {
     "fallible(); return 0;": "should not be disregarded",
 }
 
+# Files that include what they use.
+INCLUDED = [
+    '#include <string>\n#include "hotmic/error.hpp"\nhotmic::Result<std::string> name();',
+    '#include "hotmic/error.hpp"\ninline hotmic::Result<int> failed() { return std::unexpected(hotmic::Error{}); }',
+    '#include "hotmic/hotmic.hpp"\nhotmic::Result<int> all_of_the_library(const hotmic::Lease& lease);',
+    "#include <sys/stat.h>\nmode_t declared_in_a_header_behind_it(const struct stat& file);",
+    "#include <fcntl.h>\n#include <unistd.h>\n",
+]
+NOT_INCLUDED = {
+    '#include "hotmic/error.hpp"\nhotmic::Result<std::string> name();': 'no header providing "std::string" is directly included',
+    '#include "hotmic/lease.hpp"\nhotmic::Result<int> left(const hotmic::Lease& lease);': 'no header providing "hotmic::Result" is directly included',
+    "#include <string>\n#include <vector>\nstd::string name();": "included header vector is not used directly",
+    '#include "hotmic/error.hpp"\nint name();': "included header error.hpp is not used directly",
+}
+
+
+def found_in(*files: Path) -> list[tuple[str, int, str]]:
+    """What the linter, set as dev/tidy sets it, says of these files: of which, of which line, and what."""
+    headers = files[0].suffix == ".hpp"
+    options = ["-quiet", f"--config-file={CHECKOUT / '.clang-tidy'}", "-warnings-as-errors=*", *(["-checks=-*,misc-include-cleaner"] if headers else [])]
+    compiler = ["-xc++-header" if headers else "-xc++", "-std=c++23", f"-I{CHECKOUT / 'src'}", f"-I{CHECKOUT / 'include'}"]
+    done = subprocess.run(["clang-tidy", *options, *files, "--", *compiler], capture_output=True, text=True, check=False)
+    said = [(name, int(line), what) for name, line, what in re.findall(r"([^/\n]+):(\d+):\d+: error: (.*)", done.stdout)]
+    assert (done.returncode != 0) == bool(said), done.stdout + done.stderr
+    return said
+
+
 def findings(tmp_path: Path, bodies: list[str]) -> dict[str, str]:
-    """What the linter, set as dev/tidy sets it, says of functions with these bodies, each on a line of its own."""
+    """What is found in functions with these bodies, each on a line of its own."""
     functions = [f"    int f{number}() {{ {body} }}" for number, body in enumerate(bodies)]
     file = tmp_path / "queue.cpp"
     file.write_text(QUEUE.replace("BODIES", "\n".join(functions)))
-    options = ["-quiet", f"--config-file={CHECKOUT / '.clang-tidy'}", "-warnings-as-errors=*"]
-    compiler = ["-std=c++23", f"-I{CHECKOUT / 'src'}", f"-I{CHECKOUT / 'include'}"]
-    done = subprocess.run(["clang-tidy", *options, file, "--", *compiler], capture_output=True, text=True, check=False)
     lines = file.read_text().splitlines()
     said = {}
-    for number, what in re.findall(r"queue\.cpp:(\d+):\d+: error: (.*)", done.stdout):
-        body = next((body for body, function in zip(bodies, functions) if function == lines[int(number) - 1]), number)
+    for _, number, what in found_in(file):
+        body = next((body for body, function in zip(bodies, functions) if function == lines[number - 1]), str(number))
         said[body] = f"{said.get(body, '')}{what}\n"
-    assert (done.returncode != 0) == bool(said), done.stdout + done.stderr
     return said
 
 
@@ -76,3 +101,14 @@ def test_what_is_wrong_is_an_error(tmp_path):
 
 def test_what_is_right_is_none(tmp_path):
     assert findings(tmp_path, ALLOWED) == {}
+
+
+@pytest.mark.parametrize("suffix", ["cpp", "hpp"])
+def test_files_include_what_they_use_and_no_more(tmp_path, suffix):
+    files = {f"{number}.{suffix}": text for number, text in enumerate(INCLUDED + list(NOT_INCLUDED))}
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    found = {files[name]: what for name, _, what in found_in(*[tmp_path / name for name in files])}
+    assert found.keys() == NOT_INCLUDED.keys()
+    for text, why in NOT_INCLUDED.items():
+        assert found[text].startswith(why)

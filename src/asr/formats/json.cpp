@@ -1,6 +1,10 @@
-#include "text/json.hpp"
+#include <string>
+
+#include "asr/formats.hpp"
 #include "asr/formats/renderers.hpp"
 #include "asr/openai_wire.hpp"
+#include "hotmic/transcript.hpp"
+#include "text/json.hpp"
 
 namespace hotmic {
 namespace wire {

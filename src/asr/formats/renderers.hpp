@@ -4,6 +4,7 @@
 #include <string>
 
 #include "asr/formats.hpp"
+#include "hotmic/transcript.hpp"
 
 namespace hotmic::formats {
 

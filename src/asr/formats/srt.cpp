@@ -1,7 +1,10 @@
 #include <format>
+#include <string>
 
+#include "asr/formats.hpp"
 #include "asr/formats/renderers.hpp"
 #include "asr/formats/subtitles.hpp"
+#include "hotmic/transcript.hpp"
 
 namespace hotmic {
 

@@ -3,6 +3,11 @@
 #include <algorithm>
 #include <cmath>
 #include <format>
+#include <string>
+#include <vector>
+
+#include "asr/cues.hpp"
+#include "hotmic/transcript.hpp"
 
 namespace hotmic {
 

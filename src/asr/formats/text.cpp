@@ -1,4 +1,8 @@
+#include <string>
+
+#include "asr/formats.hpp"
 #include "asr/formats/renderers.hpp"
+#include "hotmic/transcript.hpp"
 #include "text/trimmed.hpp"
 #include "text/utf8.hpp"
 

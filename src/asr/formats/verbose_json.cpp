@@ -1,12 +1,16 @@
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "asr/compression_ratio.hpp"
+#include "asr/formats.hpp"
 #include "asr/formats/renderers.hpp"
 #include "asr/languages.hpp"
 #include "asr/openai_wire.hpp"
+#include "hotmic/transcript.hpp"
 #include "text/json.hpp"
 #include "text/utf8.hpp"
 

@@ -1,7 +1,11 @@
 #include <format>
+#include <string>
+#include <string_view>
 
+#include "asr/formats.hpp"
 #include "asr/formats/renderers.hpp"
 #include "asr/formats/subtitles.hpp"
+#include "hotmic/transcript.hpp"
 
 namespace hotmic {
 namespace {

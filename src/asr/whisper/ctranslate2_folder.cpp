@@ -1,15 +1,25 @@
 #include "asr/whisper/ctranslate2_folder.hpp"
 
-#include <algorithm>
 #include <array>
 #include <bit>
+#include <cstdint>
+#include <filesystem>
 #include <format>
 #include <fstream>
+#include <functional>
+#include <ios>
+#include <istream>
 #include <optional>
 #include <set>
+#include <string>
 #include <string_view>
+#include <system_error>
+#include <utility>
+#include <vector>
 
 #include "asr/whisper/json_file.hpp"
+#include "asr/whisper/tokenizer_json.hpp"
+#include "hotmic/error.hpp"
 
 namespace hotmic::whisper {
 namespace {

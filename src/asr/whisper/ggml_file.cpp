@@ -6,13 +6,23 @@
 #include <array>
 #include <bit>
 #include <cmath>
+#include <cstdint>
 #include <cstring>
+#include <filesystem>
 #include <format>
 #include <fstream>
+#include <functional>
+#include <initializer_list>
+#include <ios>
+#include <istream>
 #include <optional>
 #include <set>
 #include <string_view>
+#include <system_error>
 #include <utility>
+#include <vector>
+
+#include "hotmic/error.hpp"
 
 namespace hotmic::whisper {
 namespace {

@@ -1,7 +1,17 @@
 #include "asr/whisper/json_file.hpp"
 
+#include <cstdint>
+#include <filesystem>
 #include <format>
 #include <fstream>
+#include <ios>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <utility>
+
+#include "hotmic/error.hpp"
 
 namespace hotmic::whisper {
 namespace {

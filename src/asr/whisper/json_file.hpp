@@ -1,6 +1,7 @@
 /// Small files of JSON and text beside a model's weights.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <glaze/json/generic.hpp>

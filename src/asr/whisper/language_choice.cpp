@@ -2,8 +2,12 @@
 
 #include <algorithm>
 #include <cmath>
+#include <span>
+#include <string>
+#include <string_view>
 
 #include "asr/languages.hpp"
+#include "hotmic/transcript.hpp"
 
 namespace hotmic::whisper {
 namespace {

@@ -2,7 +2,12 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstddef>
 #include <ranges>
+#include <vector>
+
+#include "hotmic/audio.hpp"
+#include "hotmic/transcript.hpp"
 
 namespace hotmic::whisper {
 namespace {

@@ -2,9 +2,15 @@
 
 #include <algorithm>
 #include <format>
+#include <string>
+#include <string_view>
 
 #include "asr/languages.hpp"
 #include "asr/limits.hpp"
+#include "hotmic/audio.hpp"
+#include "hotmic/error.hpp"
+#include "hotmic/provider.hpp"
+#include "hotmic/transcript.hpp"
 
 namespace hotmic::whisper {
 

@@ -1,7 +1,13 @@
 /// What both engines of Whisper refuse before they begin.
 #pragma once
 
+#include <cstddef>
+#include <string>
+
+#include "hotmic/audio.hpp"
+#include "hotmic/error.hpp"
 #include "hotmic/provider.hpp"
+#include "hotmic/transcript.hpp"
 
 namespace hotmic::whisper {
 

@@ -1,12 +1,20 @@
 #include "asr/whisper/tokenizer_json.hpp"
 
 #include <array>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
 #include <format>
+#include <functional>
 #include <map>
 #include <optional>
 #include <set>
+#include <string>
+#include <string_view>
+#include <utility>
 
 #include "asr/whisper/json_file.hpp"
+#include "hotmic/error.hpp"
 
 namespace hotmic::whisper {
 namespace {

@@ -1,9 +1,16 @@
 #include "asr/whisper/weight_reader.hpp"
 
 #include <algorithm>
+#include <cstdint>
 #include <cstring>
+#include <filesystem>
 #include <format>
+#include <ios>
+#include <stop_token>
 #include <utility>
+
+#include "hotmic/error.hpp"
+#include "hotmic/provider.hpp"
 
 namespace hotmic::whisper {
 namespace {

@@ -1,6 +1,7 @@
 /// Reads a model file for an engine: once, front to back, counting, hashing, and stopping when told to.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <fstream>
@@ -8,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "hotmic/error.hpp"
 #include "hotmic/provider.hpp"
 #include "text/sha256.hpp"
 

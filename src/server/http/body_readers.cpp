@@ -1,9 +1,17 @@
 #include "server/http/body_readers.hpp"
 
+#include <cstddef>
 #include <format>
+#include <memory>
+#include <string_view>
 #include <utility>
 
+#include "hotmic/error.hpp"
+#include "server/http/limits.hpp"
+#include "server/http/listener.hpp"
+#include "server/http/message.hpp"
 #include "server/http/over_budget.hpp"
+#include "server/http/router.hpp"
 
 namespace hotmic::http {
 namespace {

@@ -5,6 +5,8 @@
 #include <memory>
 
 #include "server/http/listener.hpp"
+#include "server/http/message.hpp"
+#include "server/http/router.hpp"
 
 namespace hotmic::http {
 

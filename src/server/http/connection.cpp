@@ -9,8 +9,20 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ssl/error.hpp>
 #include <boost/asio/write.hpp>
+#include <chrono>
+#include <cstddef>
 #include <format>
+#include <functional>
+#include <memory>
+#include <string_view>
 #include <utility>
+
+#include "hotmic/error.hpp"
+#include "server/http/limits.hpp"
+#include "server/http/listener.hpp"
+#include "server/http/message.hpp"
+#include "server/http/port.hpp"
+#include "server/http/request_parser.hpp"
 
 namespace hotmic::http {
 namespace {

@@ -2,16 +2,27 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 
+#include "hotmic/error.hpp"
+#include "server/http/budget.hpp"
+#include "server/http/byte_stream.hpp"
+#include "server/http/door.hpp"
+#include "server/http/listener.hpp"
+#include "server/http/loop.hpp"
+#include "server/http/message.hpp"
 #include "server/http/port.hpp"
 #include "server/http/receive_buffer.hpp"
 #include "server/http/request_parser.hpp"
 #include "server/http/response_writer.hpp"
+#include "server/http/router.hpp"
 #include "server/http/send_queue.hpp"
 
 namespace hotmic::http {

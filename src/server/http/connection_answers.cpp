@@ -1,9 +1,16 @@
 #include <boost/asio/buffer.hpp>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
 #include <utility>
 
+#include "hotmic/error.hpp"
+#include "server/http/budget.hpp"
 #include "server/http/connection.hpp"
+#include "server/http/message.hpp"
 #include "server/http/over_budget.hpp"
 #include "server/http/respond_once.hpp"
+#include "server/http/response_writer.hpp"
 
 namespace hotmic::http {
 namespace {

@@ -1,10 +1,14 @@
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/ssl/error.hpp>
+#include <cstddef>
+#include <memory>
 #include <utility>
 
+#include "hotmic/error.hpp"
 #include "server/http/body_readers.hpp"
 #include "server/http/connection.hpp"
 #include "server/http/dispatch.hpp"
+#include "server/http/message.hpp"
 #include "server/http/over_budget.hpp"
 #include "server/http/request_target.hpp"
 #include "server/http/websocket.hpp"

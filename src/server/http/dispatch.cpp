@@ -1,9 +1,19 @@
 #include "server/http/dispatch.hpp"
 
 #include <format>
+#include <optional>
+#include <string>
 #include <utility>
 
+#include "hotmic/error.hpp"
+#include "server/http/budget.hpp"
+#include "server/http/fields.hpp"
+#include "server/http/limits.hpp"
+#include "server/http/listener.hpp"
+#include "server/http/message.hpp"
 #include "server/http/over_budget.hpp"
+#include "server/http/request_parser.hpp"
+#include "server/http/router.hpp"
 #include "server/http/websocket.hpp"
 
 namespace hotmic::http {

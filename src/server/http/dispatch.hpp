@@ -3,8 +3,11 @@
 
 #include <optional>
 
+#include "server/http/budget.hpp"
 #include "server/http/listener.hpp"
+#include "server/http/message.hpp"
 #include "server/http/request_parser.hpp"
+#include "server/http/router.hpp"
 
 namespace hotmic::http {
 

@@ -1,8 +1,14 @@
 #include "server/http/door.hpp"
 
 #include <algorithm>
+#include <cstdint>
+#include <memory>
+#include <string>
 #include <utility>
 #include <vector>
+
+#include "server/http/limits.hpp"
+#include "system/mutex.hpp"
 
 namespace hotmic::http {
 

@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "server/http/limits.hpp"
 #include "system/mutex.hpp"

@@ -3,6 +3,11 @@
 #include <algorithm>
 #include <boost/beast/http/rfc7230.hpp>
 #include <charconv>
+#include <cstddef>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
 
 namespace hotmic::http {
 namespace {

@@ -1,6 +1,7 @@
 /// A port on which requests are answered.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -11,6 +12,7 @@
 #include "server/http/door.hpp"
 #include "server/http/limits.hpp"
 #include "server/http/loop.hpp"
+#include "server/http/message.hpp"
 #include "server/http/router.hpp"
 #include "server/http/tls.hpp"
 

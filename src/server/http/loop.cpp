@@ -4,9 +4,14 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <chrono>
+#include <cstddef>
 #include <deque>
+#include <functional>
+#include <memory>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include "system/mutex.hpp"
 

@@ -3,7 +3,11 @@
 #include <algorithm>
 #include <array>
 #include <boost/beast/http/status.hpp>
+#include <string>
+#include <string_view>
 #include <utility>
+
+#include "server/http/fields.hpp"
 
 namespace hotmic::http {
 namespace {

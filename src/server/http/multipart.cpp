@@ -1,9 +1,13 @@
 #include "server/http/multipart.hpp"
 
 #include <algorithm>
+#include <cstddef>
 #include <format>
+#include <string>
+#include <string_view>
 #include <utility>
 
+#include "hotmic/error.hpp"
 #include "server/http/fields.hpp"
 
 namespace hotmic::http {

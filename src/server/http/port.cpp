@@ -10,10 +10,20 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/socket_base.hpp>
+#include <chrono>
+#include <cstdint>
 #include <cstring>
 #include <format>
+#include <memory>
 #include <optional>
+#include <string>
+#include <string_view>
 #include <utility>
+
+#include "hotmic/error.hpp"
+#include "server/http/byte_stream.hpp"
+#include "server/http/listener.hpp"
+#include "server/http/loop.hpp"
 
 namespace hotmic::http {
 namespace {

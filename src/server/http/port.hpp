@@ -3,12 +3,16 @@
 
 #include <boost/asio/basic_socket_acceptor.hpp>
 #include <boost/asio/ip/tcp.hpp>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "server/http/byte_stream.hpp"
+#include "server/http/door.hpp"
 #include "server/http/listener.hpp"
+#include "server/http/loop.hpp"
 
 namespace hotmic::http {
 

@@ -1,6 +1,8 @@
 #include "server/http/receive_buffer.hpp"
 
 #include <algorithm>
+#include <cstddef>
+#include <span>
 
 namespace hotmic::http {
 

@@ -3,8 +3,18 @@
 #include <algorithm>
 #include <boost/beast/http/basic_parser.hpp>
 #include <boost/beast/http/error.hpp>
+#include <cctype>
+#include <cstddef>
+#include <cstdint>
 #include <format>
+#include <memory>
+#include <optional>
+#include <string>
 #include <utility>
+
+#include "hotmic/error.hpp"
+#include "server/http/fields.hpp"
+#include "server/http/limits.hpp"
 
 namespace hotmic::http {
 namespace {

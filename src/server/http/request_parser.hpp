@@ -1,6 +1,7 @@
 /// The syntax of HTTP/1.1 (RFC 9112), read strictly: whatever two readers might understand differently is an error.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>

@@ -1,6 +1,10 @@
 #include "server/http/request_target.hpp"
 
 #include <algorithm>
+#include <string_view>
+
+#include "server/http/fields.hpp"
+#include "server/http/message.hpp"
 
 namespace hotmic::http {
 

@@ -1,8 +1,12 @@
 #include "server/http/respond_once.hpp"
 
 #include <atomic>
+#include <functional>
 #include <memory>
+#include <optional>
 #include <utility>
+
+#include "server/http/message.hpp"
 
 namespace hotmic::http {
 namespace {

@@ -1,7 +1,11 @@
 #include "server/http/response_writer.hpp"
 
 #include <format>
+#include <string>
 #include <utility>
+
+#include "server/http/fields.hpp"
+#include "server/http/message.hpp"
 
 namespace hotmic::http {
 

@@ -1,8 +1,15 @@
 #include "server/http/router.hpp"
 
 #include <algorithm>
+#include <cstddef>
+#include <memory>
 #include <span>
+#include <string>
+#include <string_view>
 #include <utility>
+#include <vector>
+
+#include "server/http/message.hpp"
 
 namespace hotmic::http {
 namespace {

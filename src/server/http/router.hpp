@@ -1,6 +1,7 @@
 /// Which handler a request is for.
 #pragma once
 
+#include <cstddef>
 #include <functional>
 #include <memory>
 #include <optional>

@@ -1,7 +1,17 @@
 #include "server/http/socket.hpp"
 
 #include <algorithm>
+#include <chrono>
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <string>
 #include <utility>
+#include <vector>
+
+#include "server/http/fields.hpp"
+#include "server/http/message.hpp"
+#include "system/mutex.hpp"
 
 namespace hotmic::http {
 

@@ -4,12 +4,14 @@
 /// needs no locks.
 #pragma once
 
-#include <chrono>
+#include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <list>
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "server/http/loop.hpp"

@@ -3,12 +3,25 @@
 #include <spdlog/spdlog.h>
 
 #include <array>
+#include <atomic>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/write.hpp>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
 #include <format>
+#include <functional>
+#include <memory>
 #include <utility>
 
+#include "hotmic/error.hpp"
+#include "server/http/budget.hpp"
+#include "server/http/door.hpp"
+#include "server/http/limits.hpp"
+#include "server/http/listener.hpp"
+#include "server/http/loop.hpp"
+#include "server/http/message.hpp"
 #include "server/http/outbox.hpp"
 #include "server/http/over_budget.hpp"
 #include "server/http/port.hpp"

@@ -1,11 +1,14 @@
 /// Connections of a protocol that is neither HTTP nor WebSocket, under the same limits.
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
 
+#include "hotmic/error.hpp"
 #include "server/http/listener.hpp"
 
 namespace hotmic::http {

@@ -6,8 +6,20 @@
 #include <openssl/x509.h>
 
 #include <boost/asio/ssl/context.hpp>
+#include <chrono>
+#include <cstddef>
+#include <ctime>
+#include <filesystem>
 #include <format>
 #include <fstream>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <utility>
+
+#include "hotmic/error.hpp"
+#include "system/mutex.hpp"
 
 namespace hotmic::http {
 namespace {

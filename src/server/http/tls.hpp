@@ -4,6 +4,7 @@
 #include <chrono>
 #include <filesystem>
 #include <memory>
+#include <utility>
 
 #include "hotmic/error.hpp"
 #include "system/mutex.hpp"

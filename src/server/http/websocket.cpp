@@ -3,13 +3,32 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <atomic>
 #include <boost/asio/buffer.hpp>
 #include <boost/beast/http/string_body.hpp>
 #include <boost/beast/websocket.hpp>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
 #include <format>
+#include <memory>
+#include <optional>
+#include <string_view>
 #include <utility>
+#include <vector>
 
+#include "hotmic/error.hpp"
+#include "server/http/budget.hpp"
+#include "server/http/byte_stream.hpp"
+#include "server/http/door.hpp"
+#include "server/http/fields.hpp"
+#include "server/http/limits.hpp"
+#include "server/http/listener.hpp"
+#include "server/http/loop.hpp"
+#include "server/http/message.hpp"
 #include "server/http/outbox.hpp"
+#include "server/http/router.hpp"
+#include "server/http/socket.hpp"
 
 namespace hotmic::http {
 namespace {

@@ -2,9 +2,14 @@
 #pragma once
 
 #include <memory>
-#include <optional>
 
-#include "server/http/port.hpp"
+#include "hotmic/error.hpp"
+#include "server/http/byte_stream.hpp"
+#include "server/http/door.hpp"
+#include "server/http/listener.hpp"
+#include "server/http/loop.hpp"
+#include "server/http/message.hpp"
+#include "server/http/router.hpp"
 
 namespace hotmic::http {
 

@@ -2,8 +2,13 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstddef>
+#include <exception>
+#include <span>
+#include <vector>
 
 #include "asr/providers/onnx/graph_builder.hpp"
+#include "asr/providers/onnx/half_kernels.hpp"
 
 namespace hotmic::onnx {
 namespace {

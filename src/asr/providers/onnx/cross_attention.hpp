@@ -6,7 +6,6 @@
 
 #include <cstddef>
 #include <span>
-#include <vector>
 
 #include "asr/providers/onnx/half_kernels.hpp"
 

@@ -2,10 +2,14 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstddef>
 #include <limits>
 #include <numbers>
+#include <span>
+#include <vector>
 
 #include "asr/providers/onnx/log_mel.hpp"
+#include "hotmic/audio.hpp"
 
 namespace hotmic::onnx {
 namespace {

@@ -2,11 +2,13 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <filesystem>
 #include <span>
 #include <stop_token>
 #include <vector>
 
+#include "hotmic/error.hpp"
 #include "hotmic/provider.hpp"
 
 namespace hotmic::onnx {

@@ -1,9 +1,18 @@
 #include "asr/providers/onnx/graph_builder.hpp"
 
 #include <algorithm>
+#include <cstdint>
 #include <cstring>
 #include <format>
 #include <new>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "asr/providers/onnx/runtime.hpp"
 
 namespace hotmic::onnx {
 namespace {

@@ -1,6 +1,7 @@
 #include "asr/providers/onnx/half_kernels.hpp"
 
 #include <bit>
+#include <cstdint>
 #include <cstring>
 
 #if defined(__x86_64__)

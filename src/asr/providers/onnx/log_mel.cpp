@@ -2,7 +2,12 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstddef>
 #include <numbers>
+#include <span>
+#include <vector>
+
+#include "hotmic/audio.hpp"
 
 namespace hotmic::onnx {
 namespace {

@@ -3,12 +3,20 @@
 #include <algorithm>
 #include <bit>
 #include <charconv>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
 #include <format>
 #include <optional>
 #include <set>
+#include <span>
+#include <string>
+#include <system_error>
 #include <utility>
+#include <vector>
 
 #include "asr/providers/onnx/protobuf.hpp"
+#include "hotmic/error.hpp"
 #include "text/utf8.hpp"
 
 namespace hotmic::onnx {

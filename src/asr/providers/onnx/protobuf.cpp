@@ -1,7 +1,10 @@
 #include "asr/providers/onnx/protobuf.hpp"
 
+#include <cstddef>
+#include <cstdint>
 #include <cstring>
 #include <limits>
+#include <optional>
 
 namespace hotmic::onnx {
 

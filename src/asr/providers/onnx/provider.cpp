@@ -3,8 +3,13 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <cstdint>
 #include <format>
-#include <ranges>
+#include <memory>
+#include <stop_token>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "asr/providers/onnx/runtime.hpp"
 #include "asr/providers/onnx/transducer/folder.hpp"
@@ -12,7 +17,10 @@
 #include "asr/providers/onnx/whisper/calibration.hpp"
 #include "asr/providers/onnx/whisper/engine.hpp"
 #include "asr/providers/onnx/whisper/recognizer.hpp"
+#include "asr/providers/onnx/whisper/weights.hpp"
 #include "asr/whisper/request.hpp"
+#include "hotmic/error.hpp"
+#include "hotmic/provider.hpp"
 #include "system/cpu.hpp"
 
 namespace hotmic::onnx {

@@ -6,6 +6,8 @@
 #include <unistd.h>
 
 #include <cstdlib>
+#include <span>
+#include <string>
 
 namespace hotmic::onnx {
 namespace {

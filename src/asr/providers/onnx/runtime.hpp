@@ -2,13 +2,15 @@
 /// when idle, runs that can be cancelled, and exceptions turned into errors.
 #pragma once
 
-#include <onnxruntime_cxx_api.h>
+#include <onnxruntime_cxx_api.h>  // IWYU pragma: export
 
 #include <exception>
 #include <format>
+#include <new>
 #include <span>
 #include <stop_token>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "hotmic/error.hpp"

@@ -3,6 +3,9 @@
 #include <kiss_fftr.h>
 
 #include <algorithm>
+#include <cstddef>
+#include <span>
+#include <vector>
 
 namespace hotmic::onnx {
 

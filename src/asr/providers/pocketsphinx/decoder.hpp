@@ -11,6 +11,9 @@
 
 #include "asr/providers/pocketsphinx/model_files.hpp"
 #include "asr/providers/pocketsphinx/provider.hpp"
+#include "hotmic/audio.hpp"
+#include "hotmic/error.hpp"
+#include "hotmic/transcript.hpp"
 
 namespace hotmic::pocketsphinx {
 

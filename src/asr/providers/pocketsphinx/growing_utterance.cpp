@@ -3,9 +3,17 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <cstddef>
+#include <cstdint>
 #include <format>
+#include <span>
 #include <string>
 #include <string_view>
+#include <system_error>
+#include <vector>
+
+#include "asr/providers/pocketsphinx/decoder.hpp"
+#include "hotmic/audio.hpp"
 
 namespace hotmic::pocketsphinx {
 namespace {

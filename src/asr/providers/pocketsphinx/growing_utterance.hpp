@@ -1,11 +1,12 @@
 /// An utterance that is heard as it grows: each time the decoder goes on where it was.
 #pragma once
 
+#include <pocketsphinx.h>
+
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <vector>
-
-#include "asr/providers/pocketsphinx/decoder.hpp"
 
 namespace hotmic::pocketsphinx {
 

@@ -4,12 +4,19 @@
 #include <array>
 #include <bit>
 #include <charconv>
+#include <cstddef>
 #include <cstdint>
+#include <filesystem>
 #include <format>
 #include <fstream>
+#include <ios>
 #include <optional>
+#include <string>
 #include <string_view>
-#include <vector>
+#include <system_error>
+#include <utility>
+
+#include "hotmic/error.hpp"
 
 namespace hotmic::pocketsphinx {
 namespace {

@@ -3,9 +3,19 @@
 #include <pocketsphinx.h>
 
 #include <array>
+#include <cstdint>
+#include <filesystem>
 #include <format>
 #include <fstream>
+#include <initializer_list>
 #include <string>
+#include <string_view>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+#include "asr/providers/pocketsphinx/integrity.hpp"
+#include "hotmic/error.hpp"
 
 namespace hotmic::pocketsphinx {
 namespace {

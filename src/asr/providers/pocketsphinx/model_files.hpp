@@ -5,7 +5,7 @@
 #include <filesystem>
 
 #include "asr/providers/pocketsphinx/integrity.hpp"
-#include "hotmic/provider.hpp"
+#include "hotmic/error.hpp"
 
 namespace hotmic::pocketsphinx {
 

@@ -1,11 +1,19 @@
 #include "asr/providers/pocketsphinx/provider.hpp"
 
 #include <algorithm>
+#include <cstdint>
 #include <format>
+#include <memory>
+#include <stop_token>
+#include <string_view>
 #include <thread>
+#include <utility>
 
+#include "asr/providers/pocketsphinx/decoder.hpp"
 #include "asr/providers/pocketsphinx/model_files.hpp"
 #include "asr/providers/pocketsphinx/recognizer.hpp"
+#include "hotmic/error.hpp"
+#include "hotmic/provider.hpp"
 #include "system/mutex.hpp"
 
 namespace hotmic::pocketsphinx {

@@ -1,12 +1,21 @@
 #include "asr/providers/pocketsphinx/recognizer.hpp"
 
 #include <algorithm>
+#include <cstddef>
+#include <cstdint>
 #include <format>
+#include <span>
+#include <stop_token>
 #include <utility>
+#include <vector>
 
 #include "asr/languages.hpp"
 #include "asr/limits.hpp"
 #include "asr/long_audio.hpp"
+#include "asr/providers/pocketsphinx/decoder.hpp"
+#include "hotmic/audio.hpp"
+#include "hotmic/error.hpp"
+#include "hotmic/transcript.hpp"
 
 namespace hotmic::pocketsphinx {
 namespace {

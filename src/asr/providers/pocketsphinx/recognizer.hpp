@@ -2,8 +2,17 @@
 /// as it grows; its last step hears it whole, which hears better.
 #pragma once
 
+#include <cstdint>
+#include <span>
+#include <stop_token>
+#include <vector>
+
 #include "asr/providers/pocketsphinx/decoder.hpp"
 #include "asr/providers/pocketsphinx/growing_utterance.hpp"
+#include "hotmic/audio.hpp"
+#include "hotmic/error.hpp"
+#include "hotmic/provider.hpp"
+#include "hotmic/transcript.hpp"
 
 namespace hotmic::pocketsphinx {
 

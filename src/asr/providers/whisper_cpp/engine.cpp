@@ -5,9 +5,15 @@
 #include <whisper.h>
 
 #include <algorithm>
+#include <cstddef>
 #include <format>
 #include <fstream>
+#include <iterator>
 #include <mutex>
+#include <string>
+#include <vector>
+
+#include "hotmic/error.hpp"
 
 namespace hotmic::whisper_cpp {
 namespace {

@@ -3,6 +3,8 @@
 
 #include <whisper.h>
 
+#include <cstddef>
+
 #include "asr/whisper/weight_reader.hpp"
 
 namespace hotmic::whisper_cpp {

@@ -3,8 +3,17 @@
 #include <ggml-backend.h>
 
 #include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <exception>
 #include <format>
+#include <memory>
+#include <stop_token>
+#include <string>
+#include <string_view>
 #include <thread>
+#include <utility>
+#include <vector>
 
 #include "asr/providers/whisper_cpp/engine.hpp"
 #include "asr/providers/whisper_cpp/loader.hpp"
@@ -12,6 +21,8 @@
 #include "asr/whisper/ggml_file.hpp"
 #include "asr/whisper/request.hpp"
 #include "asr/whisper/weight_reader.hpp"
+#include "hotmic/error.hpp"
+#include "hotmic/provider.hpp"
 #include "system/mutex.hpp"
 
 namespace hotmic::whisper_cpp {

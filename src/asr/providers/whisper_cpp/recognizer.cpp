@@ -1,13 +1,17 @@
 #include "asr/providers/whisper_cpp/recognizer.hpp"
 
 #include <algorithm>
-#include <array>
 #include <atomic>
 #include <cmath>
+#include <cstddef>
+#include <cstdint>
 #include <exception>
 #include <format>
 #include <span>
+#include <stop_token>
+#include <thread>
 #include <utility>
+#include <vector>
 
 #include "asr/languages.hpp"
 #include "asr/long_audio.hpp"
@@ -15,6 +19,10 @@
 #include "asr/whisper/language_choice.hpp"
 #include "asr/whisper/loudness.hpp"
 #include "asr/whisper/request.hpp"
+#include "hotmic/audio.hpp"
+#include "hotmic/error.hpp"
+#include "hotmic/provider.hpp"
+#include "hotmic/transcript.hpp"
 #include "text/utf8.hpp"
 
 namespace hotmic::whisper_cpp {

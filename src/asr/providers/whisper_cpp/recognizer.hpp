@@ -5,11 +5,15 @@
 
 #include <memory>
 #include <span>
+#include <stop_token>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include "hotmic/audio.hpp"
+#include "hotmic/error.hpp"
 #include "hotmic/provider.hpp"
+#include "hotmic/transcript.hpp"
 
 namespace hotmic::whisper_cpp {
 

@@ -1,5 +1,8 @@
 #include "asr/providers/whisper_cpp/text.hpp"
 
+#include <cstddef>
+#include <string_view>
+
 namespace hotmic::whisper_cpp {
 
 std::string_view end_of_prompt(std::string_view prompt, std::size_t bytes) {

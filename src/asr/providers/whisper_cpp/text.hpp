@@ -1,6 +1,7 @@
 /// Prompts as libwhisper can take them.
 #pragma once
 
+#include <cstddef>
 #include <string_view>
 
 namespace hotmic::whisper_cpp {

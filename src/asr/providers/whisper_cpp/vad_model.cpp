@@ -3,16 +3,26 @@
 #include <whisper.h>
 
 #include <algorithm>
+#include <cstddef>
+#include <cstdint>
 #include <cstring>
 #include <exception>
+#include <filesystem>
 #include <format>
 #include <fstream>
+#include <ios>
 #include <iterator>
+#include <memory>
 #include <string>
+#include <string_view>
+#include <system_error>
 #include <utility>
 #include <vector>
 
 #include "asr/providers/whisper_cpp/engine.hpp"
+#include "hotmic/audio.hpp"
+#include "hotmic/error.hpp"
+#include "hotmic/voice.hpp"
 
 namespace hotmic::whisper_cpp {
 namespace {

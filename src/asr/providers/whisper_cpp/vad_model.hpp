@@ -5,6 +5,8 @@
 #include <filesystem>
 #include <memory>
 
+#include "hotmic/audio.hpp"
+#include "hotmic/error.hpp"
 #include "hotmic/voice.hpp"
 
 namespace hotmic::whisper_cpp {

@@ -3,8 +3,17 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <cstddef>
+#include <cstdint>
 #include <cstring>
+#include <span>
 #include <stdexcept>
+#include <utility>
+#include <vector>
+
+#include "asr/providers/onnx/model_check.hpp"
+#include "asr/providers/onnx/runtime.hpp"
+#include "asr/providers/onnx/transducer/folder.hpp"
 
 namespace hotmic::onnx {
 namespace {

@@ -1,9 +1,15 @@
 #include "asr/providers/onnx/transducer/encoder_batches.hpp"
 
 #include <algorithm>
+#include <cstddef>
+#include <deque>
+#include <exception>
 #include <stdexcept>
-#include <utility>
 #include <vector>
+
+#include "asr/providers/onnx/runtime.hpp"
+#include "asr/providers/onnx/transducer/encoder.hpp"
+#include "system/mutex.hpp"
 
 namespace hotmic::onnx {
 namespace {

@@ -1,12 +1,12 @@
 /// Chunks of several streams in one run of the encoder.
 #pragma once
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <exception>
 
+#include "asr/providers/onnx/runtime.hpp"
 #include "asr/providers/onnx/transducer/encoder.hpp"
 #include "system/mutex.hpp"
 

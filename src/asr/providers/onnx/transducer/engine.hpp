@@ -2,8 +2,8 @@
 #pragma once
 
 #include <memory>
-#include <vector>
 
+#include "asr/providers/onnx/transducer/encoder.hpp"
 #include "asr/providers/onnx/transducer/encoder_batches.hpp"
 #include "asr/providers/onnx/transducer/folder.hpp"
 #include "asr/providers/onnx/transducer/kept_streams.hpp"

@@ -2,9 +2,20 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cstddef>
+#include <cstdint>
 #include <format>
+#include <initializer_list>
+#include <optional>
+#include <string>
+#include <system_error>
 #include <tuple>
+#include <utility>
+#include <vector>
 
+#include "asr/providers/onnx/model_check.hpp"
+#include "asr/providers/onnx/transducer/folder.hpp"
+#include "hotmic/error.hpp"
 #include "text/utf8.hpp"
 
 namespace hotmic::onnx {

@@ -1,10 +1,16 @@
 /// What the checks of all families of transducers are made of.
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
 #include <initializer_list>
+#include <optional>
 #include <string>
+#include <vector>
 
+#include "asr/providers/onnx/model_check.hpp"
 #include "asr/providers/onnx/transducer/folder.hpp"
+#include "hotmic/error.hpp"
 
 namespace hotmic::onnx {
 

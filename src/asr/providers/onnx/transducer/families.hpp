@@ -2,6 +2,7 @@
 #pragma once
 
 #include "asr/providers/onnx/transducer/folder.hpp"
+#include "hotmic/error.hpp"
 
 namespace hotmic::onnx {
 

@@ -2,14 +2,28 @@
 
 #include <algorithm>
 #include <array>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
 #include <format>
+#include <iterator>
 #include <ranges>
 #include <set>
+#include <span>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <tuple>
+#include <utility>
+#include <vector>
 
 #include "asr/languages.hpp"
 #include "asr/providers/onnx/file_bytes.hpp"
+#include "asr/providers/onnx/model_check.hpp"
 #include "asr/providers/onnx/transducer/examination.hpp"
 #include "asr/providers/onnx/transducer/families.hpp"
+#include "asr/providers/onnx/transducer/pieces.hpp"
+#include "hotmic/error.hpp"
 
 namespace hotmic::onnx {
 namespace {

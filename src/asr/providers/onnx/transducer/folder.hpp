@@ -2,6 +2,8 @@
 /// files, and tokens.txt.
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
 #include <filesystem>
 #include <optional>
 #include <string>
@@ -10,7 +12,7 @@
 #include "asr/providers/onnx/fbank.hpp"
 #include "asr/providers/onnx/model_check.hpp"
 #include "asr/providers/onnx/transducer/pieces.hpp"
-#include "hotmic/provider.hpp"
+#include "hotmic/error.hpp"
 
 namespace hotmic::onnx {
 

@@ -2,10 +2,17 @@
 
 #include <algorithm>
 #include <cctype>
+#include <cstddef>
 #include <queue>
+#include <span>
+#include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "asr/providers/onnx/transducer/letter_case.hpp"
+#include "asr/providers/onnx/transducer/pieces.hpp"
+#include "hotmic/transcript.hpp"
 
 namespace hotmic::onnx {
 namespace {

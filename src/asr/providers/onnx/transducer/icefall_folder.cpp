@@ -1,8 +1,14 @@
 #include <format>
+#include <string>
 #include <tuple>
+#include <utility>
 
+#include "asr/providers/onnx/fbank.hpp"
+#include "asr/providers/onnx/model_check.hpp"
 #include "asr/providers/onnx/transducer/examination.hpp"
 #include "asr/providers/onnx/transducer/families.hpp"
+#include "asr/providers/onnx/transducer/folder.hpp"
+#include "hotmic/error.hpp"
 
 namespace hotmic::onnx {
 namespace {

@@ -1,7 +1,13 @@
 #include "asr/providers/onnx/transducer/kept_streams.hpp"
 
 #include <algorithm>
+#include <cstdint>
+#include <iterator>
+#include <list>
+#include <optional>
 #include <utility>
+
+#include "system/mutex.hpp"
 
 namespace hotmic::onnx {
 

@@ -1,11 +1,26 @@
 #include "asr/providers/onnx/transducer/model.hpp"
 
 #include <algorithm>
+#include <cstdint>
+#include <filesystem>
 #include <format>
+#include <memory>
+#include <stop_token>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "asr/providers/onnx/file_bytes.hpp"
+#include "asr/providers/onnx/model_check.hpp"
+#include "asr/providers/onnx/runtime.hpp"
+#include "asr/providers/onnx/transducer/encoder.hpp"
+#include "asr/providers/onnx/transducer/engine.hpp"
+#include "asr/providers/onnx/transducer/folder.hpp"
+#include "asr/providers/onnx/transducer/kept_streams.hpp"
+#include "asr/providers/onnx/transducer/predictor.hpp"
 #include "asr/providers/onnx/transducer/recognizer.hpp"
+#include "hotmic/error.hpp"
+#include "hotmic/provider.hpp"
 #include "system/cpu.hpp"
 
 namespace hotmic::onnx {

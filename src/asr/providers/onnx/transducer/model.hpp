@@ -4,6 +4,7 @@
 #include <memory>
 #include <stop_token>
 
+#include "hotmic/error.hpp"
 #include "hotmic/provider.hpp"
 
 namespace hotmic::onnx {

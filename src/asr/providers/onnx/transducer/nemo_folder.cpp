@@ -1,8 +1,17 @@
+#include <cstddef>
+#include <cstdint>
 #include <format>
+#include <optional>
 #include <tuple>
+#include <utility>
+#include <vector>
 
+#include "asr/providers/onnx/fbank.hpp"
+#include "asr/providers/onnx/model_check.hpp"
 #include "asr/providers/onnx/transducer/examination.hpp"
 #include "asr/providers/onnx/transducer/families.hpp"
+#include "asr/providers/onnx/transducer/folder.hpp"
+#include "hotmic/error.hpp"
 
 namespace hotmic::onnx {
 namespace {

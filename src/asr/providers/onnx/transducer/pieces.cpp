@@ -1,12 +1,18 @@
 #include "asr/providers/onnx/transducer/pieces.hpp"
 
-#include <algorithm>
 #include <charconv>
+#include <cstddef>
+#include <filesystem>
 #include <format>
 #include <fstream>
+#include <ios>
+#include <optional>
 #include <string_view>
+#include <system_error>
+#include <vector>
 
 #include "asr/providers/onnx/transducer/letter_case.hpp"
+#include "hotmic/error.hpp"
 #include "text/utf8.hpp"
 
 namespace hotmic::onnx {

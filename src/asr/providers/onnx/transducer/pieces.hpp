@@ -1,6 +1,7 @@
 /// The pieces of words that a transducer emits, and how words are made of them.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <optional>

@@ -1,13 +1,14 @@
 /// The decoder and the joiner of a transducer: which piece comes next, given those before it and one frame of audio.
 #pragma once
 
-#include <cstdint>
+#include <cstddef>
 #include <memory>
 #include <span>
 #include <vector>
 
 #include "asr/providers/onnx/runtime.hpp"
 #include "asr/providers/onnx/transducer/folder.hpp"
+#include "asr/providers/onnx/transducer/pieces.hpp"
 
 namespace hotmic::onnx {
 

@@ -3,8 +3,13 @@
 #include <algorithm>
 #include <cmath>
 #include <format>
+#include <span>
 #include <stdexcept>
 #include <tuple>
+#include <utility>
+
+#include "asr/providers/onnx/runtime.hpp"
+#include "asr/providers/onnx/transducer/folder.hpp"
 
 namespace hotmic::onnx {
 

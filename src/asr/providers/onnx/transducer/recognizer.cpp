@@ -1,12 +1,26 @@
 #include "asr/providers/onnx/transducer/recognizer.hpp"
 
 #include <algorithm>
-#include <cmath>
+#include <cstddef>
 #include <format>
+#include <memory>
+#include <span>
+#include <stop_token>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "asr/languages.hpp"
 #include "asr/limits.hpp"
+#include "asr/providers/onnx/runtime.hpp"
+#include "asr/providers/onnx/transducer/engine.hpp"
+#include "asr/providers/onnx/transducer/hotword_graph.hpp"
+#include "asr/providers/onnx/transducer/search.hpp"
+#include "asr/providers/onnx/transducer/stream.hpp"
 #include "asr/providers/onnx/transducer/words.hpp"
+#include "hotmic/audio.hpp"
+#include "hotmic/error.hpp"
+#include "hotmic/transcript.hpp"
 
 namespace hotmic::onnx {
 namespace {

@@ -1,9 +1,20 @@
 /// A slot of a streaming transducer on ONNX Runtime.
 #pragma once
 
+#include <cstddef>
 #include <memory>
+#include <span>
+#include <stop_token>
+#include <vector>
 
+#include "asr/providers/onnx/runtime.hpp"
 #include "asr/providers/onnx/transducer/engine.hpp"
+#include "asr/providers/onnx/transducer/search.hpp"
+#include "asr/providers/onnx/transducer/stream.hpp"
+#include "hotmic/audio.hpp"
+#include "hotmic/error.hpp"
+#include "hotmic/provider.hpp"
+#include "hotmic/transcript.hpp"
 
 namespace hotmic::onnx {
 

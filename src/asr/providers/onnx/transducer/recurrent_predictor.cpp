@@ -1,7 +1,16 @@
 #include <array>
+#include <cstddef>
+#include <cstdint>
 #include <format>
+#include <memory>
+#include <span>
 #include <stdexcept>
+#include <utility>
+#include <vector>
 
+#include "asr/providers/onnx/runtime.hpp"
+#include "asr/providers/onnx/transducer/folder.hpp"
+#include "asr/providers/onnx/transducer/pieces.hpp"
 #include "asr/providers/onnx/transducer/predictor.hpp"
 #include "asr/providers/onnx/transducer/predictor_session.hpp"
 

@@ -3,7 +3,17 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <ranges>
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "asr/providers/onnx/runtime.hpp"
+#include "asr/providers/onnx/transducer/hotword_graph.hpp"
+#include "asr/providers/onnx/transducer/pieces.hpp"
+#include "asr/providers/onnx/transducer/predictor.hpp"
 
 namespace hotmic::onnx {
 namespace {

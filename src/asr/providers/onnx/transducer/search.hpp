@@ -1,11 +1,15 @@
 /// The search for the likeliest pieces, frame by frame.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
+#include "asr/providers/onnx/runtime.hpp"
+#include "asr/providers/onnx/transducer/folder.hpp"
 #include "asr/providers/onnx/transducer/hotword_graph.hpp"
 #include "asr/providers/onnx/transducer/pieces.hpp"
 #include "asr/providers/onnx/transducer/predictor.hpp"

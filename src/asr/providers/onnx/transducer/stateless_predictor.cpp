@@ -1,5 +1,13 @@
 #include <array>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <utility>
+#include <vector>
 
+#include "asr/providers/onnx/runtime.hpp"
+#include "asr/providers/onnx/transducer/folder.hpp"
 #include "asr/providers/onnx/transducer/predictor.hpp"
 #include "asr/providers/onnx/transducer/predictor_session.hpp"
 

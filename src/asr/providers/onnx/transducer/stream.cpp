@@ -1,6 +1,17 @@
 #include "asr/providers/onnx/transducer/stream.hpp"
 
 #include <algorithm>
+#include <cstddef>
+#include <span>
+#include <vector>
+
+#include "asr/providers/onnx/fbank.hpp"
+#include "asr/providers/onnx/runtime.hpp"
+#include "asr/providers/onnx/transducer/encoder.hpp"
+#include "asr/providers/onnx/transducer/encoder_batches.hpp"
+#include "asr/providers/onnx/transducer/folder.hpp"
+#include "asr/providers/onnx/transducer/predictor.hpp"
+#include "hotmic/audio.hpp"
 
 namespace hotmic::onnx {
 namespace {

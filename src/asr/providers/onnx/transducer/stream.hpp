@@ -1,12 +1,17 @@
 /// One stretch of speech that a transducer hears chunk by chunk, once.
 #pragma once
 
+#include <cstddef>
 #include <vector>
 
 #include "asr/providers/onnx/fbank.hpp"
+#include "asr/providers/onnx/runtime.hpp"
+#include "asr/providers/onnx/transducer/encoder.hpp"
 #include "asr/providers/onnx/transducer/encoder_batches.hpp"
+#include "asr/providers/onnx/transducer/folder.hpp"
 #include "asr/providers/onnx/transducer/predictor.hpp"
 #include "asr/providers/onnx/transducer/search.hpp"
+#include "hotmic/audio.hpp"
 
 namespace hotmic::onnx {
 

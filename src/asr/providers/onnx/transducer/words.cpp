@@ -2,7 +2,14 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstddef>
+#include <iterator>
+#include <span>
+#include <vector>
 
+#include "asr/providers/onnx/transducer/pieces.hpp"
+#include "asr/providers/onnx/transducer/search.hpp"
+#include "hotmic/transcript.hpp"
 #include "text/utf8.hpp"
 
 namespace hotmic::onnx {

@@ -2,8 +2,10 @@
 #pragma once
 
 #include <span>
+#include <string>
 #include <vector>
 
+#include "asr/providers/onnx/transducer/pieces.hpp"
 #include "asr/providers/onnx/transducer/search.hpp"
 #include "hotmic/transcript.hpp"
 

@@ -3,9 +3,19 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <cstddef>
+#include <cstdint>
 #include <limits>
+#include <span>
+#include <utility>
+#include <vector>
 
 #include "asr/providers/onnx/cross_attention.hpp"
+#include "asr/providers/onnx/half_kernels.hpp"
+#include "asr/providers/onnx/runtime.hpp"
+#include "asr/providers/onnx/whisper/decoder.hpp"
+#include "asr/providers/onnx/whisper/encoder.hpp"
+#include "asr/providers/onnx/whisper/vocabulary.hpp"
 
 namespace hotmic::onnx {
 namespace {

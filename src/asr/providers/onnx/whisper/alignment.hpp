@@ -2,11 +2,15 @@
 /// (openai/whisper, timing.py, find_alignment).
 #pragma once
 
+#include <cstddef>
 #include <span>
 #include <utility>
 #include <vector>
 
+#include "asr/providers/onnx/runtime.hpp"
 #include "asr/providers/onnx/whisper/decoder.hpp"
+#include "asr/providers/onnx/whisper/encoder.hpp"
+#include "asr/providers/onnx/whisper/vocabulary.hpp"
 
 namespace hotmic::onnx {
 

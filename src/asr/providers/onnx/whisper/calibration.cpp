@@ -4,11 +4,23 @@
 
 #include <algorithm>
 #include <cctype>
+#include <cstddef>
 #include <format>
+#include <memory>
+#include <stop_token>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
 
 #include "asr/long_audio.hpp"
+#include "asr/providers/onnx/whisper/engine.hpp"
 #include "asr/providers/onnx/whisper/recognizer.hpp"
 #include "audio/clip.hpp"
+#include "hotmic/audio.hpp"
+#include "hotmic/error.hpp"
+#include "hotmic/provider.hpp"
+#include "hotmic/transcript.hpp"
 
 namespace hotmic::onnx {
 namespace {

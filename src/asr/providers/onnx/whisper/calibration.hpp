@@ -5,6 +5,8 @@
 #include <stop_token>
 
 #include "asr/providers/onnx/whisper/engine.hpp"
+#include "hotmic/error.hpp"
+#include "hotmic/provider.hpp"
 
 namespace hotmic::onnx {
 

@@ -1,13 +1,28 @@
 #include <algorithm>
 #include <bit>
+#include <cstddef>
+#include <cstdint>
 #include <cstring>
 #include <format>
-#include <optional>
+#include <functional>
+#include <map>
+#include <memory>
+#include <span>
+#include <stop_token>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
 
 #include "asr/providers/onnx/half_kernels.hpp"
 #include "asr/providers/onnx/log_mel.hpp"
 #include "asr/providers/onnx/whisper/source.hpp"
+#include "asr/providers/onnx/whisper/vocabulary.hpp"
+#include "asr/providers/onnx/whisper/weights.hpp"
 #include "asr/whisper/ctranslate2_folder.hpp"
+#include "asr/whisper/weight_reader.hpp"
+#include "hotmic/error.hpp"
+#include "hotmic/provider.hpp"
 
 namespace hotmic::onnx {
 namespace {

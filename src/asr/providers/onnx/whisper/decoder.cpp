@@ -2,13 +2,23 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdint>
 #include <cstring>
 #include <format>
+#include <initializer_list>
 #include <numeric>
+#include <span>
+#include <utility>
+#include <vector>
 
 #include "asr/providers/onnx/cross_attention.hpp"
+#include "asr/providers/onnx/graph_builder.hpp"
+#include "asr/providers/onnx/half_kernels.hpp"
 #include "asr/providers/onnx/runtime.hpp"
+#include "asr/providers/onnx/whisper/encoder.hpp"
 #include "asr/providers/onnx/whisper/layers.hpp"
+#include "asr/providers/onnx/whisper/vocabulary.hpp"
+#include "asr/providers/onnx/whisper/weights.hpp"
 
 namespace hotmic::onnx {
 namespace {

@@ -1,15 +1,16 @@
 /// Whisper's decoder as a session, and its state for one slot: tokens in, and out come the logits of what may follow.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "asr/providers/onnx/lazy_buffer.hpp"
 #include "asr/providers/onnx/runtime.hpp"
 #include "asr/providers/onnx/whisper/encoder.hpp"
+#include "asr/providers/onnx/whisper/vocabulary.hpp"
 #include "asr/providers/onnx/whisper/weights.hpp"
 
 namespace hotmic::onnx {

@@ -1,10 +1,18 @@
 #include "asr/providers/onnx/whisper/encoder.hpp"
 
 #include <array>
+#include <cstddef>
+#include <cstdint>
 #include <format>
+#include <string>
+#include <utility>
+#include <vector>
 
+#include "asr/providers/onnx/graph_builder.hpp"
+#include "asr/providers/onnx/half_kernels.hpp"
 #include "asr/providers/onnx/runtime.hpp"
 #include "asr/providers/onnx/whisper/layers.hpp"
+#include "asr/providers/onnx/whisper/weights.hpp"
 
 namespace hotmic::onnx {
 namespace {

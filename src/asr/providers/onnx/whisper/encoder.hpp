@@ -1,7 +1,8 @@
 /// Whisper's encoder as a session: features in, and out come the keys and values that the decoder looks at.
 #pragma once
 
-#include <memory>
+#include <cstddef>
+#include <string>
 #include <vector>
 
 #include "asr/providers/onnx/half_kernels.hpp"

@@ -1,6 +1,11 @@
 #include "asr/providers/onnx/whisper/engine.hpp"
 
 #include <algorithm>
+#include <ranges>
+#include <utility>
+
+#include "asr/providers/onnx/whisper/weights.hpp"
+#include "hotmic/provider.hpp"
 
 namespace hotmic::onnx {
 

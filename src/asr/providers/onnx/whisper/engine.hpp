@@ -1,7 +1,6 @@
 /// Everything of a loaded Whisper model that its slots share. Nothing of it changes once it is made.
 #pragma once
 
-#include <memory>
 #include <utility>
 #include <vector>
 

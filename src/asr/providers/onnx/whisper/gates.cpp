@@ -1,10 +1,13 @@
 #include "asr/providers/onnx/whisper/gates.hpp"
 
-#include <algorithm>
+#include <cstddef>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "asr/compression_ratio.hpp"
+#include "asr/providers/onnx/whisper/search.hpp"
+#include "asr/providers/onnx/whisper/vocabulary.hpp"
 
 namespace hotmic::onnx {
 namespace {

@@ -1,8 +1,20 @@
 #include <ggml.h>
 
+#include <cstdint>
 #include <cstring>
+#include <filesystem>
+#include <memory>
+#include <stop_token>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "asr/providers/onnx/whisper/source.hpp"
+#include "asr/providers/onnx/whisper/vocabulary.hpp"
+#include "asr/whisper/ggml_file.hpp"
+#include "asr/whisper/weight_reader.hpp"
+#include "hotmic/error.hpp"
+#include "hotmic/provider.hpp"
 
 namespace hotmic::onnx {
 namespace {

@@ -3,10 +3,25 @@
 #include <ggml.h>
 
 #include <cerrno>
+#include <cstdint>
 #include <cstring>
+#include <filesystem>
 #include <format>
 #include <fstream>
+#include <initializer_list>
+#include <ios>
 #include <ranges>
+#include <stop_token>
+#include <string_view>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+#include "asr/providers/onnx/whisper/source.hpp"
+#include "asr/providers/onnx/whisper/vocabulary.hpp"
+#include "asr/whisper/ggml_file.hpp"
+#include "hotmic/error.hpp"
+#include "hotmic/provider.hpp"
 
 namespace hotmic::onnx {
 namespace {

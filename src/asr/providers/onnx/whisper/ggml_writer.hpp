@@ -2,8 +2,11 @@
 #pragma once
 
 #include <filesystem>
+#include <stop_token>
 
 #include "asr/providers/onnx/whisper/source.hpp"
+#include "hotmic/error.hpp"
+#include "hotmic/provider.hpp"
 
 namespace hotmic::onnx {
 

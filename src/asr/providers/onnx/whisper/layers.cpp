@@ -1,6 +1,14 @@
 #include "asr/providers/onnx/whisper/layers.hpp"
 
 #include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "asr/providers/onnx/graph_builder.hpp"
+#include "asr/providers/onnx/whisper/weights.hpp"
 
 namespace hotmic::onnx {
 namespace {

@@ -3,11 +3,19 @@
 #include <algorithm>
 #include <bit>
 #include <charconv>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
 #include <format>
+#include <functional>
+#include <map>
 #include <optional>
+#include <string_view>
+#include <system_error>
 #include <utility>
 
 #include "asr/providers/onnx/whisper/protobuf_file.hpp"
+#include "hotmic/error.hpp"
 
 namespace hotmic::onnx {
 namespace {

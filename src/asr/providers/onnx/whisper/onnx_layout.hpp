@@ -5,6 +5,7 @@
 ///   sherpa-onnx:  NAME-encoder*.onnx, NAME-decoder*.onnx, NAME-tokens.txt
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <optional>
 

@@ -1,11 +1,15 @@
 #include <algorithm>
 #include <bit>
+#include <cstdint>
 #include <cstring>
 #include <format>
 #include <fstream>
+#include <ios>
+#include <vector>
 
 #include "asr/providers/onnx/half_kernels.hpp"
 #include "asr/providers/onnx/whisper/onnx_file.hpp"
+#include "hotmic/error.hpp"
 
 namespace hotmic::onnx {
 

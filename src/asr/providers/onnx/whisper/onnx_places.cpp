@@ -1,12 +1,18 @@
 #include "asr/providers/onnx/whisper/onnx_places.hpp"
 
 #include <algorithm>
+#include <cstddef>
 #include <format>
+#include <functional>
+#include <map>
 #include <optional>
 #include <set>
+#include <string>
 #include <utility>
 
+#include "asr/providers/onnx/whisper/onnx_file.hpp"
 #include "asr/providers/onnx/whisper/onnx_names.hpp"
+#include "asr/providers/onnx/whisper/onnx_weight.hpp"
 
 namespace hotmic::onnx {
 namespace {

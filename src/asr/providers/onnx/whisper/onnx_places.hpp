@@ -5,6 +5,7 @@
 #include <map>
 #include <string>
 
+#include "asr/providers/onnx/whisper/onnx_file.hpp"
 #include "asr/providers/onnx/whisper/onnx_weight.hpp"
 
 namespace hotmic::onnx {

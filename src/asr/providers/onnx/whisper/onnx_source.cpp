@@ -1,16 +1,30 @@
 /// Whisper's weights out of ONNX graphs, as Hugging Face's optimum and sherpa-onnx export them.
 #include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
 #include <format>
 #include <fstream>
+#include <ios>
+#include <memory>
 #include <span>
+#include <stop_token>
+#include <string_view>
+#include <system_error>
 #include <utility>
+#include <vector>
 
 #include "asr/providers/onnx/half_kernels.hpp"
 #include "asr/providers/onnx/log_mel.hpp"
+#include "asr/providers/onnx/whisper/onnx_file.hpp"
 #include "asr/providers/onnx/whisper/onnx_layout.hpp"
 #include "asr/providers/onnx/whisper/onnx_places.hpp"
 #include "asr/providers/onnx/whisper/onnx_tokens.hpp"
 #include "asr/providers/onnx/whisper/source.hpp"
+#include "asr/providers/onnx/whisper/vocabulary.hpp"
+#include "asr/providers/onnx/whisper/weights.hpp"
+#include "hotmic/error.hpp"
+#include "hotmic/provider.hpp"
 #include "text/sha256.hpp"
 
 namespace hotmic::onnx {

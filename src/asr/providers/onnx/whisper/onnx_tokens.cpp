@@ -3,13 +3,24 @@
 #include <openssl/evp.h>
 
 #include <algorithm>
+#include <cstddef>
+#include <filesystem>
 #include <format>
 #include <optional>
 #include <ranges>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <utility>
+#include <vector>
 
+#include "asr/providers/onnx/whisper/onnx_file.hpp"
+#include "asr/providers/onnx/whisper/onnx_layout.hpp"
 #include "asr/providers/onnx/whisper/onnx_names.hpp"
+#include "asr/providers/onnx/whisper/vocabulary.hpp"
 #include "asr/whisper/json_file.hpp"
 #include "asr/whisper/tokenizer_json.hpp"
+#include "hotmic/error.hpp"
 
 namespace hotmic::onnx {
 namespace {

@@ -10,6 +10,7 @@
 #include "asr/providers/onnx/whisper/onnx_file.hpp"
 #include "asr/providers/onnx/whisper/onnx_layout.hpp"
 #include "asr/providers/onnx/whisper/vocabulary.hpp"
+#include "hotmic/error.hpp"
 
 namespace hotmic::onnx {
 

@@ -2,8 +2,16 @@
 
 #include <algorithm>
 #include <array>
+#include <cstddef>
+#include <cstdint>
 #include <format>
+#include <optional>
+#include <string_view>
 #include <utility>
+#include <vector>
+
+#include "asr/providers/onnx/whisper/onnx_file.hpp"
+#include "hotmic/error.hpp"
 
 namespace hotmic::onnx {
 namespace {

@@ -1,11 +1,16 @@
 /// One weight of an ONNX graph, however the exporter has written it: plain, transposed, or in 8 or 4 bits with scales.
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "asr/providers/onnx/whisper/onnx_file.hpp"
+#include "hotmic/error.hpp"
 
 namespace hotmic::onnx {
 

@@ -1,8 +1,16 @@
 #include "asr/providers/onnx/whisper/protobuf_file.hpp"
 
 #include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
 #include <format>
+#include <functional>
+#include <ios>
+#include <string>
 #include <utility>
+
+#include "hotmic/error.hpp"
 
 namespace hotmic::onnx {
 namespace {

@@ -3,14 +3,31 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <cstddef>
+#include <cstdint>
 #include <format>
+#include <memory>
+#include <span>
+#include <stop_token>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "asr/languages.hpp"
 #include "asr/long_audio.hpp"
+#include "asr/providers/onnx/runtime.hpp"
 #include "asr/providers/onnx/whisper/alignment.hpp"
+#include "asr/providers/onnx/whisper/engine.hpp"
+#include "asr/providers/onnx/whisper/gates.hpp"
+#include "asr/providers/onnx/whisper/rules.hpp"
+#include "asr/providers/onnx/whisper/search.hpp"
+#include "asr/providers/onnx/whisper/vocabulary.hpp"
 #include "asr/whisper/language_choice.hpp"
 #include "asr/whisper/loudness.hpp"
 #include "asr/whisper/request.hpp"
+#include "hotmic/audio.hpp"
+#include "hotmic/error.hpp"
+#include "hotmic/transcript.hpp"
 #include "text/trimmed.hpp"
 #include "text/utf8.hpp"
 

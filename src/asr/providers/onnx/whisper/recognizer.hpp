@@ -3,12 +3,20 @@
 
 #include <memory>
 #include <random>
-#include <string>
+#include <stop_token>
 #include <vector>
 
 #include "asr/providers/onnx/log_mel.hpp"
+#include "asr/providers/onnx/whisper/decoder.hpp"
+#include "asr/providers/onnx/whisper/encoder.hpp"
 #include "asr/providers/onnx/whisper/engine.hpp"
 #include "asr/providers/onnx/whisper/gates.hpp"
+#include "asr/providers/onnx/whisper/search.hpp"
+#include "asr/providers/onnx/whisper/vocabulary.hpp"
+#include "hotmic/audio.hpp"
+#include "hotmic/error.hpp"
+#include "hotmic/provider.hpp"
+#include "hotmic/transcript.hpp"
 
 namespace hotmic::onnx {
 

@@ -2,7 +2,11 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstddef>
 #include <limits>
+#include <span>
+
+#include "asr/providers/onnx/whisper/vocabulary.hpp"
 
 namespace hotmic::onnx {
 namespace {

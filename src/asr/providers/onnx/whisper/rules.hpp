@@ -2,6 +2,7 @@
 #pragma once
 
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "asr/providers/onnx/whisper/vocabulary.hpp"

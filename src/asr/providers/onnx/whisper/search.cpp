@@ -2,8 +2,19 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
 #include <numeric>
+#include <random>
+#include <span>
 #include <stdexcept>
+#include <utility>
+#include <vector>
+
+#include "asr/providers/onnx/runtime.hpp"
+#include "asr/providers/onnx/whisper/rules.hpp"
+#include "asr/providers/onnx/whisper/vocabulary.hpp"
 
 namespace hotmic::onnx {
 namespace {

@@ -1,15 +1,16 @@
 /// Finds the tokens of one window: greedily, by sampling, or by beam search.
 #pragma once
 
-#include <cstdint>
-#include <optional>
+#include <cstddef>
 #include <random>
 #include <span>
 #include <utility>
 #include <vector>
 
+#include "asr/providers/onnx/runtime.hpp"
 #include "asr/providers/onnx/whisper/decoder.hpp"
 #include "asr/providers/onnx/whisper/rules.hpp"
+#include "asr/providers/onnx/whisper/vocabulary.hpp"
 
 namespace hotmic::onnx {
 

@@ -1,11 +1,16 @@
 #include "asr/providers/onnx/whisper/source.hpp"
 
-#include <array>
+#include <filesystem>
 #include <format>
+#include <memory>
+#include <string>
+#include <string_view>
 
 #include "asr/providers/onnx/half_kernels.hpp"
 #include "asr/providers/onnx/whisper/onnx_layout.hpp"
+#include "asr/providers/onnx/whisper/weights.hpp"
 #include "asr/whisper/ctranslate2_folder.hpp"
+#include "hotmic/error.hpp"
 
 namespace hotmic::onnx {
 

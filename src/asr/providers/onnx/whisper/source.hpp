@@ -1,6 +1,7 @@
 /// A file or folder that holds a Whisper model: what of it depends on the format.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <functional>
 #include <memory>
@@ -10,8 +11,10 @@
 #include <vector>
 
 #include "asr/providers/onnx/whisper/onnx_layout.hpp"
+#include "asr/providers/onnx/whisper/vocabulary.hpp"
 #include "asr/providers/onnx/whisper/weights.hpp"
-#include "asr/whisper/ggml_file.hpp"
+#include "hotmic/error.hpp"
+#include "hotmic/provider.hpp"
 
 namespace hotmic::onnx {
 

@@ -3,12 +3,21 @@
 #include <algorithm>
 #include <array>
 #include <clocale>
+#include <cstddef>
+#include <cstdint>
 #include <cwctype>
 #include <format>
 #include <limits>
+#include <optional>
 #include <set>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
 
 #include "asr/languages.hpp"
+#include "hotmic/error.hpp"
 
 namespace hotmic::onnx {
 namespace {

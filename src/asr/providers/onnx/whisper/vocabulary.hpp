@@ -1,7 +1,9 @@
 /// Whisper's tokens: bytes of text, and tokens that steer.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <span>
 #include <string>

@@ -1,12 +1,24 @@
 #include "asr/providers/onnx/whisper/weights.hpp"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
 #include <format>
+#include <functional>
+#include <map>
+#include <span>
+#include <stop_token>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
 
-#include "asr/providers/onnx/half_kernels.hpp"
 #include "asr/providers/onnx/whisper/source.hpp"
+#include "asr/whisper/ggml_file.hpp"
+#include "hotmic/error.hpp"
+#include "hotmic/provider.hpp"
 
 namespace hotmic::onnx {
 namespace {

@@ -6,15 +6,16 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <span>
 #include <stop_token>
 #include <string>
-#include <string_view>
 #include <utility>
 #include <vector>
 
 #include "asr/providers/onnx/whisper/vocabulary.hpp"
+#include "hotmic/error.hpp"
 #include "hotmic/provider.hpp"
 
 namespace hotmic::onnx {
