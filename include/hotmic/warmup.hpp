@@ -1,10 +1,10 @@
 /// Phase 2: making a loaded model fast before anyone is told it is ready, and the record of how that went.
 ///
 /// Levels, each on top of the one before:
-///   0 off       LOADING goes straight to READY, and health says `warmup_complete: false`
-///   1 validate  one short inference on the built-in clip; numbers finite, output well formed, text close to the known
-///   one 2 single    full-length speech, at least once and for `level2.min_duration`, plus every path that allocates on
-///   first use 3 stress    all slots at once over a mix of lengths, until latency has converged or the budget ends
+/// - 0, off: LOADING goes straight to READY, and health says `warmup_complete: false`
+/// - 1, validate: one short inference on the clip; numbers finite, output well formed, text close to the known one
+/// - 2, single: full-length speech, once at least and for `level2.min_duration`, and every path that allocates at first
+/// - 3, stress: all slots at once over a mix of lengths, until latency has converged or the budget ends
 #pragma once
 
 #include <chrono>

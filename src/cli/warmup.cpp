@@ -14,7 +14,6 @@
 #include "cli/single_model.hpp"
 #include "cli/terminal.hpp"
 #include "config/model_choice.hpp"
-#include "lifecycle/report_json.hpp"
 #include "hotmic/audio.hpp"
 #include "hotmic/error.hpp"
 #include "hotmic/health.hpp"
@@ -22,6 +21,7 @@
 #include "hotmic/provider.hpp"
 #include "hotmic/state.hpp"
 #include "hotmic/warmup.hpp"
+#include "lifecycle/report_json.hpp"
 #include "lifecycle/warmup_clip.hpp"
 
 namespace hotmic::cli {

@@ -10,8 +10,8 @@
 #include <string>
 #include <vector>
 
-#include "hotmic/units.hpp"
 #include "hotmic/error.hpp"
+#include "hotmic/units.hpp"
 #include "store/catalogue.hpp"
 #include "store/library.hpp"
 #include "store/pull.hpp"
