@@ -10,6 +10,7 @@
 #include "hotmic/error.hpp"
 #include "hotmic/provider.hpp"
 #include "hotmic/state.hpp"
+#include "hotmic/units.hpp"
 
 namespace hotmic {
 

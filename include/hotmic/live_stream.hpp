@@ -26,6 +26,7 @@
 #include "hotmic/error.hpp"
 #include "hotmic/lease.hpp"
 #include "hotmic/transcript.hpp"
+#include "hotmic/units.hpp"
 #include "hotmic/voice.hpp"
 
 namespace hotmic {

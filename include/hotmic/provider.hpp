@@ -30,6 +30,7 @@
 #include "hotmic/audio.hpp"
 #include "hotmic/error.hpp"
 #include "hotmic/transcript.hpp"
+#include "hotmic/units.hpp"
 
 namespace hotmic {
 

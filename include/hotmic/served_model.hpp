@@ -30,6 +30,7 @@
 #include "hotmic/model_manager.hpp"
 #include "hotmic/provider.hpp"
 #include "hotmic/state.hpp"
+#include "hotmic/units.hpp"
 #include "hotmic/warmup.hpp"
 
 namespace hotmic {

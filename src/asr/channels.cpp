@@ -13,6 +13,7 @@
 #include "asr/languages.hpp"
 #include "hotmic/error.hpp"
 #include "hotmic/transcript.hpp"
+#include "hotmic/units.hpp"
 
 namespace hotmic {
 

@@ -9,8 +9,8 @@
 #include <utility>
 #include <vector>
 
-#include "hotmic/audio.hpp"
 #include "hotmic/transcript.hpp"
+#include "hotmic/units.hpp"
 
 namespace hotmic {
 namespace {

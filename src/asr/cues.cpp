@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "hotmic/transcript.hpp"
+#include "hotmic/units.hpp"
 #include "text/utf8.hpp"
 
 namespace hotmic {

@@ -16,6 +16,7 @@
 #include "hotmic/error.hpp"
 #include "hotmic/provider.hpp"
 #include "hotmic/transcript.hpp"
+#include "hotmic/units.hpp"
 #include "system/mutex.hpp"
 
 namespace hotmic {

@@ -1,8 +1,8 @@
 #include "asr/openai_wire.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
-#include <cstdint>
 #include <span>
 #include <string>
 #include <string_view>

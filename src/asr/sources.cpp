@@ -8,6 +8,7 @@
 
 #include "hotmic/audio.hpp"
 #include "hotmic/error.hpp"
+#include "hotmic/units.hpp"
 
 namespace hotmic {
 namespace {

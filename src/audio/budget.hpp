@@ -14,6 +14,7 @@
 
 #include "hotmic/audio.hpp"
 #include "hotmic/error.hpp"
+#include "hotmic/units.hpp"
 
 namespace hotmic::audio {
 

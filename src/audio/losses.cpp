@@ -8,7 +8,7 @@
 #include <utility>
 #include <vector>
 
-#include "hotmic/audio.hpp"
+#include "hotmic/units.hpp"
 
 namespace hotmic::audio {
 namespace {

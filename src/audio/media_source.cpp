@@ -23,6 +23,7 @@
 #include "audio/resampler.hpp"
 #include "hotmic/audio.hpp"
 #include "hotmic/error.hpp"
+#include "hotmic/units.hpp"
 
 namespace hotmic::audio {
 namespace {

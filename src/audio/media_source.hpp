@@ -12,6 +12,7 @@
 #include "audio/container.hpp"
 #include "hotmic/audio.hpp"
 #include "hotmic/error.hpp"
+#include "hotmic/units.hpp"
 
 namespace hotmic::audio {
 

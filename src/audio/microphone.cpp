@@ -1,4 +1,5 @@
 #include "audio/microphone.hpp"
+#include "hotmic/units.hpp"
 
 #define MINIAUDIO_IMPLEMENTATION  // the library is this header
 #define MA_NO_DECODING

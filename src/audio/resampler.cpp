@@ -8,8 +8,8 @@
 
 #include "audio/container.hpp"
 #include "audio/libav.hpp"
-#include "hotmic/audio.hpp"
 #include "hotmic/error.hpp"
+#include "hotmic/units.hpp"
 
 namespace hotmic::audio {
 namespace {

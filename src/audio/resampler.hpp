@@ -6,8 +6,8 @@
 
 #include "audio/channel_mix.hpp"
 #include "audio/libav.hpp"
-#include "hotmic/audio.hpp"
 #include "hotmic/error.hpp"
+#include "hotmic/units.hpp"
 
 namespace hotmic::audio {
 

@@ -19,6 +19,7 @@
 #include "config/model_choice.hpp"
 #include "config/schema.hpp"
 #include "hotmic/error.hpp"
+#include "hotmic/units.hpp"
 #include "text/suggest.hpp"
 
 namespace hotmic::cli {

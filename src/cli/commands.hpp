@@ -9,10 +9,10 @@
 #include "cli/admin_client.hpp"
 #include "config/load.hpp"
 #include "config/sources.hpp"
-#include "hotmic/audio.hpp"
 #include "hotmic/error.hpp"
 #include "hotmic/provider.hpp"
 #include "hotmic/transcript.hpp"
+#include "hotmic/units.hpp"
 
 namespace hotmic::cli {
 

@@ -137,7 +137,7 @@ private:
         auto samples = source ? read_all(**source) : std::unexpected(source.error());
         if (!samples) return bad("media decoding", samples.error());
         good("media decoding", std::format("the built-in clip decodes to {:.1f} s, in a process of its own",
-                                           seconds_of(samples->size())));
+                                           seconds_of(samples->size()).count()));
     }
 
     void sandbox() {

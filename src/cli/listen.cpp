@@ -245,7 +245,8 @@ void print_text(const LiveEvent& event, ProgressLine& line) {
         case failed:
         case dropped:
             line.clear();
-            complain(std::format("hotmic: {:.1f} to {:.1f} s were not recognized: {}", event.start, event.end,
+            complain(std::format("hotmic: {:.1f} to {:.1f} s were not recognized: {}", event.start.count(),
+                                 event.end.count(),
                                  event.error ? event.error->message : "the machine is too slow for them"));
             return;
         default:

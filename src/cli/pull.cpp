@@ -21,6 +21,7 @@
 #include "hotmic/error.hpp"
 #include "hotmic/memory_broker.hpp"
 #include "hotmic/state.hpp"
+#include "hotmic/units.hpp"
 #include "store/catalogue.hpp"
 #include "store/downloads.hpp"
 #include "store/library.hpp"

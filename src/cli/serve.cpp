@@ -32,6 +32,7 @@
 #include "hotmic/provider.hpp"
 #include "hotmic/served_model.hpp"
 #include "hotmic/state.hpp"
+#include "hotmic/units.hpp"
 #include "jobs/jobs.hpp"
 #include "server/catalog.hpp"
 #include "server/fallback.hpp"

@@ -9,6 +9,7 @@
 #include "cli/admin_client.hpp"
 #include "cli/terminal.hpp"
 #include "config/model_choice.hpp"
+#include "hotmic/units.hpp"
 
 namespace hotmic::cli {
 namespace {

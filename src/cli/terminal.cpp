@@ -11,6 +11,7 @@
 #include <string>
 #include <string_view>
 #include <vector>
+#include "hotmic/units.hpp"
 
 namespace hotmic::cli {
 namespace {

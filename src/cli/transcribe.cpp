@@ -32,6 +32,7 @@
 #include "hotmic/provider.hpp"
 #include "hotmic/state.hpp"
 #include "hotmic/transcript.hpp"
+#include "hotmic/units.hpp"
 #include "hotmic/voice.hpp"
 #include "speech/speech_cutter.hpp"
 

@@ -22,6 +22,7 @@
 #include "asr/providers/whisper_cpp/vad_model.hpp"
 #include "audio/clip.hpp"
 #include "hotmic/error.hpp"
+#include "hotmic/units.hpp"
 #include "hotmic/voice.hpp"
 
 namespace hotmic::cli {

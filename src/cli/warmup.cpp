@@ -2,7 +2,6 @@
 #include <format>
 #include <glaze/glaze.hpp>
 #include <print>
-#include <ratio>
 #include <stop_token>
 #include <string>
 #include <thread>
@@ -20,6 +19,7 @@
 #include "hotmic/model_manager.hpp"
 #include "hotmic/provider.hpp"
 #include "hotmic/state.hpp"
+#include "hotmic/units.hpp"
 #include "hotmic/warmup.hpp"
 #include "lifecycle/report_json.hpp"
 #include "lifecycle/warmup_clip.hpp"

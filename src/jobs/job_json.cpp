@@ -6,6 +6,7 @@
 #include <string>
 
 #include "hotmic/error.hpp"
+#include "hotmic/units.hpp"
 #include "jobs/job.hpp"
 #include "text/utf8.hpp"
 

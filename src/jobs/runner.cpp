@@ -14,6 +14,7 @@
 #include <utility>
 
 #include "hotmic/error.hpp"
+#include "hotmic/units.hpp"
 #include "jobs/job.hpp"
 #include "system/mutex.hpp"
 

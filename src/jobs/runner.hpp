@@ -17,6 +17,7 @@
 
 #include "hotmic/error.hpp"
 #include "hotmic/media_bytes.hpp"
+#include "hotmic/units.hpp"
 #include "jobs/job.hpp"
 #include "jobs/job_store.hpp"
 #include "jobs/recordings.hpp"

@@ -15,6 +15,7 @@
 
 #include "hotmic/error.hpp"
 #include "hotmic/provider.hpp"
+#include "hotmic/units.hpp"
 #include "hotmic/warmup.hpp"
 
 namespace hotmic {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include "hotmic/units.hpp"
 
 namespace hotmic {
 

@@ -7,6 +7,7 @@
 
 #include "hotmic/error.hpp"
 #include "hotmic/transcript.hpp"
+#include "hotmic/units.hpp"
 #include "lifecycle/truth.hpp"
 
 namespace hotmic {

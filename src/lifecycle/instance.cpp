@@ -7,7 +7,6 @@
 #include <future>
 #include <memory>
 #include <optional>
-#include <ratio>
 #include <string>
 #include <utility>
 #include <vector>
@@ -19,6 +18,7 @@
 #include "hotmic/provider.hpp"
 #include "hotmic/state.hpp"
 #include "hotmic/transcript.hpp"
+#include "hotmic/units.hpp"
 #include "lifecycle/calibration.hpp"
 #include "lifecycle/slot_pool.hpp"
 #include "system/mutex.hpp"

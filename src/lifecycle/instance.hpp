@@ -17,6 +17,7 @@
 #include "hotmic/provider.hpp"
 #include "hotmic/state.hpp"
 #include "hotmic/transcript.hpp"
+#include "hotmic/units.hpp"
 #include "lifecycle/calibration.hpp"
 #include "lifecycle/slot_pool.hpp"
 #include "system/mutex.hpp"

@@ -13,7 +13,6 @@
 #include <memory>
 #include <optional>
 #include <random>
-#include <ratio>
 #include <stop_token>
 #include <string>
 #include <thread>
@@ -29,6 +28,7 @@
 #include "hotmic/provider.hpp"
 #include "hotmic/state.hpp"
 #include "hotmic/transcript.hpp"
+#include "hotmic/units.hpp"
 #include "hotmic/warmup.hpp"
 #include "lifecycle/attempt.hpp"
 #include "lifecycle/canary.hpp"

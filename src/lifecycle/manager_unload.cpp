@@ -8,6 +8,7 @@
 #include "hotmic/health.hpp"
 #include "hotmic/model_manager.hpp"
 #include "hotmic/state.hpp"
+#include "hotmic/units.hpp"
 #include "lifecycle/manager_impl.hpp"
 #include "lifecycle/memory_info.hpp"
 #include "system/mutex.hpp"

@@ -16,6 +16,7 @@
 #include "hotmic/model_manager.hpp"
 #include "hotmic/state.hpp"
 #include "hotmic/transcript.hpp"
+#include "hotmic/units.hpp"
 #include "lifecycle/attempt.hpp"
 #include "lifecycle/fingerprint.hpp"
 #include "lifecycle/manager_impl.hpp"

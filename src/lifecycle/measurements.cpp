@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "hotmic/units.hpp"
 #include "hotmic/warmup.hpp"
 #include "lifecycle/warmup_runner.hpp"
 #include "system/mutex.hpp"

@@ -3,6 +3,7 @@
 
 #include <vector>
 
+#include "hotmic/units.hpp"
 #include "hotmic/warmup.hpp"
 #include "system/mutex.hpp"
 

@@ -22,6 +22,7 @@
 #include "hotmic/memory_broker.hpp"
 #include "hotmic/provider.hpp"
 #include "hotmic/state.hpp"
+#include "hotmic/units.hpp"
 #include "hotmic/warmup.hpp"
 #include "lifecycle/attempt.hpp"
 #include "lifecycle/fingerprint.hpp"

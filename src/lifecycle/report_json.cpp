@@ -1,6 +1,8 @@
 #include "lifecycle/report_json.hpp"
 
+#include "hotmic/health.hpp"
 #include "hotmic/units.hpp"
+#include "hotmic/warmup.hpp"
 
 namespace hotmic::wire {
 namespace {

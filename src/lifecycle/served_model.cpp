@@ -9,7 +9,6 @@
 #include <functional>
 #include <memory>
 #include <optional>
-#include <ratio>
 #include <string_view>
 #include <utility>
 
@@ -22,6 +21,7 @@
 #include "hotmic/model_manager.hpp"
 #include "hotmic/provider.hpp"
 #include "hotmic/state.hpp"
+#include "hotmic/units.hpp"
 #include "lifecycle/served_model_impl.hpp"
 #include "lifecycle/start_thread.hpp"
 #include "lifecycle/truth.hpp"

@@ -10,6 +10,7 @@
 #include "hotmic/error.hpp"
 #include "hotmic/lease.hpp"
 #include "hotmic/state.hpp"
+#include "hotmic/units.hpp"
 #include "lifecycle/slot_pool.hpp"
 
 namespace hotmic {

@@ -1,9 +1,7 @@
 // The sweeper of a SlotPool: what waits or runs too long.
 #include <algorithm>
 #include <chrono>
-#include <cmath>
 #include <cstddef>
-#include <cstdint>
 #include <format>
 #include <memory>
 #include <optional>

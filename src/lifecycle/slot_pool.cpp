@@ -11,7 +11,6 @@
 #include <memory>
 #include <optional>
 #include <ranges>
-#include <ratio>
 #include <stop_token>
 #include <utility>
 #include <vector>
@@ -24,6 +23,7 @@
 #include "hotmic/provider.hpp"
 #include "hotmic/state.hpp"
 #include "hotmic/transcript.hpp"
+#include "hotmic/units.hpp"
 #include "lifecycle/calibration.hpp"
 #include "lifecycle/quarantine.hpp"
 #include "lifecycle/slot_job.hpp"

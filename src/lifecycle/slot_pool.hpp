@@ -18,6 +18,7 @@
 #include "hotmic/provider.hpp"
 #include "hotmic/state.hpp"
 #include "hotmic/transcript.hpp"
+#include "hotmic/units.hpp"
 #include "lifecycle/calibration.hpp"
 #include "lifecycle/quarantine.hpp"
 #include "system/mutex.hpp"

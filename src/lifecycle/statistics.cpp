@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cctype>
+#include <chrono>
 #include <cmath>
 #include <cstddef>
 #include <ranges>
@@ -8,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "hotmic/units.hpp"
 #include "lifecycle/warmup_runner.hpp"
 
 namespace hotmic {

@@ -12,7 +12,6 @@
 #include <functional>
 #include <iterator>
 #include <optional>
-#include <ratio>
 #include <stop_token>
 #include <thread>
 #include <utility>
@@ -25,6 +24,7 @@
 #include "hotmic/media_bytes.hpp"
 #include "hotmic/state.hpp"
 #include "hotmic/transcript.hpp"
+#include "hotmic/units.hpp"
 #include "hotmic/warmup.hpp"
 #include "lifecycle/measurements.hpp"
 #include "lifecycle/warmup_clip.hpp"

@@ -13,6 +13,7 @@
 #include "hotmic/error.hpp"
 #include "hotmic/lease.hpp"
 #include "hotmic/media_bytes.hpp"
+#include "hotmic/units.hpp"
 #include "hotmic/warmup.hpp"
 #include "lifecycle/calibration.hpp"
 #include "lifecycle/truth.hpp"

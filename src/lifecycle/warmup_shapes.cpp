@@ -6,6 +6,7 @@
 
 #include "audio/clip.hpp"
 #include "hotmic/error.hpp"
+#include "hotmic/units.hpp"
 
 namespace hotmic {
 

@@ -5,7 +5,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <format>
-#include <ratio>
 #include <stop_token>
 #include <utility>
 #include <vector>
@@ -15,6 +14,7 @@
 #include "hotmic/error.hpp"
 #include "hotmic/lease.hpp"
 #include "hotmic/state.hpp"
+#include "hotmic/units.hpp"
 #include "hotmic/warmup.hpp"
 #include "lifecycle/warmup_runner.hpp"
 

@@ -7,6 +7,7 @@
 #include "audio/clip.hpp"
 #include "hotmic/error.hpp"
 #include "hotmic/lease.hpp"
+#include "hotmic/units.hpp"
 #include "hotmic/warmup.hpp"
 
 namespace hotmic {

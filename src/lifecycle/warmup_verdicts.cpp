@@ -9,6 +9,7 @@
 
 #include "hotmic/error.hpp"
 #include "hotmic/transcript.hpp"
+#include "hotmic/units.hpp"
 #include "hotmic/warmup.hpp"
 
 namespace hotmic {

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "hotmic/transcript.hpp"
+#include "hotmic/units.hpp"
 
 namespace hotmic {
 namespace {

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "hotmic/transcript.hpp"
+#include "hotmic/units.hpp"
 
 namespace hotmic {
 

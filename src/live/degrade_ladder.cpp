@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "hotmic/state.hpp"
+#include "hotmic/units.hpp"
 
 namespace hotmic {
 namespace {

@@ -20,6 +20,7 @@
 #include "hotmic/lease.hpp"
 #include "hotmic/live_stream.hpp"
 #include "hotmic/transcript.hpp"
+#include "hotmic/units.hpp"
 #include "live/live_stream_impl.hpp"
 #include "speech/speech_finder.hpp"
 #include "system/mutex.hpp"

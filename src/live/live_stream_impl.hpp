@@ -19,6 +19,7 @@
 #include "hotmic/live_stream.hpp"
 #include "hotmic/state.hpp"
 #include "hotmic/transcript.hpp"
+#include "hotmic/units.hpp"
 #include "live/agreement.hpp"
 #include "live/degrade_ladder.hpp"
 #include "speech/speech_finder.hpp"

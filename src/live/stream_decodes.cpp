@@ -19,6 +19,7 @@
 #include "hotmic/live_stream.hpp"
 #include "hotmic/state.hpp"
 #include "hotmic/transcript.hpp"
+#include "hotmic/units.hpp"
 #include "lifecycle/quarantine.hpp"
 #include "live/degrade_ladder.hpp"
 #include "live/live_stream_impl.hpp"

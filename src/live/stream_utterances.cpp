@@ -13,6 +13,7 @@
 #include "hotmic/audio.hpp"
 #include "hotmic/live_stream.hpp"
 #include "hotmic/state.hpp"
+#include "hotmic/units.hpp"
 #include "hotmic/voice.hpp"
 #include "live/live_stream_impl.hpp"
 #include "speech/endpointer.hpp"

@@ -12,6 +12,7 @@
 
 #include "hotmic/error.hpp"
 #include "hotmic/state.hpp"
+#include "hotmic/units.hpp"
 #include "server/admin_json.hpp"
 #include "server/catalog.hpp"
 #include "server/context.hpp"

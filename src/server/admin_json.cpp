@@ -11,6 +11,7 @@
 #include "config/schema.hpp"
 #include "hotmic/error.hpp"
 #include "hotmic/served_model.hpp"
+#include "hotmic/units.hpp"
 #include "server/context.hpp"
 #include "server/http/message.hpp"
 #include "server/keys.hpp"

@@ -6,7 +6,6 @@
 #include <cstddef>
 #include <format>
 #include <memory>
-#include <ratio>
 #include <string_view>
 #include <utility>
 #include <vector>

@@ -21,6 +21,7 @@
 #include "hotmic/error.hpp"
 #include "hotmic/live_stream.hpp"
 #include "hotmic/state.hpp"
+#include "hotmic/units.hpp"
 #include "server/clients.hpp"
 #include "server/context.hpp"
 #include "server/echopanel_wire.hpp"

@@ -15,6 +15,7 @@
 #include "audio/pcm.hpp"
 #include "hotmic/error.hpp"
 #include "hotmic/live_stream.hpp"
+#include "hotmic/units.hpp"
 #include "server/clients.hpp"
 #include "server/context.hpp"
 #include "server/echopanel_wire.hpp"

@@ -13,7 +13,7 @@
 #include "hotmic/error.hpp"
 #include "hotmic/live_stream.hpp"
 #include "hotmic/state.hpp"
-#include "hotmic/warmup.hpp"
+#include "hotmic/units.hpp"
 #include "lifecycle/memory_info.hpp"
 #include "lifecycle/report_json.hpp"
 #include "server/capabilities.hpp"

@@ -12,6 +12,7 @@
 #include "hotmic/error.hpp"
 #include "hotmic/media_bytes.hpp"
 #include "hotmic/transcript.hpp"
+#include "hotmic/units.hpp"
 #include "jobs/job.hpp"
 #include "jobs/jobs.hpp"
 #include "jobs/runner.hpp"

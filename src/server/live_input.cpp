@@ -18,6 +18,7 @@
 #include "hotmic/lease.hpp"
 #include "hotmic/live_stream.hpp"
 #include "hotmic/state.hpp"
+#include "hotmic/units.hpp"
 #include "server/context.hpp"
 #include "server/http/message.hpp"
 

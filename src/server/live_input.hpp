@@ -14,6 +14,7 @@
 #include "audio/pcm.hpp"
 #include "hotmic/error.hpp"
 #include "hotmic/live_stream.hpp"
+#include "hotmic/units.hpp"
 #include "server/catalog.hpp"
 #include "server/clients.hpp"
 #include "server/context.hpp"

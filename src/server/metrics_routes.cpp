@@ -7,6 +7,7 @@
 
 #include "hotmic/error.hpp"
 #include "hotmic/state.hpp"
+#include "hotmic/units.hpp"
 #include "server/context.hpp"
 #include "server/http/message.hpp"
 #include "server/http/router.hpp"

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "hotmic/state.hpp"
+#include "hotmic/units.hpp"
 #include "server/catalog.hpp"
 #include "server/context.hpp"
 #include "server/http/message.hpp"

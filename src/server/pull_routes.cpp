@@ -11,6 +11,7 @@
 
 #include "config/config.hpp"
 #include "hotmic/error.hpp"
+#include "hotmic/units.hpp"
 #include "server/admin_json.hpp"
 #include "server/context.hpp"
 #include "server/http/router.hpp"

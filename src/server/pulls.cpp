@@ -7,7 +7,6 @@
 #include <format>
 #include <functional>
 #include <map>
-#include <ratio>
 #include <stop_token>
 #include <string_view>
 #include <utility>

@@ -13,6 +13,7 @@
 #include "audio/pcm.hpp"
 #include "hotmic/error.hpp"
 #include "hotmic/live_stream.hpp"
+#include "hotmic/units.hpp"
 #include "server/realtime_config.hpp"
 #include "server/realtime_wire.hpp"
 #include "text/json.hpp"

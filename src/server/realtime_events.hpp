@@ -8,6 +8,7 @@
 
 #include "hotmic/error.hpp"
 #include "hotmic/live_stream.hpp"
+#include "hotmic/units.hpp"
 #include "server/context.hpp"
 #include "server/realtime_config.hpp"
 

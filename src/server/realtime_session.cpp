@@ -10,6 +10,7 @@
 #include "asr/languages.hpp"
 #include "hotmic/error.hpp"
 #include "hotmic/live_stream.hpp"
+#include "hotmic/units.hpp"
 #include "server/catalog.hpp"
 #include "server/clients.hpp"
 #include "server/context.hpp"

@@ -23,6 +23,7 @@
 #include "hotmic/media_bytes.hpp"
 #include "hotmic/state.hpp"
 #include "hotmic/transcript.hpp"
+#include "hotmic/units.hpp"
 #include "hotmic/voice.hpp"
 #include "lifecycle/quarantine.hpp"
 #include "server/context.hpp"

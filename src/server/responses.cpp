@@ -15,6 +15,7 @@
 #include "hotmic/error.hpp"
 #include "hotmic/health.hpp"
 #include "hotmic/state.hpp"
+#include "hotmic/units.hpp"
 #include "server/http/message.hpp"
 #include "telemetry/exemplars.hpp"
 #include "text/json.hpp"

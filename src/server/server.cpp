@@ -23,6 +23,7 @@
 #include "hotmic/provider.hpp"
 #include "hotmic/served_model.hpp"
 #include "hotmic/state.hpp"
+#include "hotmic/units.hpp"
 #include "lifecycle/start_thread.hpp"
 #include "server/catalog.hpp"
 #include "server/context.hpp"

@@ -7,6 +7,7 @@
 
 #include "hotmic/error.hpp"
 #include "hotmic/served_model.hpp"
+#include "hotmic/units.hpp"
 #include "lifecycle/memory_info.hpp"
 #include "server/context.hpp"
 #include "server/http/router.hpp"

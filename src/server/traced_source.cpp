@@ -4,13 +4,13 @@
 #include <cstddef>
 #include <memory>
 #include <optional>
-#include <ratio>
 #include <span>
 #include <string>
 #include <utility>
 
 #include "hotmic/audio.hpp"
 #include "hotmic/error.hpp"
+#include "hotmic/units.hpp"
 #include "tracing/span.hpp"
 
 namespace hotmic::server {

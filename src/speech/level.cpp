@@ -5,6 +5,7 @@
 #include <cstddef>
 
 #include "hotmic/audio.hpp"
+#include "hotmic/units.hpp"
 
 namespace hotmic {
 namespace {

@@ -15,6 +15,7 @@
 #include "asr/long_audio.hpp"
 #include "hotmic/audio.hpp"
 #include "hotmic/error.hpp"
+#include "hotmic/units.hpp"
 #include "hotmic/voice.hpp"
 #include "speech/endpointer.hpp"
 #include "speech/level.hpp"

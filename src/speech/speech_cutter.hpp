@@ -5,6 +5,7 @@
 
 #include "hotmic/audio.hpp"
 #include "hotmic/error.hpp"
+#include "hotmic/units.hpp"
 #include "hotmic/voice.hpp"
 
 namespace hotmic {

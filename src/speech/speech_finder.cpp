@@ -9,6 +9,7 @@
 
 #include "hotmic/audio.hpp"
 #include "hotmic/error.hpp"
+#include "hotmic/units.hpp"
 #include "hotmic/voice.hpp"
 #include "speech/webrtc_detector.hpp"
 

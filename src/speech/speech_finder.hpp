@@ -1,12 +1,12 @@
 /// Where speech begins and ends in a run of samples.
 #pragma once
 
-#include <chrono>
 #include <cstdint>
 #include <memory>
 
 #include "hotmic/audio.hpp"
 #include "hotmic/error.hpp"
+#include "hotmic/units.hpp"
 #include "hotmic/voice.hpp"
 #include "speech/endpointer.hpp"
 #include "speech/level.hpp"

@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "hotmic/audio.hpp"
+#include "hotmic/units.hpp"
 #include "hotmic/voice.hpp"
 
 namespace hotmic {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "hotmic/error.hpp"
+#include "hotmic/units.hpp"
 #include "store/catalogue.hpp"
 #include "store/library.hpp"
 #include "store/pull.hpp"

@@ -15,6 +15,7 @@
 #include <thread>
 #include <vector>
 
+#include "hotmic/units.hpp"
 #include "system/cpu.hpp"
 
 namespace hotmic::store {

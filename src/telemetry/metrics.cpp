@@ -16,6 +16,7 @@
 #include <utility>
 #include <vector>
 
+#include "hotmic/units.hpp"
 #include "system/mutex.hpp"
 #include "telemetry/exemplars.hpp"
 #include "telemetry/open_metrics.hpp"

@@ -36,6 +36,7 @@
 #include "hotmic/audio.hpp"
 #include "hotmic/error.hpp"
 #include "hotmic/media_bytes.hpp"
+#include "hotmic/units.hpp"
 #include "system/pidfd.hpp"
 #include "system/sandbox.hpp"
 #include "system/sanitized.hpp"

@@ -33,6 +33,7 @@
 #include "hotmic/audio.hpp"
 #include "hotmic/error.hpp"
 #include "hotmic/media_bytes.hpp"
+#include "hotmic/units.hpp"
 #include "system/mutex.hpp"
 #include "system/pidfd.hpp"
 #include "worker/channel.hpp"

@@ -25,6 +25,7 @@
 #include "hotmic/error.hpp"
 #include "hotmic/provider.hpp"
 #include "hotmic/transcript.hpp"
+#include "hotmic/units.hpp"
 #include "system/sandbox.hpp"
 #include "worker/confinement.hpp"
 

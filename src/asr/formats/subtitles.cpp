@@ -8,6 +8,7 @@
 
 #include "asr/cues.hpp"
 #include "hotmic/transcript.hpp"
+#include "hotmic/units.hpp"
 
 namespace hotmic {
 

@@ -6,6 +6,7 @@
 
 #include "asr/cues.hpp"
 #include "hotmic/transcript.hpp"
+#include "hotmic/units.hpp"
 
 namespace hotmic::formats {
 

@@ -8,6 +8,7 @@
 
 #include "hotmic/audio.hpp"
 #include "hotmic/transcript.hpp"
+#include "hotmic/units.hpp"
 
 namespace hotmic::whisper {
 namespace {

@@ -6,6 +6,7 @@
 
 #include "hotmic/audio.hpp"
 #include "hotmic/transcript.hpp"
+#include "hotmic/units.hpp"
 
 namespace hotmic::whisper {
 

@@ -107,7 +107,7 @@ public:
                        .size_bytes = phrase->size(),
                        .slots = std::max(spec.slots, 1),
                        .capabilities = capabilities(),
-                       .warmup_lengths = {1}};
+                       .warmup_lengths = {Seconds(1)}};
         return std::make_unique<Parrot>(*std::move(phrase), std::move(info));
     }
 };

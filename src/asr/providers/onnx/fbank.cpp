@@ -10,6 +10,7 @@
 
 #include "asr/providers/onnx/log_mel.hpp"
 #include "hotmic/audio.hpp"
+#include "hotmic/units.hpp"
 
 namespace hotmic::onnx {
 namespace {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "hotmic/audio.hpp"
+#include "hotmic/units.hpp"
 
 namespace hotmic::onnx {
 namespace {

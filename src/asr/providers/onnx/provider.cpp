@@ -21,6 +21,7 @@
 #include "asr/whisper/request.hpp"
 #include "hotmic/error.hpp"
 #include "hotmic/provider.hpp"
+#include "hotmic/units.hpp"
 #include "system/cpu.hpp"
 
 namespace hotmic::onnx {

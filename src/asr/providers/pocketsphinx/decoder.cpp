@@ -26,6 +26,7 @@
 #include "hotmic/audio.hpp"
 #include "hotmic/error.hpp"
 #include "hotmic/transcript.hpp"
+#include "hotmic/units.hpp"
 
 namespace hotmic::pocketsphinx {
 namespace {

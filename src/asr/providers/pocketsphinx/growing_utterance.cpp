@@ -13,7 +13,7 @@
 #include <vector>
 
 #include "asr/providers/pocketsphinx/decoder.hpp"
-#include "hotmic/audio.hpp"
+#include "hotmic/units.hpp"
 
 namespace hotmic::pocketsphinx {
 namespace {

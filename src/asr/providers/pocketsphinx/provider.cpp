@@ -14,6 +14,7 @@
 #include "asr/providers/pocketsphinx/recognizer.hpp"
 #include "hotmic/error.hpp"
 #include "hotmic/provider.hpp"
+#include "hotmic/units.hpp"
 #include "system/mutex.hpp"
 
 namespace hotmic::pocketsphinx {

@@ -23,6 +23,7 @@
 #include "asr/whisper/weight_reader.hpp"
 #include "hotmic/error.hpp"
 #include "hotmic/provider.hpp"
+#include "hotmic/units.hpp"
 #include "system/mutex.hpp"
 
 namespace hotmic::whisper_cpp {

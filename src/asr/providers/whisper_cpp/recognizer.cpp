@@ -23,6 +23,7 @@
 #include "hotmic/error.hpp"
 #include "hotmic/provider.hpp"
 #include "hotmic/transcript.hpp"
+#include "hotmic/units.hpp"
 #include "text/utf8.hpp"
 
 namespace hotmic::whisper_cpp {

@@ -22,6 +22,7 @@
 #include "asr/providers/whisper_cpp/engine.hpp"
 #include "hotmic/audio.hpp"
 #include "hotmic/error.hpp"
+#include "hotmic/units.hpp"
 #include "hotmic/voice.hpp"
 
 namespace hotmic::whisper_cpp {

@@ -7,6 +7,7 @@
 #include <optional>
 #include <utility>
 
+#include "hotmic/units.hpp"
 #include "system/mutex.hpp"
 
 namespace hotmic::onnx {

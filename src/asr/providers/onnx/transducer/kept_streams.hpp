@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "asr/providers/onnx/transducer/stream.hpp"
+#include "hotmic/units.hpp"
 #include "system/mutex.hpp"
 
 namespace hotmic::onnx {

@@ -21,6 +21,7 @@
 #include "asr/providers/onnx/transducer/recognizer.hpp"
 #include "hotmic/error.hpp"
 #include "hotmic/provider.hpp"
+#include "hotmic/units.hpp"
 #include "system/cpu.hpp"
 
 namespace hotmic::onnx {

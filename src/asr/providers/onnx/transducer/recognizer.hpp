@@ -15,6 +15,7 @@
 #include "hotmic/error.hpp"
 #include "hotmic/provider.hpp"
 #include "hotmic/transcript.hpp"
+#include "hotmic/units.hpp"
 
 namespace hotmic::onnx {
 

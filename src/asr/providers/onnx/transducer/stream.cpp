@@ -12,6 +12,7 @@
 #include "asr/providers/onnx/transducer/folder.hpp"
 #include "asr/providers/onnx/transducer/predictor.hpp"
 #include "hotmic/audio.hpp"
+#include "hotmic/units.hpp"
 
 namespace hotmic::onnx {
 namespace {

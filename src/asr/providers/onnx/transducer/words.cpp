@@ -10,6 +10,7 @@
 #include "asr/providers/onnx/transducer/pieces.hpp"
 #include "asr/providers/onnx/transducer/search.hpp"
 #include "hotmic/transcript.hpp"
+#include "hotmic/units.hpp"
 #include "text/utf8.hpp"
 
 namespace hotmic::onnx {

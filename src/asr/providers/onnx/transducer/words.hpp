@@ -8,6 +8,7 @@
 #include "asr/providers/onnx/transducer/pieces.hpp"
 #include "asr/providers/onnx/transducer/search.hpp"
 #include "hotmic/transcript.hpp"
+#include "hotmic/units.hpp"
 
 namespace hotmic::onnx {
 

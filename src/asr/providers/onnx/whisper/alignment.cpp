@@ -16,6 +16,7 @@
 #include "asr/providers/onnx/whisper/decoder.hpp"
 #include "asr/providers/onnx/whisper/encoder.hpp"
 #include "asr/providers/onnx/whisper/vocabulary.hpp"
+#include "hotmic/units.hpp"
 
 namespace hotmic::onnx {
 namespace {

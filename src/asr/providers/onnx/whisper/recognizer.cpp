@@ -28,6 +28,7 @@
 #include "hotmic/audio.hpp"
 #include "hotmic/error.hpp"
 #include "hotmic/transcript.hpp"
+#include "hotmic/units.hpp"
 #include "text/trimmed.hpp"
 #include "text/utf8.hpp"
 
