@@ -24,7 +24,7 @@ TEST_F(ModelManagerTest, GoesThroughLoadingAndWarmingUpToReady) {
     EXPECT_TRUE(health.ready);
     EXPECT_TRUE(health.warmup_complete);
     EXPECT_EQ(health.reason, "");
-    EXPECT_GT(health.load_time, 0);
+    EXPECT_GT(health.load_time, Seconds(0));
 }
 
 TEST_F(ModelManagerTest, WithoutWarmupGoesStraightToReadyAndSaysSo) {

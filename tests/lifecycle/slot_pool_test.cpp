@@ -161,21 +161,21 @@ TEST_F(Turns, ALongRecordingGivesWayBetweenTwoWindowsAndLosesNothing) {
     await(2);
     EXPECT_THAT(answered_, ElementsAre("urgent", "long"));
     EXPECT_EQ(texts_[1], "w w w w w w w") << "every window of it";
-    EXPECT_NEAR(timings_[1].audio, 200, 1e-6);
+    EXPECT_NEAR(timings_[1].audio.count(), 200, 1e-6);
     EXPECT_GE(timings_[1].inference, std::chrono::milliseconds(7 * 30));
 }
 
 TEST_F(Turns, ALongRecordingShowsHowFarItIs) {
     submit("long", 600);
     SlotActivity slot;
-    while (slot.recognized == 0) {
+    while (slot.recognized == Seconds::zero()) {
         slot = manager_->health().queue.activity.at(0);
         std::this_thread::yield();
     }
-    EXPECT_LE(slot.recognized, 600);
-    EXPECT_EQ(slot.length, 600);
+    EXPECT_LE(slot.recognized, Seconds(600));
+    EXPECT_EQ(slot.length, Seconds(600));
     await(1);
-    EXPECT_EQ(manager_->health().queue.activity.at(0).recognized, 0) << "a free slot hears nothing";
+    EXPECT_EQ(manager_->health().queue.activity.at(0).recognized, Seconds(0)) << "a free slot hears nothing";
 }
 
 TEST_F(Turns, NobodyGivesWayToWhoHasTime) {

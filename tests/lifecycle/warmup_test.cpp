@@ -44,7 +44,7 @@ TEST_F(ModelManagerTest, AClipOfOnesOwnIsWhatTheModelIsMeasuredBy) {
     options.warmup.clip_text = "forty two";
     ASSERT_TRUE(make("fake:text=forty two", options).initialize(deadline_in(kLong)));
     EXPECT_EQ(manager_->warmup_report()->word_error_rate, 0);
-    EXPECT_NEAR(manager_->warmup_report()->clip_length, 0.5, 0.01);
+    EXPECT_NEAR(manager_->warmup_report()->clip_length.count(), 0.5, 0.01);
 
     const auto other = make("fake:text=something else", options).initialize(deadline_in(kLong));
     ASSERT_FALSE(other);
@@ -105,7 +105,7 @@ TEST_F(ModelManagerTest, LevelThreeCoversEverySlotAndReportsConvergence) {
     ASSERT_EQ(report->levels.size(), 3u);
     EXPECT_TRUE(report->levels[2].converged.has_value());
     EXPECT_GE(report->levels[2].inferences, 2 * 3 * 2) << "iterations × slots × shapes";
-    EXPECT_GT(report->steady, 0);
+    EXPECT_GT(report->steady, Seconds(0));
     EXPECT_GT(report->cold_penalty, 0);
     EXPECT_EQ(record_->wrong_thread, 0);
 }
@@ -120,9 +120,9 @@ TEST_F(ModelManagerTest, LevelTwoTakesOneStreamStepByStepAndLevelThreeAsManyAsTh
         return manager.warmup_report()->streams.value();
     };
     const auto alone = streams_at(2);
-    EXPECT_EQ(alone.step, 0.25);
+    EXPECT_EQ(alone.step, Seconds(0.25));
     EXPECT_GT(alone.steps, 8) << "all of the clip but the first step, which is told apart";
-    EXPECT_GT(alone.first, 0);
+    EXPECT_GT(alone.first, Seconds(0));
     EXPECT_LE(alone.steady, alone.p95);
     const auto together = streams_at(3);
     EXPECT_EQ(together.steps, alone.steps + 3 * (alone.steps + 1));
@@ -148,7 +148,7 @@ TEST_F(ModelManagerTest, TheMinimumDurationOfLevelTwoIsReachedByInferring) {
     const auto report = manager.warmup_report();
     ASSERT_TRUE(report);
     const auto& level = report->levels.at(1);
-    EXPECT_GE(level.duration, 1000);
+    EXPECT_GE(level.duration, Seconds(1));
     // Sleeping would leave the handful that covers one case, two shapes and the steady state.
     EXPECT_GT(level.inferences, 1 + 2 + 3);
 }

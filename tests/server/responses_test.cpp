@@ -48,7 +48,7 @@ INSTANTIATE_TEST_SUITE_P(RespondError, EveryError, testing::ValuesIn(error_table
                          [](const auto& param_info) { return std::string(param_info.param.name); });
 
 struct Wait {
-    std::optional<double> eta;
+    std::optional<Seconds> eta;
     ModelState state;
     int seconds;
 };
@@ -64,10 +64,12 @@ TEST_P(RetryAfter, IsWholeSecondsRoundedUpAndAtLeastOne) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Responses, RetryAfter,
-                         testing::Values(Wait{0.0, ModelState::loading, 1}, Wait{0.2, ModelState::loading, 1},
-                                         Wait{1.01, ModelState::warming_up, 2}, Wait{30.0, ModelState::error, 30},
-                                         Wait{1e9, ModelState::loading, 600}, Wait{{}, ModelState::warming_up, 2},
-                                         Wait{{}, ModelState::loading, 5}));
+                         testing::Values(Wait{Seconds(0.0), ModelState::loading, 1},
+                                         Wait{Seconds(0.2), ModelState::loading, 1},
+                                         Wait{Seconds(1.01), ModelState::warming_up, 2},
+                                         Wait{Seconds(30.0), ModelState::error, 30},
+                                         Wait{Seconds(1e9), ModelState::loading, 600},
+                                         Wait{{}, ModelState::warming_up, 2}, Wait{{}, ModelState::loading, 5}));
 
 TEST(RequestId, IsTheClientsWhereItIsSane) {
     EXPECT_EQ(make_request_id("Trace_1.a-B"), "Trace_1.a-B");

@@ -316,7 +316,7 @@ public:
                        .warmup_lengths = {Seconds(1), Seconds(3)}};
         info.capabilities.exact_streams = script.number("count") != 0;
         info.capabilities.streaming = info.capabilities.exact_streams || !script.text("grown").empty();
-        if (info.capabilities.exact_streams) info.step = 0.25;
+        if (info.capabilities.exact_streams) info.step = Seconds(0.25);
         return std::make_unique<FakeModel>(std::move(shared), std::move(info));
     }
 

@@ -90,7 +90,8 @@ protected:
 
     /// What an act comes to, tried from inside a decoder.
     Error tried(const std::string& act) {
-        const auto source = decoders().open(bytes_of("try " + act), {.max_length = 1, .cpu_time = 0.1}, {});
+        const auto source =
+            decoders().open(bytes_of("try " + act), {.max_length = Seconds(1), .cpu_time = Seconds(0.1)}, {});
         return source ? Error{ErrorCode::internal, "it was opened"} : source.error();
     }
 
@@ -142,7 +143,7 @@ TEST_F(DecoderTest, TellsWhatIsWrongWithAFileAsDecodingHereDoes) {
         EXPECT_EQ(here.error(), there.error());
     }
     EXPECT_EQ(decoders().open(bytes_of(""), {}, {}).error().code, ErrorCode::audio_empty);
-    EXPECT_EQ(decoders().open(long_tone(), {.max_length = 10}, {}).error().code, ErrorCode::audio_too_long);
+    EXPECT_EQ(decoders().open(long_tone(), {.max_length = Seconds(10)}, {}).error().code, ErrorCode::audio_too_long);
     EXPECT_EQ(decoders().open(clip(), {}, {.channel = 3}).error().code, ErrorCode::invalid_request);
 }
 

@@ -113,7 +113,7 @@ TEST_F(SupervisionTest, ACrashLoopEndsTheTryingUntilAnOperatorAsks) {
     EXPECT_EQ(health.last_error->code, ErrorCode::crash_loop);
     EXPECT_THAT(health.reason, HasSubstr("died 3 times"));
     ASSERT_TRUE(health.retry_in);
-    EXPECT_GT(*health.retry_in, 400) << "the window, more or less";
+    EXPECT_GT(*health.retry_in, Seconds(400)) << "the window, more or less";
     EXPECT_THAT(health.last_error->remedy, HasSubstr("tried again in"));
     EXPECT_EQ(manager.initialize(deadline_in(kLong)).error().code, ErrorCode::crash_loop) << "asking is not enough";
     manager.forgive();
