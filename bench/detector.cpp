@@ -64,7 +64,7 @@ int main(int argc, char** argv) {
                                      : must(audio::clip_of_length(Seconds(kSeconds)));
         const auto trained = look(audio, must(whisper_cpp::read_vad_model(argv[1])));
         const auto plain = look(audio, nullptr);
-        std::println("{:.0f} s of audio", seconds_of(audio.size()));
+        std::println("{:.0f} s of audio", seconds_of(audio.size()).count());
         std::println("| detector | cost, of real time | frames with a voice |\n|---|---|---|");
         std::println("| trained | {:.2f} % | {:.0f} % |", trained.cost * 100, trained.spoken * 100);
         std::println("| without a model | {:.2f} % | {:.0f} % |", plain.cost * 100, plain.spoken * 100);
