@@ -208,7 +208,7 @@ def test_one_address_may_have_so_many_connections(fake):
     with fake("", "--host", "0.0.0.0", "--set", "server.max_connections_per_client=3") as server:
         server.wait_ready()
         port = int(server.url.rpartition(":")[2])
-        held = [socket.create_connection(("127.0.0.1", port)) for _ in range(3)]
+        held = [open_websocket(server)[0] for _ in range(3)]
         with socket.create_connection(("127.0.0.1", port)) as one_more:
             with contextlib.suppress(ConnectionError):  # it may be closed before this has been sent
                 one_more.sendall(b"GET /livez HTTP/1.1\r\nHost: a\r\n\r\n")
@@ -218,6 +218,17 @@ def test_one_address_may_have_so_many_connections(fake):
             assert statuses(other.recv(1 << 16)) == [200]
         for each in held:
             each.close()
+
+
+def test_an_idle_connection_makes_room_for_the_next_of_its_address(fake):
+    """Who closes a connection and opens another at once may be there before the end of the first."""
+    with fake("", "--host", "0.0.0.0", "--set", "server.max_connections_per_client=2") as server, contextlib.ExitStack() as stack:
+        server.wait_ready()
+        idle = [stack.enter_context(connect(server)) for _ in range(2)]
+        for _ in range(20):
+            assert server.request("/v1/models").status == 200
+        assert idle[0].recv(1) == b""
+        assert metric(server, "hotmic_connections") <= 2
 
 
 def test_wyoming_has_the_same_limits(limited):

@@ -31,15 +31,17 @@ void Door::give_back(Place& place) {
 }
 
 std::unique_ptr<Door::Place> Door::enter(const std::string& address, Reserve reserve) {
+    const auto has_all = [&] {
+        const Lock lock(mutex_);
+        return has_its_share(address);
+    };
+    while (has_all() && ask_an_idle_one_to_leave(&address)) {
+    }
     while (open_ >= limits_.max_connections && ask_an_idle_one_to_leave()) {
     }
-    const Lock lock(mutex_);
-    const auto most_of_address = limits_.max_connections_per_client;
-    const auto of_address = by_address_.find(address);
-    const bool greedy =
-        most_of_address != 0 && of_address != by_address_.end() && of_address->second >= most_of_address;
     const auto most = limits_.max_connections + (reserve == Reserve::open ? kReserve : 0);
-    if (greedy || open_ >= most) {
+    const Lock lock(mutex_);
+    if (has_its_share(address) || open_ >= most) {
         ++refused_;
         return nullptr;
     }
@@ -48,13 +50,21 @@ std::unique_ptr<Door::Place> Door::enter(const std::string& address, Reserve res
     return std::make_unique<Place>(*this, address, reserved);
 }
 
+bool Door::has_its_share(const std::string& address) const {
+    const auto found = by_address_.find(address);
+    return limits_.max_connections_per_client != 0 && found != by_address_.end() &&
+           found->second >= limits_.max_connections_per_client;
+}
+
 /// The one that has been idle for longest. One that is told to leave is no longer idle, so it is asked once; its place
 /// is free at once, or a burst of connections would find none. False where nobody is idle.
-bool Door::ask_an_idle_one_to_leave() {
+bool Door::ask_an_idle_one_to_leave(const std::string* address) {
     std::vector<std::weak_ptr<Guest>> guests;
     {
         const Lock lock(mutex_);
-        for (const auto& seat : seats_) guests.push_back(seat.guest);
+        for (const auto& seat : seats_) {
+            if (address == nullptr || seat.place->address_ == *address) guests.push_back(seat.guest);
+        }
     }
     std::int64_t since = 0;
     std::shared_ptr<Guest> idlest;

@@ -68,7 +68,7 @@ public:
 
     explicit Door(const Limits& limits) : limits_(limits) {}
 
-    /// Null where there is no room. Where it gets tight idle guests are asked to leave.
+    /// Null where there is no room. Where it gets tight, for all or for this address, idle guests are asked to leave.
     [[nodiscard]] std::unique_ptr<Place> enter(const std::string& address, Reserve reserve);
     [[nodiscard]] std::size_t open() const noexcept { return open_; }
     /// Connections closed at once, or asked to leave for others.
@@ -77,7 +77,9 @@ public:
 
 private:
     void give_back(Place& place) HOTMIC_REQUIRES(mutex_);
-    bool ask_an_idle_one_to_leave() HOTMIC_EXCLUDES(mutex_);  // guests take it to give their places back
+    [[nodiscard]] bool has_its_share(const std::string& address) const HOTMIC_REQUIRES(mutex_);
+    /// Of all, or of one address. Guests take the mutex to give their places back.
+    bool ask_an_idle_one_to_leave(const std::string* address = nullptr) HOTMIC_EXCLUDES(mutex_);
 
     const Limits limits_;
     Mutex mutex_;
