@@ -80,7 +80,7 @@ constexpr std::array kKeys{
     Key{"server.max_audio_seconds", "Longest audio of one request in seconds.", IN_CONFIG(server.max_audio_seconds), {1, 7 * 24 * 3600.0}},
     Key{"server.decode_cpu_seconds", "Processor time in seconds that decoding a file may take before the first of its audio comes, and then beyond 3 % of that audio's length; twenty times as much by the clock. A file that needs more is refused.", IN_CONFIG(server.decode_cpu_seconds), {0.1, 3600}},
     Key{"server.max_connections", "Connections open at once, Wyoming's included. One more takes the place of the one that has been idle for longest; where none is idle, only health is answered.", IN_CONFIG(server.max_connections), {1, 1'000'000}},
-    Key{"server.max_connections_per_client", "The same of one address: one more takes the place of its own that has been idle for longest, or is closed. 0: no limit. Behind a proxy all clients have its address.", IN_CONFIG(server.max_connections_per_client), {0, 1'000'000}},
+    Key{"server.max_connections_per_client", "The same of one address, which one more of its own makes room for. 0: no limit. Behind a proxy all clients have its address.", IN_CONFIG(server.max_connections_per_client), {0, 1'000'000}},
     Key{"server.max_streams", "Live streams open at once; more are refused.", IN_CONFIG(server.max_streams), {1, 100'000}},
     Key{"server.max_requests_per_client", "Requests that one address may have under way, so that it does not keep others waiting; more are refused. 0: no limit. Behind a proxy all clients have its address.", IN_CONFIG(server.max_requests_per_client), {0, 100'000}},
     Key{"server.max_streams_per_client", "The same for live streams.", IN_CONFIG(server.max_streams_per_client), {0, 100'000}},

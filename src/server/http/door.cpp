@@ -33,27 +33,29 @@ void Door::give_back(Place& place) {
 std::unique_ptr<Door::Place> Door::enter(const std::string& address, Reserve reserve) {
     const auto has_all = [&] {
         const Lock lock(mutex_);
-        return has_its_share(address);
+        return has_its_share(address, 0);
     };
     while (has_all() && ask_an_idle_one_to_leave(&address)) {
     }
     while (open_ >= limits_.max_connections && ask_an_idle_one_to_leave()) {
     }
-    const auto most = limits_.max_connections + (reserve == Reserve::open ? kReserve : 0);
+    const bool open = reserve == Reserve::open;
     const Lock lock(mutex_);
-    if (has_its_share(address) || open_ >= most) {
+    if (open_ >= limits_.max_connections + (open ? kReserve : 0) ||
+        has_its_share(address, open ? kReserveOfClient : 0)) {
         ++refused_;
         return nullptr;
     }
+    const bool reserved = open_ >= limits_.max_connections || has_its_share(address, 0);
     ++by_address_[address];
-    const bool reserved = open_++ >= limits_.max_connections;
+    ++open_;
     return std::make_unique<Place>(*this, address, reserved);
 }
 
-bool Door::has_its_share(const std::string& address) const {
+bool Door::has_its_share(const std::string& address, std::size_t more) const {
     const auto found = by_address_.find(address);
     return limits_.max_connections_per_client != 0 && found != by_address_.end() &&
-           found->second >= limits_.max_connections_per_client;
+           found->second >= limits_.max_connections_per_client + more;
 }
 
 /// The one that has been idle for longest. One that is told to leave is no longer idle, so it is asked once; its place

@@ -77,7 +77,8 @@ public:
 
 private:
     void give_back(Place& place) HOTMIC_REQUIRES(mutex_);
-    [[nodiscard]] bool has_its_share(const std::string& address) const HOTMIC_REQUIRES(mutex_);
+    /// As many as one address may have, and so many more.
+    [[nodiscard]] bool has_its_share(const std::string& address, std::size_t more) const HOTMIC_REQUIRES(mutex_);
     /// Of all, or of one address. Guests take the mutex to give their places back.
     bool ask_an_idle_one_to_leave(const std::string* address = nullptr) HOTMIC_EXCLUDES(mutex_);
 

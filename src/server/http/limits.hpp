@@ -21,6 +21,8 @@ struct Limits {
 
 /// Connections beyond `max_connections` that are still accepted: to answer probes, and to take the place of idle ones.
 inline constexpr std::size_t kReserve = 32;
+/// The same beyond `max_connections_per_client`.
+inline constexpr std::size_t kReserveOfClient = 4;
 /// Bytes a second that a client has to send of a body, on average over each `body_timeout`.
 inline constexpr double kLeastRate = 1024;
 /// Bytes that a client may leave unread before it is taken for one that never reads.
