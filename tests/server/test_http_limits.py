@@ -214,7 +214,13 @@ def test_one_address_may_have_so_many_connections(fake, error_of):
         with contextlib.ExitStack() as stack:
             for _ in range(20):
                 stack.enter_context(connect(server))
-            assert metric(server, "hotmic_connections") <= 3 + 4, "those that are kept for probes"
+
+            def are_few():
+                with contextlib.suppress(OSError):  # in a burst one more may come before the idle ones are known
+                    return metric(server, "hotmic_connections") <= 3 + 4
+                return False
+
+            until(are_few, "no more than are kept for probes")
         with socket.create_connection(("127.0.0.1", port), source_address=("127.0.0.2", 0)) as other:
             other.sendall(b"GET /livez HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
             assert statuses(other.recv(1 << 16)) == [200]
