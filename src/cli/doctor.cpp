@@ -31,6 +31,7 @@
 #include "hotmic/media_bytes.hpp"
 #include "hotmic/memory_broker.hpp"
 #include "hotmic/provider.hpp"
+#include "hotmic/units.hpp"
 #include "server/keys.hpp"
 #include "system/sandbox.hpp"
 #include "worker/decoders.hpp"

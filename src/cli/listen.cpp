@@ -34,6 +34,7 @@
 #include "hotmic/live_stream.hpp"
 #include "hotmic/provider.hpp"
 #include "hotmic/state.hpp"
+#include "hotmic/units.hpp"
 #include "system/mutex.hpp"
 #include "text/json.hpp"
 

@@ -1,6 +1,7 @@
 #include "server/http/door.hpp"
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
