@@ -310,7 +310,7 @@ int serve(const ConfigFlags& flags, const ProviderRegistry& providers) {
     teller = {};  // tells the last steps, then ends
     if (failure) return report(*failure);
     if (!code) return report(code.error());
-    say(std::format("{:9.3f} s  stopped", std::chrono::duration<double>(Clock::now() - began).count()));
+    say(std::format("{:9.3f} s  stopped", to_s(Clock::now() - began)));
     return *code;
 }
 

@@ -18,6 +18,7 @@
 #include "hotmic/model_manager.hpp"
 #include "hotmic/provider.hpp"
 #include "hotmic/state.hpp"
+#include "hotmic/units.hpp"
 #include "store/downloads.hpp"
 
 namespace hotmic::cli {
@@ -54,7 +55,7 @@ void draw(ProgressLine& line, const Health& health) {
 }
 
 std::string describe(const Transition& step, const Narration& how) {
-    const double seconds = std::chrono::duration<double>(step.monotonic - how.began).count();
+    const double seconds = to_s(step.monotonic - how.began);
     auto line = std::format("{:9.3f} s  {}{} → {}", seconds, step.model == how.unnamed ? "" : step.model + ": ",
                             to_string(step.from), paint(stdout, colour_of(step.to), to_string(step.to)));
     if (!step.cause.empty()) line += "  " + paint(stdout, Colour::dim, "(" + step.cause + ")");

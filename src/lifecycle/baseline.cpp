@@ -8,7 +8,6 @@
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
-#include <chrono>
 #include <cmath>
 #include <cstdint>
 #include <cstdlib>
@@ -19,7 +18,6 @@
 #include <ios>
 #include <iterator>
 #include <optional>
-#include <ratio>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -177,7 +175,7 @@ std::optional<Baseline> BaselineStore::find(const BaselineKey& key) const {
     auto content = parse(text, key);
     if (!content) return ignore(content.error().message);
     Baseline found;
-    for (const double ms : content->steady_ms) found.steady.emplace_back(std::chrono::duration<double, std::milli>(ms));
+    for (const double ms : content->steady_ms) found.steady.emplace_back(from_ms(ms));
     return found;
 }
 

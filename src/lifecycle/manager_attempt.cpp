@@ -79,9 +79,8 @@ void ModelManager::Impl::run_attempt(Attempt& mine) {
         }
     }
     mine.running = false;
-    watch_due = true;
     changed.notify_all();
-    watch_wakes.notify_all();
+    wake_watch();
 }
 
 Result<void> ModelManager::Impl::make_ready(Attempt& mine) {
@@ -150,8 +149,7 @@ MemoryBroker::Turn ModelManager::Impl::await_turn(Attempt& mine) {
     const Lock lock(mutex);
     mine.waiting = false;
     mine.began = mine.beat_at = Clock::now();
-    watch_due = true;
-    watch_wakes.notify_all();
+    wake_watch();
     return turn;
 }
 

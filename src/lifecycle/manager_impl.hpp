@@ -90,6 +90,7 @@ private:
 
     // The state machine.
     void transition(ModelState to, std::string cause) HOTMIC_REQUIRES(mutex);
+    void wake_watch() HOTMIC_REQUIRES(mutex);
     Result<void> ask(const FileFingerprint& file) HOTMIC_REQUIRES(mutex);
     void begin_attempt(const std::string& cause, bool recovers = false) HOTMIC_REQUIRES(mutex);
     void begin_unload(Deadline drained_by, const std::string& cause) HOTMIC_REQUIRES(mutex);

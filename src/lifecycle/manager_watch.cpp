@@ -44,8 +44,7 @@ void ModelManager::Impl::watch_loop(const std::stop_token& stop) {
 
 std::uint64_t ModelManager::Impl::come_round() {
     const Lock lock(mutex);
-    watch_due = true;
-    watch_wakes.notify_all();
+    wake_watch();
     return rounds;
 }
 
@@ -164,8 +163,7 @@ void ModelManager::Impl::suspect(const std::string& id) {
     const Lock lock(mutex);
     if (state != ModelState::ready || attempt->id != id) return;
     suspected = true;
-    watch_due = true;
-    watch_wakes.notify_all();
+    wake_watch();
 }
 
 void ModelManager::Impl::canary_returned(const std::string& id, const Result<Transcript>& result,
@@ -173,8 +171,7 @@ void ModelManager::Impl::canary_returned(const std::string& id, const Result<Tra
     const Lock lock(mutex);
     canary_flies = false;
     canary_at = Clock::now();
-    watch_due = true;
-    watch_wakes.notify_all();
+    wake_watch();
     if (state != ModelState::ready || attempt->id != id) return;
     if (!result && result.error().code == ErrorCode::cancelled) return;  // it made way: what was suspected still is
     const auto failures = canary.failures_in_a_row();

@@ -110,8 +110,7 @@ void ModelManager::Impl::when_ready(Deadline deadline, std::function<void(Result
                                     std::string lost_instance) {
     const Lock lock(mutex);
     waiters.push_back({deadline, std::move(then), std::move(lost_instance)});
-    watch_due = true;
-    watch_wakes.notify_all();
+    wake_watch();
 }
 
 Result<UnloadReport> ModelManager::Impl::unload(Deadline deadline, std::optional<milliseconds> drain) {
@@ -164,8 +163,12 @@ void ModelManager::Impl::transition(ModelState to, std::string cause) {
     state = to;
     state_since = now;
     journal.append(std::move(step));
-    watch_due = true;
     changed.notify_all();
+    wake_watch();
+}
+
+void ModelManager::Impl::wake_watch() {
+    watch_due = true;
     watch_wakes.notify_all();
 }
 
@@ -180,8 +183,7 @@ Result<void> ModelManager::Impl::ask(const FileFingerprint& file) {
         recovery.begin_series();
         retry_at = Clock::now();
         pausing = false;
-        watch_due = true;
-        watch_wakes.notify_all();
+        wake_watch();
         return {};
     }
     if (attempt && attempt->running) {
@@ -228,8 +230,7 @@ void ModelManager::Impl::begin_unload(Deadline drained_by, const std::string& ca
         unloading->thread = *std::move(thread);
     } else {
         unload_due = true;  // the watch has nothing better to do then
-        watch_due = true;
-        watch_wakes.notify_all();
+        wake_watch();
     }
 }
 
@@ -238,8 +239,7 @@ void ModelManager::Impl::ask_to_stop(Attempt& running, Error why) {
     running.stopped_as = std::move(why);
     running.stop_asked = Clock::now();
     stops_due = true;
-    watch_due = true;
-    watch_wakes.notify_all();
+    wake_watch();
 }
 
 void ModelManager::Impl::fail_attempt(Attempt& failed, const Error& error) {

@@ -5,11 +5,11 @@
 #include <cmath>
 #include <cstdint>
 #include <random>
-#include <ratio>
 
 #include "hotmic/error.hpp"
 #include "hotmic/lifecycle_options.hpp"
 #include "hotmic/state.hpp"
+#include "hotmic/units.hpp"
 
 namespace hotmic {
 
@@ -97,7 +97,7 @@ Clock::duration Recovery::backoff(int step) {
 
 Clock::duration Recovery::jittered(double ms) {
     const double factor = std::uniform_real_distribution(1 - retry_.jitter, 1 + retry_.jitter)(random_);
-    return std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double, std::milli>(ms * factor));
+    return std::chrono::duration_cast<Clock::duration>(from_ms(ms * factor));
 }
 
 }  // namespace hotmic

@@ -366,8 +366,7 @@ void LiveListener::tell_metrics(const std::string& name, Source& source) {
         .model_id = entry->name,
         .provider_health = std::string(to_string(health.state)),
         .degrade_level = level_,
-        .timestamp =
-            rounded(std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count()),
+        .timestamp = rounded(to_s(std::chrono::system_clock::now().time_since_epoch())),
         .clock_drift_compensation_enabled = features_.clock_drift_compensation_enabled,
         .client_vad_enabled = features_.client_vad_enabled,
         .clock_drift_telemetry_enabled = features_.clock_drift_telemetry_enabled,

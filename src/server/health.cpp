@@ -1,7 +1,6 @@
 /// What people and desktop clients ask: /health, /model-status, /capabilities (EchoPanel's, and more), and at / the
 /// live page or an index.
 #include <algorithm>
-#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -155,7 +154,7 @@ wire::HealthBody body_before_models(const Context& context, const Error& why) {
             .model_state = std::string(to_string(ModelState::uninitialized)),
             .process_rss_mb = server,
             .server_rss_mb = server,
-            .uptime_s = std::chrono::duration<double>(Clock::now() - context.began).count(),
+            .uptime_s = to_s(Clock::now() - context.began),
             .reason = why.message};
 }
 
@@ -173,7 +172,7 @@ wire::HealthBody health_body(const Context& context, const EntryPtr& entry) {
                           .process_rss_mb = mb(server + health.resident_bytes),
                           .server_rss_mb = mb(server),
                           .model_rss_mb = mb(health.resident_bytes),
-                          .uptime_s = std::chrono::duration<double>(Clock::now() - context.began).count()};
+                          .uptime_s = to_s(Clock::now() - context.began)};
     body.status = body.model_ready                    ? (health.shortfall.empty() ? "ok" : "degraded")
                   : context.not_ready                 ? "stopping"
                   : stand_in != entry                 ? "degraded"

@@ -18,6 +18,7 @@
 #include "config/config.hpp"
 #include "config/keys_file.hpp"
 #include "hotmic/error.hpp"
+#include "hotmic/units.hpp"
 #include "server/clients.hpp"
 #include "server/http/fields.hpp"
 #include "server/http/message.hpp"
@@ -234,7 +235,7 @@ Keys::Rate& Keys::rate_of(const ApiKey& key) const {
     const auto now = clocks_.steady();
     auto [found, fresh] = rates_.try_emplace(key.name, Rate{most, now});
     auto& rate = found->second;
-    const double seconds = std::chrono::duration<double>(now - rate.as_of).count();
+    const double seconds = to_s(now - rate.as_of);
     rate.left = std::clamp(rate.left + seconds * most / kMinute, 0.0, most);
     rate.as_of = now;
     return rate;

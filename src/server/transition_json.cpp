@@ -2,11 +2,11 @@
 
 #include <chrono>
 #include <format>
-#include <ratio>
 #include <string>
 
 #include "hotmic/journal.hpp"
 #include "hotmic/state.hpp"
+#include "hotmic/units.hpp"
 
 namespace hotmic::server::wire {
 
@@ -22,7 +22,7 @@ Event event_of(const Transition& transition) {
             .from = std::string(to_string(transition.from)),
             .to = std::string(to_string(transition.to)),
             .cause = transition.cause,
-            .phase_ms = std::chrono::duration<double, std::milli>(transition.phase).count()};
+            .phase_ms = to_ms(transition.phase)};
 }
 
 }  // namespace hotmic::server::wire

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <array>
-#include <chrono>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -62,7 +61,7 @@ std::unique_ptr<VoiceDetector> make_webrtc_detector(double threshold) {
     constexpr int kSteps = 4;
     const auto mode = static_cast<ps_vad_mode_t>(
         std::clamp(static_cast<int>(threshold * kSteps), 0, static_cast<int>(PS_VAD_STRICT)));
-    VadPtr vad(ps_vad_init(mode, kSampleRate, std::chrono::duration<double>(VoiceDetector::kFrame).count()));
+    VadPtr vad(ps_vad_init(mode, kSampleRate, to_s(VoiceDetector::kFrame)));
     if (!vad || ps_vad_frame_size(vad.get()) != VoiceDetector::kFrameSamples) return nullptr;
     return std::make_unique<WebRtcDetector>(std::move(vad));
 }

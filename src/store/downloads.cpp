@@ -22,7 +22,7 @@ void Rate::hear(const PullProgress& now, Clock::time_point at) {
         from_bytes_ = now.done_bytes;
         began_ = at;
     }
-    const std::chrono::duration<double> took = at - began_;
+    const Seconds took = at - began_;
     const auto came = static_cast<double>(now.done_bytes - std::min(now.done_bytes, from_bytes_));
     constexpr double kTooSoon = 0.05;
     rate_ = took.count() > kTooSoon ? came / took.count() : 0;

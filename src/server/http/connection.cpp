@@ -18,6 +18,7 @@
 #include <utility>
 
 #include "hotmic/error.hpp"
+#include "hotmic/units.hpp"
 #include "server/http/limits.hpp"
 #include "server/http/listener.hpp"
 #include "server/http/message.hpp"
@@ -130,7 +131,7 @@ void Connection::look() {
             break;
         case Phase::body:
             if (time - began_ <= limits.body_timeout) break;
-            if (static_cast<double>(received_) < kLeastRate * std::chrono::duration<double>(time - began_).count())
+            if (static_cast<double>(received_) < kLeastRate * to_s(time - began_))
                 return end_body({ErrorCode::client_too_slow, "the body comes too slowly"});
             began_ = time;
             received_ = 0;

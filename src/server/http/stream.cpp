@@ -16,6 +16,7 @@
 #include <utility>
 
 #include "hotmic/error.hpp"
+#include "hotmic/units.hpp"
 #include "server/http/budget.hpp"
 #include "server/http/door.hpp"
 #include "server/http/limits.hpp"
@@ -113,8 +114,7 @@ private:
         if (out_.stuck(service_.limits.idle_timeout)) return over();
         note_idleness();
         if (closing_ || holds_ > 0) return;
-        const auto allowed =
-            service_.limits.body_timeout + std::chrono::duration<double>(static_cast<double>(taken_) / kLeastRate);
+        const auto allowed = service_.limits.body_timeout + Seconds(static_cast<double>(taken_) / kLeastRate);
         if (progress_.begun && time - began_ > allowed) return refuse("a message came too slowly");
         if (!handler_->owes() && time - heard_ > service_.limits.idle_timeout) refuse("nothing was said for too long");
     }

@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "hotmic/error.hpp"
+#include "hotmic/units.hpp"
 #include "server/http/budget.hpp"
 #include "server/http/byte_stream.hpp"
 #include "server/http/door.hpp"
@@ -132,10 +133,10 @@ private:
         const auto time = Clock::now();
         if (closing_ && time > close_by_) return end();
         if (out_.stuck(service_.limits.idle_timeout)) return end();
-        if (filled_ > 0 && time - began_ > service_.limits.body_timeout +
-                                               std::chrono::duration<double>(static_cast<double>(filled_) / kLeastRate))
+        if (filled_ > 0 &&
+            time - began_ > service_.limits.body_timeout + Seconds(static_cast<double>(filled_) / kLeastRate))
             return close(Close::policy, "the message came too slowly");
-        const double allowed = kIdleRate * std::chrono::duration<double>(kTick).count();
+        const double allowed = kIdleRate * to_s(kTick);
         loose_ = std::max(0.0, loose_ + static_cast<double>(stream_.next_layer().take_count()) - allowed);
         if (loose_ > static_cast<double>(service_.limits.max_message_bytes + (1u << 20)))
             close(Close::too_big, "the message never ends");
