@@ -81,11 +81,10 @@ bool measure(std::string_view description, const ModelSpec& spec, const testing:
     const auto provider = worker::isolate(must(providers.find(spec.provider)));
     const auto estimate = must(provider->estimate(spec));
     const auto measured = must(testing::measure_memory(*provider, spec, requests));
-    const auto mb = [](std::uint64_t bytes) { return static_cast<double>(bytes) / 1e6; };
+    const auto mb = [](Bytes size) { return static_cast<double>(size.count()) / 1e6; };
     const double off = testing::ratio(estimate, measured) - 1;
-    std::println("| {} | {:.0f} | {:.0f} | {:.0f} | {:.0f} × {} | {:+.1f} % | {} |", description,
-                 mb(measured.loaded_bytes), mb(measured.warm_bytes), mb(estimate.total_bytes()),
-                 mb(estimate.per_slot_bytes), estimate.slots, 100 * off,
+    std::println("| {} | {:.0f} | {:.0f} | {:.0f} | {:.0f} × {} | {:+.1f} % | {} |", description, mb(measured.loaded),
+                 mb(measured.warm), mb(estimate.total()), mb(estimate.per_slot), estimate.slots, 100 * off,
                  measured.workers_left == 0 ? "all" : "NOT ALL");
     std::fflush(stdout);
     return std::abs(off) <= kTolerance && measured.workers_left == 0;

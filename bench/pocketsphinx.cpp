@@ -25,8 +25,8 @@
 
 #include "asr/providers/pocketsphinx/provider.hpp"
 #include "hotmic/audio.hpp"
-#include "lifecycle/memory_info.hpp"
 #include "lifecycle/warmup_runner.hpp"
+#include "system/memory.hpp"
 
 namespace {
 
@@ -81,12 +81,12 @@ enum class How : std::uint8_t { whole, growing, again };
 class Contestant {
 public:
     Contestant(hotmic::pocketsphinx::Settings settings, const std::filesystem::path& model, How how) : how_(how) {
-        const auto before = hotmic::resident_memory();
+        const auto before = hotmic::system::resident_memory();
         auto provider = hotmic::pocketsphinx::make_provider(std::move(settings));
         hotmic::LoadProgress progress;
         model_ = must(provider->load({.provider = "pocketsphinx", .path = model, .slots = 1}, progress, {}));
         recognizer_ = must(model_->make_recognizer());
-        resident_bytes = hotmic::resident_memory() - before;
+        resident = hotmic::system::resident_memory() - before;
     }
     void decode(const Clip& clip, bool show) {
         const double before = cpu_seconds();
@@ -100,7 +100,7 @@ public:
         if (show) std::println("{}: {}", clip.file, heard);
     }
     Score score;
-    std::uint64_t resident_bytes = 0;  // what loading added
+    hotmic::Bytes resident{};  // what loading added
 
 private:
     std::string grown(hotmic::AudioView audio) {
@@ -158,7 +158,7 @@ int main(int argc, char** argv) {
     Contestant tuned(settings, model, how);
     std::optional<Contestant> defaults;
     if (with_defaults) defaults.emplace(hotmic::pocketsphinx::Settings{}, model, how);
-    const auto loaded = hotmic::resident_memory();
+    const auto loaded = hotmic::system::resident_memory();
     for (const auto& clip : clips) {
         if (defaults) defaults->decode(clip, false);
         tuned.decode(clip, show);
@@ -166,6 +166,6 @@ int main(int argc, char** argv) {
     if (defaults) defaults->score.print("defaults");
     tuned.score.print("tuned");
     if (defaults) std::println("tuned takes {:.2f} of the defaults' time", tuned.score.cpu / defaults->score.cpu);
-    std::println("resident: {} MiB for a slot when loaded, {} MiB more after the clips", tuned.resident_bytes >> 20,
-                 (hotmic::resident_memory() - loaded) >> 20);
+    std::println("resident: {} MiB for a slot when loaded, {} MiB more after the clips", hotmic::to_mb(tuned.resident),
+                 hotmic::to_mb(hotmic::system::resident_memory() - loaded));
 }

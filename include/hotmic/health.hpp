@@ -60,7 +60,7 @@ struct Health {
     int deaths = 0;                     ///< while READY, within the crash loop's window
     std::optional<Seconds> canary_latency{};      ///< of the last canary inference
     int canary_failures = 0;                      ///< in a row
-    std::uint64_t resident_bytes = 0;             ///< measured after load and after warmup
+    Bytes resident{};                             ///< measured after load and after warmup
     std::uint64_t requests = 0;                   ///< answered since READY, without warmup
     Seconds mean_inference{};                     ///< of those
     std::optional<double> first_request_ratio{};  ///< latency per audio second of the first request ÷ warm steady state
@@ -69,11 +69,11 @@ struct Health {
 
 /// Proof of giving back.
 struct UnloadReport {
-    std::uint64_t resident_before_bytes = 0;  ///< of the model, while it was loaded
-    std::uint64_t resident_after_bytes = 0;   ///< of the model, afterwards
-    bool process_gone = false;                ///< it ran in a worker, and that process has been reaped
-    int cancelled_requests = 0;               ///< still running at `drain_timeout`
-    Seconds duration{};                       ///< of the unload
+    Bytes resident_before{};     ///< of the model, while it was loaded
+    Bytes resident_after{};      ///< of the model, afterwards
+    bool process_gone = false;   ///< it ran in a worker, and that process has been reaped
+    int cancelled_requests = 0;  ///< still running at `drain_timeout`
+    Seconds duration{};          ///< of the unload
 };
 
 }  // namespace hotmic

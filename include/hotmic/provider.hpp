@@ -14,12 +14,7 @@
 ///  5. A Recognizer is used by one long-lived thread for its whole life, including its first use.
 #pragma once
 
-#include <atomic>
-#include <chrono>
-#include <cstdint>
-#include <filesystem>
 #include <functional>
-#include <map>
 #include <memory>
 #include <stop_token>
 #include <string>
@@ -29,28 +24,12 @@
 
 #include "hotmic/audio.hpp"
 #include "hotmic/error.hpp"
+#include "hotmic/load_progress.hpp"
+#include "hotmic/model_info.hpp"
 #include "hotmic/transcript.hpp"
 #include "hotmic/units.hpp"
 
 namespace hotmic {
-
-/// Everything that decides what is loaded. Two equal specs are the same model (the model key).
-struct ModelSpec {
-    std::string provider;          ///< "whisper_cpp", "pocketsphinx", …
-    std::filesystem::path path;    ///< model file or folder; empty: the provider's own default model
-    std::string sha256{};          ///< expected digest of the file, lower-case hex; empty: not checked
-    int slots = 0;                 ///< requests at once; 0: the provider's default for this machine
-    int threads = 0;               ///< threads per slot; 0: the provider's default for this machine
-    std::string backend = "auto";  ///< "auto", "cpu", "gpu", or a device name of the engine
-    bool flash_attention = true;   ///< where the engine has it: faster, the same text
-    int max_best_of = 5;           ///< most candidates a request may sample; warmed, so that it costs nothing later
-    int max_beam_size = 5;         ///< widest beam a request may ask for; warmed likewise
-    std::string quantize{};        ///< how an engine that can holds the weights: "int8", "none"; empty: its default
-    /// Letters of the text, for models that know one case only: "lower", "upper"; empty: as the model writes them.
-    std::string text_case{};
-
-    friend bool operator==(const ModelSpec&, const ModelSpec&) = default;
-};
 
 /// Whether a provider can be used on this machine, and if not why and what mends it.
 struct Availability {
@@ -60,135 +39,6 @@ struct Availability {
     std::string remedy{};                ///< a command or step
     std::vector<std::string> devices{};  ///< what it can compute on, e.g. "CPU (sapphirerapids)"
     bool gpu = false;                    ///< one of them is a GPU
-};
-
-/// What an engine, or a model of it, can do.
-struct Capabilities {
-    bool streaming = false;  ///< takes streams further step by step, each sample heard once (StreamStep)
-    /// A stream hears what the whole audio at once would be heard as: its last step is final, and no step takes back
-    /// what an earlier one settled. Where not, live text is heard in windows, and streams only add the newest words.
-    bool exact_streams = false;
-    bool hotwords = false;                 ///< raises what a request names (TranscribeOptions::hotwords)
-    bool word_timestamps = false;          ///< times of words
-    bool language_detection = false;       ///< finds out what is spoken
-    bool translate = false;                ///< into English
-    bool prompt = false;                   ///< takes text that was said before
-    bool temperature = false;              ///< samples, the more freely the higher it is
-    std::vector<std::string> languages{};  ///< ISO codes the engine can know; the model may know fewer
-    std::string cancel_granularity{};      ///< how long a cancelled inference may go on, in words
-};
-
-/// What a model file is, read from its header and directory without loading it (`hotmic inspect`).
-struct ModelFileInfo {
-    std::string kind;                              ///< e.g. "whisper base.en", "pocketsphinx acoustic + language model"
-    std::string format;                            ///< e.g. "ggml", "sphinx"
-    std::uint64_t size_bytes = 0;                  ///< of all its files
-    std::string quantization{};                    ///< e.g. "f16", "q5_0"
-    bool multilingual = false;                     ///< knows more than one language
-    std::vector<std::string> languages{};          ///< ISO 639-1 codes; empty: not said
-    std::uint64_t tensors = 0;                     ///< in its files
-    std::uint64_t parameters = 0;                  ///< numbers in them
-    std::map<std::string, std::string> details{};  ///< dimensions and the like, for people
-};
-
-/// Bytes a model will need once loaded with its slots. An estimate made from the header.
-struct ResourceEstimate {
-    std::uint64_t weights_bytes = 0;   ///< shared by all slots
-    std::uint64_t per_slot_bytes = 0;  ///< of each
-    int slots = 1;                     ///< that `total_bytes` counts
-    /// Of the weights and all slots.
-    [[nodiscard]] std::uint64_t total_bytes() const noexcept {
-        return weights_bytes + per_slot_bytes * static_cast<std::uint64_t>(slots);
-    }
-};
-
-/// How far a load is. Written by the loading thread, read by any; every change counts as a sign of life.
-class LoadProgress {
-public:
-    /// How far it was at one moment.
-    struct Snapshot {
-        std::uint64_t done_bytes = 0;   ///< read so far
-        std::uint64_t total_bytes = 0;  ///< 0: not known yet
-        std::uint64_t beats = 0;        ///< grows with every report; unchanged for `stall_timeout` means a hang
-        bool downloading = false;       ///< the bytes are those of a download
-        /// Of the download, as it goes.
-        double bytes_per_second = 0;
-    };
-
-    /// `instance` is the id of the load under way: engines put it into their log lines.
-    explicit LoadProgress(std::string instance = {}) : instance_(std::move(instance)) {}
-    /// The id it was made with.
-    [[nodiscard]] const std::string& instance() const noexcept { return instance_; }
-
-    /// So many of so many bytes are read. `total_bytes` 0: not known yet.
-    void report(std::uint64_t done_bytes, std::uint64_t total_bytes) noexcept {
-        done_.store(done_bytes, std::memory_order_relaxed);
-        total_.store(total_bytes, std::memory_order_relaxed);
-        beats_.fetch_add(1, std::memory_order_release);
-    }
-    /// The same of a download, which comes before anything is read.
-    void report_download(std::uint64_t done_bytes, std::uint64_t total_bytes) noexcept {
-        const auto now = std::chrono::steady_clock::now().time_since_epoch().count();
-        if (!downloading_.exchange(true)) {
-            download_began_.store(now, std::memory_order_relaxed);
-            download_from_.store(done_bytes, std::memory_order_relaxed);
-        }
-        report(done_bytes, total_bytes);
-    }
-    /// It is all here; reading begins.
-    void downloaded() noexcept {
-        downloading_.store(false);
-        report(0, 0);
-    }
-    /// A sign of life without bytes (building buffers, opening a slot).
-    void beat() noexcept { beats_.fetch_add(1, std::memory_order_release); }
-
-    /// How far it is now.
-    [[nodiscard]] Snapshot snapshot() const noexcept {
-        const auto beats = beats_.load(std::memory_order_acquire);
-        Snapshot now{done_.load(std::memory_order_relaxed), total_.load(std::memory_order_relaxed), beats,
-                     downloading_.load()};
-        if (!now.downloading) return now;
-        const std::chrono::duration<double> took = std::chrono::steady_clock::now().time_since_epoch() -
-                                                   std::chrono::steady_clock::duration(download_began_.load());
-        const auto from = download_from_.load(std::memory_order_relaxed);
-        if (now.done_bytes > from && took.count() > 0)
-            now.bytes_per_second = static_cast<double>(now.done_bytes - from) / took.count();
-        return now;
-    }
-
-private:
-    const std::string instance_;
-    std::atomic<std::uint64_t> done_{0};
-    std::atomic<std::uint64_t> total_{0};
-    std::atomic<std::uint64_t> beats_{0};
-    std::atomic<bool> downloading_{false};
-    std::atomic<std::chrono::steady_clock::rep> download_began_{0};
-    std::atomic<std::uint64_t> download_from_{0};
-};
-
-/// One path through the engine that allocates or compiles on first use, to be taken once per slot during warmup.
-struct WarmupCase {
-    std::string name;             ///< e.g. "temperature_fallback", "beam", "language_detection"
-    TranscribeOptions options{};  ///< that take this path
-    bool required = true;         ///< false: skipped and named when it does not fit, instead of failing the warmup
-};
-
-/// A loaded model, described.
-struct ModelInfo {
-    std::string provider;                          ///< that loaded it
-    std::string provider_version;                  ///< of the engine
-    std::string name;                              ///< e.g. "base.en", "en-us"
-    std::string backend;                           ///< what it really computes on; begins with "CPU" if that is one
-    std::string sha256{};                          ///< of the file as it was read; empty where the model is a folder
-    std::uint64_t size_bytes = 0;                  ///< of its files
-    int slots = 1;                                 ///< requests at once
-    int threads = 1;                               ///< per slot
-    Seconds step{};                                ///< audio that a stream's step hears at once; 0: no such steps
-    Capabilities capabilities{};                   ///< of this model: languages it knows, translate only if it can
-    std::vector<WarmupCase> warmup_cases{};        ///< beyond the plain request
-    std::vector<Seconds> warmup_lengths{};         ///< of audio, smallest first: one per shape the engine builds
-    std::map<std::string, std::string> details{};  ///< what was found out while loading, for people
 };
 
 /// One slot: the inference state on top of a model.
@@ -221,9 +71,9 @@ public:
     /// It lives in a process of its own: `terminate` ends it, and its memory goes with it.
     [[nodiscard]] virtual bool isolated() const noexcept { return false; }
 
-    /// Resident memory this model is accountable for, in bytes: the worker's whole process, or 0 where the engine runs
+    /// Resident memory this model is accountable for: the worker's whole process, or none where the engine runs
     /// in-process and cannot tell its share.
-    [[nodiscard]] virtual std::uint64_t resident_bytes() const { return 0; }
+    [[nodiscard]] virtual Bytes resident() const { return {}; }
 
     /// Its making ready is over, or somebody waits for it. Until then a model in a process of its own has a lower
     /// processor priority than the server, where the system lets that be taken back: models that serve notice little of

@@ -56,10 +56,10 @@ enum class SwapStrategy : std::uint8_t {
 
 /// How far a download is.
 struct DownloadProgress {
-    std::uint64_t done_bytes = 0;   ///< so far
-    std::uint64_t total_bytes = 0;  ///< 0: not known
-    double bytes_per_second = 0;    ///< 0: not known yet
-    std::optional<Seconds> eta{};   ///< until it is all here; empty: not known
+    Bytes done{};                  ///< so far
+    Bytes total{};                 ///< none: not known
+    double bytes_per_second = 0;   ///< 0: not known yet
+    std::optional<Seconds> eta{};  ///< until it is all here; empty: not known
 };
 
 /// A load, swap or download that somebody asked for.

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <chrono>
+#include <compare>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <ratio>
@@ -42,6 +44,59 @@ template <class Rep, class Period>
 /// For logs and answers that are told in milliseconds.
 [[nodiscard]] constexpr double to_ms(Seconds time) noexcept {
     return std::chrono::duration<double, std::milli>(time).count();
+}
+
+/// An amount of memory, or of a file. Numbers become Bytes and Bytes become numbers only where that is said.
+class Bytes {
+public:
+    /// None.
+    constexpr Bytes() noexcept = default;
+    /// That many, which are not fewer than none.
+    template <std::integral Integer>
+    constexpr explicit Bytes(Integer count) noexcept : count_(static_cast<std::uint64_t>(count)) {}
+
+    /// For what has no units: files, wires, other libraries.
+    [[nodiscard]] constexpr std::uint64_t count() const noexcept { return count_; }
+
+    /// There are some.
+    constexpr explicit operator bool() const noexcept { return count_ != 0; }
+
+    constexpr Bytes& operator+=(Bytes more) noexcept { return *this = *this + more; }
+    constexpr Bytes& operator-=(Bytes fewer) noexcept { return *this = *this - fewer; }
+
+    [[nodiscard]] friend constexpr Bytes operator+(Bytes some, Bytes more) noexcept {
+        return Bytes(some.count_ + more.count_);
+    }
+    /// What is left: none where `fewer` are more than `some`.
+    [[nodiscard]] friend constexpr Bytes operator-(Bytes some, Bytes fewer) noexcept {
+        return fewer.count_ < some.count_ ? Bytes(some.count_ - fewer.count_) : Bytes();
+    }
+    template <std::integral Integer>
+    [[nodiscard]] friend constexpr Bytes operator*(Bytes each, Integer times) noexcept {
+        return Bytes(each.count_ * static_cast<std::uint64_t>(times));
+    }
+    template <std::integral Integer>
+    [[nodiscard]] friend constexpr Bytes operator/(Bytes all, Integer parts) noexcept {
+        return Bytes(all.count_ / static_cast<std::uint64_t>(parts));
+    }
+    /// How many times `other` they are; `other` is not none.
+    [[nodiscard]] friend constexpr double operator/(Bytes some, Bytes other) noexcept {
+        return static_cast<double>(some.count_) / static_cast<double>(other.count_);
+    }
+    [[nodiscard]] friend constexpr auto operator<=>(Bytes, Bytes) noexcept = default;
+
+private:
+    std::uint64_t count_ = 0;
+};
+
+/// For limits that are said in words: `mebibytes(512)`.
+[[nodiscard]] constexpr Bytes mebibytes(std::uint64_t count) noexcept {
+    return Bytes(count << 20U);
+}
+
+/// Whole mebibytes, for logs and messages.
+[[nodiscard]] constexpr std::uint64_t to_mb(Bytes size) noexcept {
+    return size.count() >> 20U;
 }
 
 }  // namespace hotmic

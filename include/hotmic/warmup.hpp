@@ -92,8 +92,8 @@ struct WarmupReport {
     Seconds latency_p95{};                    ///< likewise
     std::string transcript{};                 ///< what level 1 heard in the clip
     std::optional<double> word_error_rate{};  ///< against the clip's text, where the language covers it
-    std::uint64_t resident_before_bytes = 0;  ///< loaded, not yet warm
-    std::uint64_t resident_after_bytes = 0;   ///< loaded and warm
+    Bytes resident_before{};                  ///< loaded, not yet warm
+    Bytes resident_after{};                   ///< loaded and warm
     std::optional<StreamReport> streams{};    ///< where the model takes streams step by step
     std::string budget_note{};                ///< set when the budget ended a level early
     std::string shortfall{};  ///< the target of `ready_if` that was missed, with its figures, where that is tolerated

@@ -20,6 +20,7 @@
 #include "config/schema.hpp"
 #include "hotmic/error.hpp"
 #include "hotmic/units.hpp"
+#include "text/human_size.hpp"
 #include "text/suggest.hpp"
 
 namespace hotmic::cli {
@@ -50,7 +51,7 @@ void print_table(const std::vector<RemoteModel>& models) {
     std::vector<std::vector<std::string>> rows{{"model", "state", "provider", "memory", "requests", "instance", ""}};
     for (const auto& model : models) {
         rows.push_back({model.name, model.state, model.provider.value_or("-"),
-                        model.resident_bytes > 0 ? config::human_bytes(model.resident_bytes) : "-",
+                        model.resident_bytes > 0 ? human_size(Bytes(model.resident_bytes)) : "-",
                         std::format("{}", model.requests), model.instance.value_or("-"), remark(model)});
         if (rows.back()[5].empty()) rows.back()[5] = "-";
     }

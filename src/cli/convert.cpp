@@ -11,6 +11,8 @@
 #include "cli/terminal.hpp"
 #include "config/model_choice.hpp"
 #include "hotmic/provider.hpp"
+#include "hotmic/units.hpp"
+#include "text/human_size.hpp"
 
 namespace hotmic::cli {
 
@@ -21,7 +23,7 @@ int convert(const std::string& from, const std::string& to) {
     if (auto written = onnx::write_ggml(**source, to, progress, {}); !written) return report(written.error());
     std::error_code ignored;
     say(std::format("{}: {}, {}", to, (*source)->info().dimensions.size_name(),
-                    config::human_bytes(std::filesystem::file_size(to, ignored))));
+                    human_size(Bytes(std::filesystem::file_size(to, ignored)))));
     return 0;
 }
 

@@ -34,6 +34,7 @@
 #include "hotmic/units.hpp"
 #include "server/keys.hpp"
 #include "system/sandbox.hpp"
+#include "text/human_size.hpp"
 #include "worker/decoders.hpp"
 #include "worker/isolated_provider.hpp"
 
@@ -176,8 +177,7 @@ private:
     }
 
     /// Looks one model up; what it needs is taken from `available`, where it loads with the server.
-    std::optional<config::Choice> model(const std::string& name, const config::Model& wanted,
-                                        std::uint64_t& available) {
+    std::optional<config::Choice> model(const std::string& name, const config::Model& wanted, Bytes& available) {
         const bool several = loaded_->config.models.size() > 1;
         const auto what = [&](const std::string& word) { return several ? std::format("{} {}", word, name) : word; };
         auto choice = choose_model(wanted, loaded_->config, providers_, available);
@@ -202,9 +202,9 @@ private:
             bad(what("memory"), needs.error());
             return std::move(*choice);
         }
-        const auto text = std::format("the model needs {}, {} are available", config::human_bytes(needs->total_bytes()),
-                                      config::human_bytes(available));
-        if (needs->total_bytes() > available) {
+        const auto text =
+            std::format("the model needs {}, {} are available", human_size(needs->total()), human_size(available));
+        if (needs->total() > available) {
             bad(what("memory"), {ErrorCode::insufficient_memory, text,
                                  several ? "choose a smaller model or fewer slots, load it on demand, or give it more "
                                            "memory"
@@ -212,7 +212,7 @@ private:
         } else {
             good(what("memory"), text);
         }
-        if (wanted.load == "start") available -= std::min(available, needs->total_bytes());
+        if (wanted.load == "start") available -= std::min(available, needs->total());
         return std::move(*choice);
     }
 

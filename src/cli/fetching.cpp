@@ -47,24 +47,22 @@ public:
         if (const auto loader = found()) return loader->provider->inspect(loader->spec);
         return ModelFileInfo{.kind = entry_.kind + " " + entry_.name,
                              .format = "to be downloaded",
-                             .size_bytes = entry_.bytes(),
+                             .size = entry_.size(),
                              .languages = entry_.languages};
     }
     Result<ResourceEstimate> estimate(const ModelSpec&) const override {
         if (const auto loader = found()) return loader->provider->estimate(loader->spec);
-        return ResourceEstimate{.weights_bytes = entry_.memory_bytes};
+        return ResourceEstimate{.weights = entry_.memory};
     }
 
     Result<void> prepare(const ModelSpec&, LoadProgress& progress, std::stop_token stop) override {
-        const auto heard = [&](const store::PullProgress& now) {
-            progress.report_download(now.done_bytes, now.total_bytes);
-        };
+        const auto heard = [&](const store::PullProgress& now) { progress.report_download(now.done, now.total); };
         const auto pulled = downloads_->pull(entry_, library_, settings_, heard, stop);
         if (!pulled) return std::unexpected(pulled.error());
         if (!pulled->was_here) {
             progress.downloaded();
             spdlog::info("model downloaded model={} from=\"{}\" bytes={} path={}", entry_.name, pulled->model.source,
-                         pulled->model.bytes(), pulled->model.folder.string());
+                         pulled->model.size().count(), pulled->model.folder.string());
             for (const auto& why : pulled->passed_over)
                 spdlog::warn("source passed over model={} reason=\"{}\"", entry_.name, why);
             for (const auto& file : pulled->first_trust)

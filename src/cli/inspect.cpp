@@ -2,6 +2,7 @@
 #include <cstdint>
 #include <format>
 #include <glaze/glaze.hpp>
+#include <map>
 #include <optional>
 #include <print>
 #include <string>
@@ -14,9 +15,23 @@
 #include "config/model_choice.hpp"
 #include "hotmic/error.hpp"
 #include "hotmic/provider.hpp"
+#include "hotmic/units.hpp"
+#include "text/human_size.hpp"
 
 namespace hotmic::cli {
 namespace wire {
+
+struct ModelFile {
+    std::string kind;
+    std::string format;
+    std::uint64_t size_bytes = 0;
+    std::string quantization{};
+    bool multilingual = false;
+    std::vector<std::string> languages{};
+    std::uint64_t tensors = 0;
+    std::uint64_t parameters = 0;
+    std::map<std::string, std::string> details{};
+};
 
 struct InspectError {
     std::string code;
@@ -28,7 +43,7 @@ struct InspectJson {
     std::string path;
     bool intact = false;
     std::string provider{};
-    std::optional<ModelFileInfo> model{};
+    std::optional<ModelFile> model{};
     std::optional<std::uint64_t> memory_needed_bytes{};
     std::optional<InspectError> error{};
 };
@@ -48,22 +63,33 @@ std::string list(const std::vector<std::string>& words) {
     return text;
 }
 
+wire::ModelFile wire_of(ModelFileInfo info) {
+    return {.kind = std::move(info.kind),
+            .format = std::move(info.format),
+            .size_bytes = info.size.count(),
+            .quantization = std::move(info.quantization),
+            .multilingual = info.multilingual,
+            .languages = std::move(info.languages),
+            .tensors = info.tensors,
+            .parameters = info.parameters,
+            .details = std::move(info.details)};
+}
+
 void print_table(const InspectJson& found, const ResourceEstimate* needs) {
     const auto& model = *found.model;
     std::vector<std::vector<std::string>> rows{
         {"file", found.path},         {"intact", paint(stdout, Colour::green, "yes")},
         {"provider", found.provider}, {"kind", model.kind},
-        {"format", model.format},     {"size", config::human_bytes(model.size_bytes)}};
+        {"format", model.format},     {"size", human_size(Bytes(model.size_bytes))}};
     if (!model.quantization.empty()) rows.push_back({"quantization", model.quantization});
     if (model.tensors) rows.push_back({"tensors", std::format("{}", model.tensors)});
     if (model.parameters)
         rows.push_back({"parameters", std::format("{:.1f} million", static_cast<double>(model.parameters) / 1e6)});
     if (!model.languages.empty()) rows.push_back({"languages", list(model.languages)});
     if (needs) {
-        const auto shared = needs->weights_bytes ? config::human_bytes(needs->weights_bytes) + " for weights and " : "";
-        rows.push_back(
-            {"memory", std::format("{}: {}{} for each of {} slots", config::human_bytes(needs->total_bytes()), shared,
-                                   config::human_bytes(needs->per_slot_bytes), needs->slots)});
+        const auto shared = needs->weights ? human_size(needs->weights) + " for weights and " : "";
+        rows.push_back({"memory", std::format("{}: {}{} for each of {} slots", human_size(needs->total()), shared,
+                                              human_size(needs->per_slot), needs->slots)});
     }
     for (const auto& [name, value] : model.details) rows.push_back({name, value});
     std::print("{}", aligned(rows));
@@ -80,7 +106,7 @@ int inspect(const std::string& path, const std::string& provider, bool json, con
     // The provider's own words about the file, whether or not this machine could run it.
     std::optional<Error> problem;
     std::optional<ResourceEstimate> needs;
-    auto choice = config::choose(wanted, {}, providers, UINT64_MAX);
+    auto choice = config::choose(wanted, {}, providers, Bytes(UINT64_MAX));
     if (!choice) {
         problem = choice.error();
     } else {
@@ -88,10 +114,10 @@ int inspect(const std::string& path, const std::string& provider, bool json, con
         auto info = choice->provider->inspect(choice->spec);
         if (info) {
             found.intact = true;
-            found.model = std::move(*info);
+            found.model = wire_of(*std::move(info));
             if (auto estimate = choice->provider->estimate(choice->spec)) {
                 needs = *estimate;
-                found.memory_needed_bytes = needs->total_bytes();
+                found.memory_needed_bytes = needs->total().count();
             }
         } else {
             problem = info.error();

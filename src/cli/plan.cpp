@@ -28,11 +28,13 @@
 #include "hotmic/lifecycle_options.hpp"
 #include "hotmic/provider.hpp"
 #include "hotmic/served_model.hpp"
+#include "hotmic/units.hpp"
 #include "lifecycle/baseline.hpp"
 #include "store/catalogue.hpp"
 #include "store/downloads.hpp"
 #include "store/library.hpp"
 #include "system/sandbox.hpp"
+#include "text/human_size.hpp"
 #include "worker/confinement.hpp"
 #include "worker/decoders.hpp"
 #include "worker/isolated_provider.hpp"
@@ -117,8 +119,8 @@ std::optional<ModelPlan> plan_to_fetch(const config::Model& section, const confi
         if (!choice) return std::unexpected(std::move(choice).error());
         return Loader{isolated(section, config, choice->provider), std::move(choice->spec)};
     };
-    auto reason = entry.bytes() > 0 ? std::format("it is downloaded first, {}", config::human_bytes(entry.bytes()))
-                                    : std::string("it is downloaded first");
+    auto reason = entry.size() ? std::format("it is downloaded first, {}", human_size(entry.size()))
+                               : std::string("it is downloaded first");
     return ModelPlan{.spec = config::spec_of(section),
                      .provider = fetching_provider(section.provider, entry, library, config::pull_settings(config),
                                                    downloads, choose),
@@ -147,13 +149,13 @@ worker::Confinement confinement_of(const config::Config& config) {
 worker::DecoderOptions decoder_options(const config::Config& config) {
     const auto& audio = config.audio;
     return {.sandbox = confinement_of(config).mode,
-            .memory_bytes = audio.decoder_memory_bytes,
+            .memory = Bytes(audio.decoder_memory_bytes),
             .timeout = audio.decoder_timeout,
             .formats = {.containers = audio.containers, .codecs = audio.codecs}};
 }
 
 Result<config::Choice> choose_model(const config::Model& section, const config::Config& config,
-                                    const ProviderRegistry& providers, std::uint64_t available_memory) {
+                                    const ProviderRegistry& providers, Bytes available_memory) {
     const auto library = store::Library::of_process(config.models_dir);
     if (section.path.empty()) {
         std::vector<std::filesystem::path> elsewhere;
@@ -175,7 +177,7 @@ Result<config::Choice> choose_model(const config::Model& section, const config::
 }
 
 Result<ModelPlan> make_plan(const std::string& name, const config::Model& section, const config::Config& config,
-                            const ProviderRegistry& providers, std::uint64_t available_memory,
+                            const ProviderRegistry& providers, Bytes available_memory,
                             const std::shared_ptr<store::Downloads>& downloads) {
     if (auto plan = plan_to_fetch(section, config, providers, downloads)) return *std::move(plan);
     auto choice = choose_model(section, config, providers, available_memory);
@@ -194,7 +196,7 @@ Result<ModelPlan> make_plan(const std::string& name, const config::Model& sectio
 }
 
 Result<std::map<std::string, ModelPlan>> make_plans(const config::Loaded& loaded, const ProviderRegistry& providers,
-                                                    std::uint64_t available_memory,
+                                                    Bytes available_memory,
                                                     const std::shared_ptr<store::Downloads>& downloads) {
     std::map<std::string, ModelPlan> plans;
     const bool anything_left_open = std::ranges::any_of(
@@ -210,7 +212,7 @@ Result<std::map<std::string, ModelPlan>> make_plans(const config::Loaded& loaded
             plan = plan_without_choice(section, error);
         } else if (section.load == "start" && anything_left_open) {
             const auto needs = plan->provider->estimate(plan->spec);
-            available_memory -= std::min(available_memory, needs ? needs->total_bytes() : 0);
+            if (needs) available_memory -= needs->total();
         }
         plans.emplace(name, std::move(*plan));
     }

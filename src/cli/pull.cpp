@@ -28,6 +28,7 @@
 #include "store/machine_speed.hpp"
 #include "store/pull.hpp"
 #include "store/suggestion.hpp"
+#include "text/human_size.hpp"
 #include "text/json.hpp"
 
 namespace hotmic::cli {
@@ -116,7 +117,7 @@ public:
     void hear(const store::PullProgress& now) {
         const auto at = Clock::now();
         rate_.hear(now, at);
-        const bool over = now.total_bytes > 0 && now.done_bytes >= now.total_bytes;
+        const bool over = now.total && now.done >= now.total;
         const auto pause = json_ || line_.shown() ? milliseconds(200) : milliseconds(5'000);
         if (at < next_ && (!over || told_over_)) return;
         next_ = at + pause;
@@ -126,22 +127,20 @@ public:
         if (json_) {
             say(to_json(wire::PullEvent{.event = "progress",
                                         .model = model_,
-                                        .done_bytes = now.done_bytes,
-                                        .total_bytes = now.total_bytes,
+                                        .done_bytes = now.done.count(),
+                                        .total_bytes = now.total.count(),
                                         .bytes_per_second = rate,
                                         .eta_seconds = eta.transform(to_s),
                                         .from = now.from}));
             return;
         }
-        auto text = std::format("{}  {}", model_, config::human_bytes(now.done_bytes));
-        if (now.total_bytes > 0) text += " of " + config::human_bytes(now.total_bytes);
-        if (rate > 0) text += std::format(", {}/s", config::human_bytes(static_cast<std::uint64_t>(rate)));
+        auto text = std::format("{}  {}", model_, human_size(now.done));
+        if (now.total) text += " of " + human_size(now.total);
+        if (rate > 0) text += std::format(", {}/s", human_size(Bytes(static_cast<std::uint64_t>(rate))));
         if (eta && *eta >= Seconds(1)) text += std::format(", {} left", human_time(*eta));
         text += "  from " + now.from;
         if (line_.shown())
-            line_.draw(text, now.total_bytes == 0
-                                 ? -1
-                                 : static_cast<double>(now.done_bytes) / static_cast<double>(now.total_bytes));
+            line_.draw(text, !now.total ? -1 : now.done / now.total);
         else
             complain(text);
     }
@@ -227,8 +226,8 @@ int list(const config::Loaded& loaded, const PullFlags& what) {
                                  .languages = entry.languages,
                                  .licence = entry.licence,
                                  .note = entry.note,
-                                 .size_bytes = entry.bytes(),
-                                 .memory_bytes = entry.memory_bytes,
+                                 .size_bytes = entry.size().count(),
+                                 .memory_bytes = entry.memory.count(),
                                  .verified = entry.sources.front().verified(),
                                  .state = "available"};
         if (const auto found = library.find(entry)) {
@@ -241,7 +240,7 @@ int list(const config::Loaded& loaded, const PullFlags& what) {
         if (catalogue.find(model.name) != nullptr) continue;
         all.push_back({.name = model.name,
                        .note = model.source,
-                       .size_bytes = model.bytes(),
+                       .size_bytes = model.size().count(),
                        .verified = std::ranges::all_of(model.files, &store::Stored::verified),
                        .state = "here",
                        .path = model.path.string()});
@@ -255,8 +254,8 @@ int list(const config::Loaded& loaded, const PullFlags& what) {
         std::string languages;
         for (const auto& language : each.languages) languages += (languages.empty() ? "" : ", ") + language;
         rows.push_back({each.name, each.state == "available" ? "" : paint(stdout, Colour::green, each.state),
-                        each.size_bytes > 0 ? config::human_bytes(each.size_bytes) : "?",
-                        each.memory_bytes > 0 ? config::human_bytes(each.memory_bytes) : "", languages, each.note});
+                        each.size_bytes > 0 ? human_size(Bytes(each.size_bytes)) : "?",
+                        each.memory_bytes > 0 ? human_size(Bytes(each.memory_bytes)) : "", languages, each.note});
     }
     std::print("{}", aligned(rows));
     return 0;
@@ -267,8 +266,7 @@ int remove(const config::Loaded& loaded, const PullFlags& what) {
     const auto removed = library.remove(*loaded.config.known_models, what.of);
     if (!removed) return report(removed.error());
     if (removed->empty()) say(std::format("{}: what had been begun of it is removed", what.of));
-    for (const auto& model : *removed)
-        say(std::format("{}: removed, {} freed", model.name, config::human_bytes(model.bytes())));
+    for (const auto& model : *removed) say(std::format("{}: removed, {} freed", model.name, human_size(model.size())));
     return 0;
 }
 
@@ -293,10 +291,9 @@ int verify(const config::Loaded& loaded, const PullFlags& what) {
     std::vector<wire::Verified> told;
     int code = 0;
     for (const auto& model : models) {
-        const auto total = static_cast<double>(std::max<std::uint64_t>(1, model.bytes()));
-        const auto check = library.verify(
-            model, [&](std::uint64_t bytes) { line.draw(model.name, static_cast<double>(bytes) / total); },
-            interruptible.token());
+        const auto total = std::max(Bytes(1), model.size());
+        const auto check =
+            library.verify(model, [&](Bytes so_far) { line.draw(model.name, so_far / total); }, interruptible.token());
         line.clear();
         if (!check) return report(check.error());
         const bool intact = check->problems.empty();
@@ -339,12 +336,12 @@ int suggest(const config::Loaded& loaded, const PullFlags& what) {
         return 0;
     }
     say(std::format("This machine computes {} and has {} of memory free. A forecast:", suggestion.measured,
-                    config::human_bytes(suggestion.available_memory_bytes)));
+                    human_size(suggestion.available_memory_bytes)));
     std::vector<std::vector<std::string>> rows;
     rows.reserve(suggestion.models.size());
     for (const auto& each : suggestion.models) {
         rows.push_back({each.name, each.state == "available" ? "" : paint(stdout, Colour::green, each.state),
-                        config::human_bytes(each.size_bytes), speed(each.seconds_per_minute),
+                        human_size(each.size_bytes), speed(each.seconds_per_minute),
                         !each.fits  ? paint(stdout, Colour::red, "needs more memory than is free")
                         : each.live ? paint(stdout, Colour::green, "live, and for files")
                                     : "for files"});

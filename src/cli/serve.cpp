@@ -47,6 +47,7 @@
 #include "system/sandbox.hpp"
 #include "system/service_manager.hpp"
 #include "telemetry/metrics.hpp"
+#include "text/human_size.hpp"
 #include "worker/decoders.hpp"
 #include "worker/examiner.hpp"
 
@@ -93,10 +94,10 @@ Result<std::shared_ptr<jobs::Jobs>> open_jobs(const config::Config& config) {
     const auto& jobs = config.jobs;
     if (jobs.dir.empty()) return nullptr;
     return jobs::Jobs::open({.dir = jobs.dir,
-                             .limits = {.jobs = jobs.max_jobs, .bytes = jobs.max_bytes},
+                             .limits = {.jobs = jobs.max_jobs, .size = Bytes(jobs.max_bytes)},
                              .keep = jobs.keep,
                              .parallel = jobs.parallel,
-                             .max_recording_bytes = config.server.max_body_bytes,
+                             .max_recording = Bytes(config.server.max_body_bytes),
                              .url_hosts = jobs.url_hosts,
                              .webhook_hosts = jobs.webhook_hosts,
                              .webhook_secret = jobs.webhook_secret,
@@ -152,8 +153,7 @@ void elaborate(const Transition& step, const server::ModelCatalog& catalog) {
         std::string text = std::format("             steady latency {} on the warmup clip", human_time(report->steady));
         if (report->cold_penalty > 0)
             text += std::format("; the first inference took {:.2f} × that", report->cold_penalty);
-        if (report->resident_after_bytes > 0)
-            text += std::format("; {} resident", config::human_bytes(report->resident_after_bytes));
+        if (report->resident_after) text += std::format("; {} resident", human_size(report->resident_after));
         say(text);
     } else if (step.to == ModelState::error) {
         const auto health = model.health();
@@ -225,8 +225,7 @@ int serve(const ConfigFlags& flags, const ProviderRegistry& providers) {
     const auto began = Clock::now();
     block_signals();
     // Else twice the memory of what is held for clients would stay in the heap.
-    constexpr std::size_t kLarge = 1 << 20;
-    system::give_back_large_blocks(kLarge);
+    system::give_back_large_blocks(mebibytes(1));
     const auto loaded = load_config(flags, false);
     if (!loaded) return report(loaded.error());
     auto keys = server::Keys::load(loaded->config.server);

@@ -45,8 +45,8 @@ Colour colour_of(ModelState state) {
 void draw(ProgressLine& line, const Health& health) {
     const auto& progress = health.progress;
     const auto* doing = progress.downloading ? "downloading" : "loading";
-    if (health.state == ModelState::loading && progress.total_bytes > 0) {
-        line.draw(doing, static_cast<double>(progress.done_bytes) / static_cast<double>(progress.total_bytes));
+    if (const auto fraction = progress.fraction(); health.state == ModelState::loading && fraction) {
+        line.draw(doing, *fraction);
     } else if (health.state == ModelState::loading) {
         line.draw(std::format("{} …", doing), -1);
     } else if (health.state == ModelState::warming_up) {

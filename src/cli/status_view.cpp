@@ -10,6 +10,7 @@
 #include "cli/terminal.hpp"
 #include "config/model_choice.hpp"
 #include "hotmic/units.hpp"
+#include "text/human_size.hpp"
 
 namespace hotmic::cli {
 namespace {
@@ -32,7 +33,7 @@ std::string headline(const RemoteModel& model) {
     auto text =
         std::format("{}  {}", paint(stdout, Colour::bold, model.name), paint(stdout, colour_of(model), model.state));
     if (model.provider) text += "  " + *model.provider;
-    if (model.resident_bytes > 0) text += "  " + config::human_bytes(model.resident_bytes);
+    if (model.resident_bytes > 0) text += "  " + human_size(Bytes(model.resident_bytes));
     if (model.served_by) text += "  served by " + *model.served_by;
     if (model.successor) text += std::format("  a successor is {}", model.successor->state);
     return text;

@@ -23,6 +23,7 @@
 #include "hotmic/warmup.hpp"
 #include "lifecycle/report_json.hpp"
 #include "lifecycle/warmup_clip.hpp"
+#include "text/human_size.hpp"
 
 namespace hotmic::cli {
 namespace wire {
@@ -104,11 +105,10 @@ void print_report(const WarmupJson& all, const WarmupReport& report) {
     if (report.word_error_rate)
         rows.push_back({"word error rate", std::format("{:.2f} on the warmup clip", *report.word_error_rate)});
     rows.push_back({"heard", std::format("\"{}\"", all.first_request.text)});
-    if (report.resident_before_bytes > 0) {
+    if (report.resident_before) {
         rows.push_back({"memory", std::format("{} loaded, {} warm, {} after unloading",
-                                              config::human_bytes(report.resident_before_bytes),
-                                              config::human_bytes(report.resident_after_bytes),
-                                              config::human_bytes(all.unload.resident_after_bytes))});
+                                              human_size(report.resident_before), human_size(report.resident_after),
+                                              human_size(Bytes(all.unload.resident_after_bytes)))});
     }
     if (!report.budget_note.empty()) rows.push_back({"note", report.budget_note});
     std::print("\n{}", aligned(rows, 2));

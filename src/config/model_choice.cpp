@@ -17,6 +17,7 @@
 #include "hotmic/error.hpp"
 #include "hotmic/provider.hpp"
 #include "store/library.hpp"
+#include "text/human_size.hpp"
 
 namespace hotmic::config {
 namespace {
@@ -28,7 +29,7 @@ struct Candidate {
     std::shared_ptr<Provider> provider;
     ModelSpec spec;
     ModelFileInfo info;
-    std::uint64_t needs = 0;
+    Bytes needs{};
 };
 
 std::vector<fs::path> entries_of(const fs::path& folder) {
@@ -67,8 +68,7 @@ bool tells_more(const Error& candidate, const Error& than) {
 
 class Choosing {
 public:
-    Choosing(const Model& model, const fs::path& models_dir, std::uint64_t available,
-             const std::vector<fs::path>& elsewhere)
+    Choosing(const Model& model, const fs::path& models_dir, Bytes available, const std::vector<fs::path>& elsewhere)
         : spec_(spec_of(model)), models_dir_(models_dir), available_(available), elsewhere_(elsewhere) {}
 
     /// Which of `providers` loads the file that was named.
@@ -111,8 +111,8 @@ public:
         for (auto& candidate : candidates) {
             const auto name = candidate.spec.path.filename().string();
             if (candidate.needs > available_) {
-                pass_over(name, std::format("needs {}, {} are available", human_bytes(candidate.needs),
-                                            human_bytes(available_)));
+                pass_over(name, std::format("needs {}, {} are available", human_size(candidate.needs),
+                                            human_size(available_)));
                 continue;
             }
             auto reason =
@@ -145,7 +145,7 @@ private:
                     continue;
                 }
                 const auto estimate = provider->estimate(spec);
-                all.push_back({provider, std::move(spec), std::move(*info), estimate ? estimate->total_bytes() : 0});
+                all.push_back({provider, std::move(spec), std::move(*info), estimate ? estimate->total() : Bytes()});
                 taken = true;
                 break;
             }
@@ -157,7 +157,7 @@ private:
         std::ranges::stable_sort(all, [&](const Candidate& a, const Candidate& b) {
             if (const bool last = is_numbers_model(a.spec.path); last != is_numbers_model(b.spec.path)) return !last;
             if (rank(a) != rank(b)) return rank(a) < rank(b);
-            return a.info.size_bytes > b.info.size_bytes;
+            return a.info.size > b.info.size;
         });
         return all;
     }
@@ -191,7 +191,7 @@ private:
 
     ModelSpec spec_;
     const fs::path& models_dir_;
-    std::uint64_t available_;
+    Bytes available_;
     const std::vector<fs::path>& elsewhere_;
     std::vector<std::string> passed_over_{};
 };
@@ -209,18 +209,6 @@ std::vector<std::shared_ptr<Provider>> in_order_for(std::vector<std::shared_ptr<
 
 }  // namespace
 
-std::string human_bytes(std::uint64_t bytes) {
-    constexpr std::array units{"bytes", "kB", "MB", "GB", "TB"};
-    auto amount = static_cast<double>(bytes);
-    std::size_t unit = 0;
-    while (amount >= 999.5 && unit + 1 < units.size()) {
-        amount /= 1000;
-        ++unit;
-    }
-    return unit > 0 && amount < 9.95 ? std::format("{:.1f} {}", amount, units[unit])
-                                     : std::format("{:.0f} {}", amount, units[unit]);
-}
-
 ModelSpec spec_of(const Model& model) {
     return {.provider = model.provider,
             .path = model.path,
@@ -236,7 +224,7 @@ ModelSpec spec_of(const Model& model) {
 }
 
 Result<Choice> choose(const Model& model, const fs::path& models_dir, const ProviderRegistry& providers,
-                      std::uint64_t available_memory, const std::vector<fs::path>& elsewhere) {
+                      Bytes available_memory, const std::vector<fs::path>& elsewhere) {
     Choosing choosing(model, models_dir, available_memory, elsewhere);
     if (model.provider == "auto") {
         const auto preferred = in_order_for(providers.all(), model.backend);

@@ -10,6 +10,7 @@
 #include "config/config.hpp"
 #include "hotmic/error.hpp"
 #include "hotmic/provider.hpp"
+#include "hotmic/units.hpp"
 
 namespace hotmic::config {
 
@@ -35,13 +36,10 @@ struct Choice {
 /// model_file_missing when there is nothing to pick; provider_unavailable in a build without any.
 /// `elsewhere`: models outside of `models_dir`, such as those in other programs' caches.
 [[nodiscard]] Result<Choice> choose(const Model& model, const std::filesystem::path& models_dir,
-                                    const ProviderRegistry& providers, std::uint64_t available_memory,
+                                    const ProviderRegistry& providers, Bytes available_memory,
                                     const std::vector<std::filesystem::path>& elsewhere = {});
 
 /// The section's settings as the provider interface takes them.
 [[nodiscard]] ModelSpec spec_of(const Model& model);
-
-/// "61 MB", "1.5 GB": bytes for people.
-[[nodiscard]] std::string human_bytes(std::uint64_t bytes);
 
 }  // namespace hotmic::config

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "hotmic/error.hpp"
+#include "hotmic/units.hpp"
 
 namespace hotmic::jobs {
 
@@ -60,8 +61,8 @@ struct Job {
     /// mean is kept nowhere else.
     std::vector<std::pair<std::string, std::string>> fields{};
     std::string file_name{};
-    std::string url{};                  ///< to fetch the recording from; empty: it was sent
-    std::uint64_t recording_bytes = 0;  ///< on disk now
+    std::string url{};       ///< to fetch the recording from; empty: it was sent
+    Bytes recording_size{};  ///< on disk now
     Status status = Status::queued;
     bool cancel_requested = false;  ///< it runs, and is to end
     int starts = 0;                 ///< that were not taken back

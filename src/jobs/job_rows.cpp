@@ -96,7 +96,7 @@ Job row_of(SQLite::Statement& row) {
     if (glz::read_json(job.fields, text())) job.fields.clear();
     job.file_name = text();
     job.url = text();
-    job.recording_bytes = static_cast<std::uint64_t>(next().getInt64());
+    job.recording_size = Bytes(next().getInt64());
     job.status = status_named(text()).value_or(Status::failed);
     job.cancel_requested = next().getInt() != 0;
     job.starts = next().getInt();

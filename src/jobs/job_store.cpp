@@ -77,20 +77,20 @@ struct JobStore::Impl {
         return statement.exec();
     }
 
-    Result<void> room(std::size_t more, std::uint64_t bytes) const HOTMIC_REQUIRES(mutex) {
+    Result<void> room(std::size_t more, Bytes size) const HOTMIC_REQUIRES(mutex) {
         SQLite::Statement query(db, "SELECT count(*), ifnull(sum(recording_bytes + result_bytes), 0) FROM jobs");
         query.executeStep();
         const auto jobs = static_cast<std::size_t>(query.getColumn(0).getInt64());
-        const auto held = static_cast<std::uint64_t>(query.getColumn(1).getInt64());
+        const auto held = Bytes(query.getColumn(1).getInt64());
         if (jobs + more > limits.jobs) {
             return fail(ErrorCode::queue_full, std::format("{} jobs are kept already, as many as jobs.max_jobs", jobs),
                         "DELETE those whose results were fetched, or try again later");
         }
-        if (bytes > limits.bytes || held > limits.bytes - bytes) {
+        if (held + size > limits.size) {
             return fail(ErrorCode::queue_full,
                         std::format("the recordings and results of jobs take {} bytes already, and {} more are over "
                                     "jobs.max_bytes",
-                                    held, bytes),
+                                    held.count(), size.count()),
                         "DELETE those whose results were fetched, or try again later");
         }
         return {};
@@ -203,8 +203,8 @@ Result<std::vector<Job>> JobStore::recover(Time now) {
     });
 }
 
-Result<void> JobStore::check_room(std::size_t jobs, std::uint64_t bytes) {
-    return impl_->transact([&](Impl& held) HOTMIC_REQUIRES(held.mutex) { return held.room(jobs, bytes); });
+Result<void> JobStore::check_room(std::size_t jobs, Bytes size) {
+    return impl_->transact([&](Impl& held) HOTMIC_REQUIRES(held.mutex) { return held.room(jobs, size); });
 }
 
 Result<JobStore::Added> JobStore::add(Job job) {
@@ -212,13 +212,13 @@ Result<JobStore::Added> JobStore::add(Job job) {
         auto same = held.same(job.owner, job.idempotency_key, job.fingerprint);
         if (!same) return std::unexpected(std::move(same).error());
         if (*same) return Added{.job = **std::move(same), .is_new = false};
-        if (auto room = held.room(1, job.recording_bytes); !room) return std::unexpected(std::move(room).error());
+        if (auto room = held.room(1, job.recording_size); !room) return std::unexpected(std::move(room).error());
         held.change(
             "INSERT INTO jobs (id, owner, idempotency_key, fingerprint, task, model, fields, file_name, url, "
             "recording_bytes, status, due_ms, created_ms, webhook_url) VALUES (?, ?, nullif(?, ''), ?, ?, ?, "
             "?, ?, ?, ?, 'queued', ?, ?, ?)",
             job.id, job.owner, job.idempotency_key, job.fingerprint, job.task, job.model, to_json(job.fields),
-            job.file_name, job.url, static_cast<std::int64_t>(job.recording_bytes), ms_of(job.created),
+            job.file_name, job.url, static_cast<std::int64_t>(job.recording_size.count()), ms_of(job.created),
             ms_of(job.created), job.webhook.url);
         return Added{.job = *held.by_id(job.id)};
     });
@@ -294,9 +294,9 @@ Result<std::optional<Time>> JobStore::next_due(Time now) {
     });
 }
 
-Result<void> JobStore::note_recording(const std::string& id, std::uint64_t bytes) {
+Result<void> JobStore::note_recording(const std::string& id, Bytes size) {
     return impl_->transact([&](Impl& held) HOTMIC_REQUIRES(held.mutex) -> Result<void> {
-        held.change("UPDATE jobs SET recording_bytes = ? WHERE id = ?", static_cast<std::int64_t>(bytes), id);
+        held.change("UPDATE jobs SET recording_bytes = ? WHERE id = ?", static_cast<std::int64_t>(size.count()), id);
         return {};
     });
 }
@@ -383,7 +383,7 @@ Result<JobStore::Figures> JobStore::figures() {
         while (counts.executeStep()) {
             const auto status = status_named(counts.getColumn(0).getString()).value_or(Status::failed);
             figures.jobs[status] = static_cast<std::size_t>(counts.getColumn(1).getInt64());
-            figures.bytes += static_cast<std::uint64_t>(counts.getColumn(2).getInt64());
+            figures.size += Bytes(counts.getColumn(2).getInt64());
             figures.pending_deliveries += static_cast<std::size_t>(counts.getColumn(3).getInt64());
             if (status == Status::queued) figures.oldest_queued = time_in(counts.getColumn(4));
         }

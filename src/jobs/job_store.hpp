@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "hotmic/error.hpp"
+#include "hotmic/units.hpp"
 #include "jobs/job.hpp"
 
 namespace hotmic::jobs {
@@ -26,8 +27,8 @@ public:
     static constexpr int kVersion = 1;
 
     struct Limits {
-        std::size_t jobs = 1000;            ///< kept, ended ones included
-        std::uint64_t bytes = 10ull << 30;  ///< of recordings and results
+        std::size_t jobs = 1000;           ///< kept, ended ones included
+        Bytes size = mebibytes(10 << 10);  ///< of recordings and results
     };
 
     /// Makes the file where there is none. The folder must be this process's own. Also: job_database_unusable where the
@@ -42,7 +43,7 @@ public:
     [[nodiscard]] Result<std::vector<Job>> recover(Time now);
 
     /// Whether there is room for so many more, with so many bytes. Also: queue_full.
-    [[nodiscard]] Result<void> check_room(std::size_t jobs, std::uint64_t bytes);
+    [[nodiscard]] Result<void> check_room(std::size_t jobs, Bytes size);
     struct Added {
         Job job;
         bool is_new = true;  ///< false: one with this idempotency key was there
@@ -72,7 +73,7 @@ public:
     /// When the next one is due that was not yet.
     [[nodiscard]] Result<std::optional<Time>> next_due(Time now);
     /// The recording has come by its URL.
-    [[nodiscard]] Result<void> note_recording(const std::string& id, std::uint64_t bytes);
+    [[nodiscard]] Result<void> note_recording(const std::string& id, Bytes size);
     /// Back to where it was in the queue, not to be claimed before `due`. `counts`: the start does not count.
     [[nodiscard]] Result<void> give_back(const std::string& id, Time due, bool counts);
     /// `cancelled` ends it as that. Gives it as it is then.
@@ -93,7 +94,7 @@ public:
     struct Figures {
         std::map<Status, std::size_t> jobs{};
         std::optional<Time> oldest_queued{};
-        std::uint64_t bytes = 0;
+        Bytes size{};
         std::size_t pending_deliveries = 0;
     };
     [[nodiscard]] Result<Figures> figures();

@@ -202,7 +202,7 @@ Result<JobStore::Added> Jobs::submit(Job asked, const MediaBytes* media) {
     auto same = store_->find_same(asked.owner, asked.idempotency_key, asked.fingerprint);
     if (!same) return std::unexpected(std::move(same).error());
     if (*same) return JobStore::Added{.job = **std::move(same), .is_new = false};
-    if (auto room = store_->check_room(1, media != nullptr ? media->size() : 0); !room)
+    if (auto room = store_->check_room(1, media != nullptr ? Bytes(media->size()) : Bytes()); !room)
         return std::unexpected(std::move(room).error());
     asked.id = new_job_id();
     asked.created = options_.now();
@@ -212,14 +212,14 @@ Result<JobStore::Added> Jobs::submit(Job asked, const MediaBytes* media) {
         auto written = each_piece(*media, [&](std::span<const char> piece) { return writing->add(piece); });
         if (written) written = writing->finish();
         if (!written) return std::unexpected(std::move(written).error());
-        asked.recording_bytes = media->size();
+        asked.recording_size = Bytes(media->size());
     }
     auto added = store_->add(asked);
     if (!added) {
         recordings_.remove(asked.id);
         return added;
     }
-    spdlog::info("job queued job={} bytes={}", asked.id, asked.recording_bytes);
+    spdlog::info("job queued job={} bytes={}", asked.id, asked.recording_size.count());
     runner_.wake();
     stir();
     return added;
@@ -291,7 +291,7 @@ Ran Jobs::fetch(const Job& job, const std::stop_token& stop) {
     const auto failed = [](Error error, bool again) {
         return Ran{std::unexpected(std::move(error)), again ? Again::counted : Again::no};
     };
-    const auto most = std::min(options_.max_recording_bytes, options_.limits.bytes);
+    const auto most = std::min(options_.max_recording, options_.limits.size);
     if (auto room = store_->check_room(0, most); !room) return {std::unexpected(std::move(room).error()), Again::later};
     auto writing = recordings_.write(job.id);
     if (!writing) return failed(std::move(writing).error(), true);
@@ -300,8 +300,8 @@ Ran Jobs::fetch(const Job& job, const std::stop_token& stop) {
               .allowed = options_.url_hosts,
               .timeout = kFetchTimeout,
               .take = [&](std::span<const char> bytes) -> Result<void> {
-                  if (writing->size() + bytes.size() <= most) return writing->add(bytes);
-                  return fail(ErrorCode::body_too_large, std::format("the recording is over {} bytes", most),
+                  if (writing->size() + Bytes(bytes.size()) <= most) return writing->add(bytes);
+                  return fail(ErrorCode::body_too_large, std::format("the recording is over {} bytes", most.count()),
                               "raise server.max_body_bytes", "url");
               },
               .stop = stop});
@@ -314,7 +314,7 @@ Ran Jobs::fetch(const Job& job, const std::stop_token& stop) {
                        *status / 100 == 3 ? "redirects are not followed: give the URL they lead to" : "", "url"},
                       *status >= 500 || *status == 429);
     }
-    if (writing->size() == 0)
+    if (!writing->size())
         return failed({ErrorCode::audio_empty, "the URL has 0 bytes", "give one of a recording", "url"}, false);
     auto kept = writing->finish();
     if (kept) kept = store_->note_recording(job.id, writing->size());

@@ -36,8 +36,8 @@ struct Options {
     JobStore::Limits limits{};
     std::chrono::milliseconds keep = std::chrono::hours(7 * 24);  ///< after a job has ended
     int parallel = 1;
-    std::uint64_t max_recording_bytes = 100ull << 20;  ///< of one that is fetched
-    AllowedHosts url_hosts{};                          ///< that recordings are fetched from
+    Bytes max_recording = mebibytes(100);  ///< of one that is fetched
+    AllowedHosts url_hosts{};              ///< that recordings are fetched from
     AllowedHosts webhook_hosts{};
     std::string webhook_secret{};
     std::chrono::milliseconds webhook_timeout{10'000};

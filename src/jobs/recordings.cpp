@@ -68,7 +68,7 @@ Result<void> Recordings::Writing::add(std::span<const char> bytes) {
         if (put < 0 && errno == EINTR) continue;
         if (put < 0) return std::unexpected(failed(target_, "written", errno));
         bytes = bytes.subspan(static_cast<std::size_t>(put));
-        size_ += static_cast<std::uint64_t>(put);
+        size_ += Bytes(put);
     }
     return {};
 }

@@ -11,6 +11,7 @@
 
 #include "hotmic/error.hpp"
 #include "hotmic/media_bytes.hpp"
+#include "hotmic/units.hpp"
 #include "store/descriptor.hpp"
 
 namespace hotmic::jobs {
@@ -31,7 +32,7 @@ public:
         [[nodiscard]] Result<void> add(std::span<const char> bytes);
         /// On the disk whole, whatever happens from now on. Errors: disk_full, io_error.
         [[nodiscard]] Result<void> finish();
-        [[nodiscard]] std::uint64_t size() const noexcept { return size_; }
+        [[nodiscard]] Bytes size() const noexcept { return size_; }
 
     private:
         friend class Recordings;
@@ -39,7 +40,7 @@ public:
             : target_(std::move(target)), file_(std::move(file)) {}
         std::filesystem::path target_;
         store::Descriptor file_;  // none: there is nothing to remove
-        std::uint64_t size_ = 0;
+        Bytes size_;
     };
 
     /// Errors: disk_full, io_error.

@@ -155,7 +155,7 @@ void Runner::run(const Job& job, const std::stop_token& stop) {
 
 Ran Runner::attempt(const Job& job, const std::shared_ptr<Running>& running) {
     const auto stop = running->stop.get_token();
-    if (!job.url.empty() && job.recording_bytes == 0) {
+    if (!job.url.empty() && !job.recording_size) {
         auto fetched = steps_.fetch(job, stop);
         if (!fetched.answer) return fetched;
     }

@@ -23,7 +23,7 @@ std::optional<Error> limit_passed(Attempt& attempt, ModelState phase, const Life
     if (attempt.waiting) return std::nullopt;
     if (phase == ModelState::loading) {
         const auto so_far =
-            std::format("{} of {} MB had been {}", done >> 20, total >> 20, downloading ? "downloaded" : "read");
+            std::format("{} of {} MB had been {}", to_mb(done), to_mb(total), downloading ? "downloaded" : "read");
         if (downloading) attempt.began = now;  // a download has a limit of its own
         if (now >= attempt.began + options.load_timeout) {
             return Error{ErrorCode::load_timeout,

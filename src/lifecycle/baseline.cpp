@@ -1,7 +1,6 @@
 #include "lifecycle/baseline.hpp"
 
 #include <fcntl.h>
-#include <sched.h>
 #include <spdlog/spdlog.h>
 #include <unistd.h>
 
@@ -21,7 +20,6 @@
 #include <string>
 #include <string_view>
 #include <system_error>
-#include <thread>
 #include <utility>
 #include <vector>
 
@@ -30,6 +28,7 @@
 #include "hotmic/units.hpp"
 #include "hotmic/warmup.hpp"
 #include "lifecycle/warmup_runner.hpp"
+#include "system/cpu.hpp"
 #include "text/json.hpp"
 
 namespace hotmic {
@@ -117,16 +116,13 @@ std::string describe_machine() {
         if (const auto at = line.find(": "); at != std::string::npos) processor = line.substr(at + 2);
         break;
     }
-    cpu_set_t mine;
-    CPU_ZERO(&mine);
-    const auto cores = sched_getaffinity(0, sizeof mine, &mine) == 0 ? static_cast<unsigned>(CPU_COUNT(&mine))
-                                                                     : std::thread::hardware_concurrency();
+    const auto cores = system::usable_cpus();
     return std::format("{}, {} core{}", processor, cores, cores == 1 ? "" : "s");
 }
 
 BaselineKey baseline_key(const ModelInfo& model) {
     auto digest = model.sha256;
-    if (digest.empty()) digest = std::format("{} {} of {} bytes", model.provider, model.name, model.size_bytes);
+    if (digest.empty()) digest = std::format("{} {} of {} bytes", model.provider, model.name, model.size.count());
     return {std::move(digest), describe_machine(), std::format("{} on {}", model.provider, model.backend),
             model.threads};
 }

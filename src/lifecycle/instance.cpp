@@ -110,9 +110,9 @@ std::vector<std::uint64_t> ModelInstance::casualties() {
     return pool_->casualties();
 }
 
-std::uint64_t ModelInstance::resident_bytes() const {
+Bytes ModelInstance::resident() const {
     const Lock lock(mutex_);
-    return model_ ? model_->resident_bytes() : 0;
+    return model_ ? model_->resident() : Bytes();
 }
 
 void ModelInstance::stop_yielding() noexcept {

@@ -71,7 +71,7 @@ public:
     /// See Model::isolated.
     [[nodiscard]] bool isolated() const noexcept { return isolated_; }
     /// Bytes the model accounts for now; 0 when closed or when the engine cannot tell.
-    [[nodiscard]] std::uint64_t resident_bytes() const;
+    [[nodiscard]] Bytes resident() const;
     /// See Model::stop_yielding.
     void stop_yielding() noexcept;
     /// Ends the engine at once where that is possible.

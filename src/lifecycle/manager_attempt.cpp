@@ -27,11 +27,12 @@
 #include "lifecycle/fingerprint.hpp"
 #include "lifecycle/instance.hpp"
 #include "lifecycle/manager_impl.hpp"
-#include "lifecycle/memory_info.hpp"
 #include "lifecycle/slot_pool.hpp"
-#include "lifecycle/start_thread.hpp"
 #include "lifecycle/warmup_runner.hpp"
+#include "system/heap.hpp"
+#include "system/memory.hpp"
 #include "system/mutex.hpp"
+#include "system/start_thread.hpp"
 
 namespace hotmic {
 
@@ -60,7 +61,7 @@ void ModelManager::Impl::run_attempt(Attempt& mine) {
         try {
             return make_ready(mine);
         } catch (const std::system_error& why) {
-            return std::unexpected(no_thread(why));
+            return std::unexpected(system::no_thread(why));
         } catch (const std::bad_alloc&) {
             return fail(ErrorCode::insufficient_memory, std::format("the server has no memory left to load {}", name));
         }
@@ -89,7 +90,7 @@ Result<void> ModelManager::Impl::make_ready(Attempt& mine) {
     const auto turn = await_turn(mine);
     if (auto fit = preflight(mine); !fit) return fit;
 
-    const auto resident_before = resident_memory();
+    const auto resident_before = system::resident_memory();
     auto model = mine.way.provider->load(mine.way.spec, mine.progress, stop);
     if (!model) return std::unexpected(std::move(model).error());
     (*model)->on_lost([this, id = mine.id](const Error& error) { lost(id, error); });
@@ -113,27 +114,26 @@ Result<void> ModelManager::Impl::make_ready(Attempt& mine) {
         return std::unexpected(std::move(error));
     }
 
-    const auto resident_bytes = [&] {
-        if (fresh->isolated()) return fresh->resident_bytes();
-        const auto now = resident_memory();  // in-process: the growth since before the load
-        return now - std::min(now, resident_before);
+    const auto resident_now = [&] {
+        if (fresh->isolated()) return fresh->resident();
+        return system::resident_memory() - resident_before;  // in-process: the growth since before the load
     };
     if (mine.recovery) fresh->stop_yielding();  // users wait for it
-    auto warm = warm_up(mine, fresh, resident_bytes);
+    auto warm = warm_up(mine, fresh, resident_now);
     fresh->stop_yielding();
     terminate.reset();
     if (warm) {
-        const auto bytes = resident_bytes();
+        const auto size = resident_now();
         const Lock lock(mutex);
         if (!mine.stopped_as && !mine.lost) {
-            publish_ready(mine, fresh, bytes);
+            publish_ready(mine, fresh, size);
             return {};
         }
         warm = std::unexpected(mine.stopped_as ? *mine.stopped_as : *mine.lost);
         if (!mine.stopped_as) warm.error().code = ErrorCode::worker_crashed;
     }
     fresh->close(Clock::now(), options.cancel_grace, warm.error());
-    trim_heap();
+    system::trim_heap();
     return warm;
 }
 
@@ -171,7 +171,7 @@ Result<void> ModelManager::Impl::preflight(Attempt& mine) {
     if (auto known = check_languages(options, *file); !known) return known;
     auto need = mine.way.provider->estimate(mine.way.spec);
     if (!need) return std::unexpected(std::move(need).error());
-    auto claim = broker.reserve(need->total_bytes(), std::format("model {}", name));
+    auto claim = broker.reserve(need->total(), std::format("model {}", name));
     if (!claim) return std::unexpected(std::move(claim).error());
     const Lock lock(mutex);
     reservation = *std::move(claim);
@@ -179,15 +179,15 @@ Result<void> ModelManager::Impl::preflight(Attempt& mine) {
 }
 
 Result<void> ModelManager::Impl::warm_up(Attempt& mine, const std::shared_ptr<ModelInstance>& fresh,
-                                         const std::function<std::uint64_t()>& resident_bytes) {
-    const auto bytes = resident_bytes();
+                                         const std::function<Bytes()>& resident_now) {
+    const auto size = resident_now();
     {
         const Lock lock(mutex);
         if (mine.stopped_as) return std::unexpected(*mine.stopped_as);
         load_time = Clock::now() - mine.began;
         info = fresh->info();
-        resident = bytes;
-        reservation.note_resident(bytes);
+        resident = size;
+        reservation.note_resident(size);
         if (options.warmup.level == 0) return {};
         mine.warmup_began = Clock::now();
         transition(ModelState::warming_up, "loaded");
@@ -195,9 +195,9 @@ Result<void> ModelManager::Impl::warm_up(Attempt& mine, const std::shared_ptr<Mo
     const auto on_progress = [&](const WarmupProgress& progress) {
         const Lock lock(mutex);
         mine.warmup = progress;
-        reservation.note_resident(resident_bytes());
+        reservation.note_resident(resident_now());
     };
-    auto report = run_warmup(Lease(fresh), options.warmup, mine.stop.get_token(), on_progress, resident_bytes,
+    auto report = run_warmup(Lease(fresh), options.warmup, mine.stop.get_token(), on_progress, resident_now,
                              mine.findings, *options.decoder);
     if (!report) return std::unexpected(std::move(report).error());
     if (!options.baseline_folder.empty()) {
@@ -213,11 +213,10 @@ Result<void> ModelManager::Impl::warm_up(Attempt& mine, const std::shared_ptr<Mo
 }
 
 /// Under the mutex: a lease can be had from the moment the state says so.
-void ModelManager::Impl::publish_ready(Attempt& mine, const std::shared_ptr<ModelInstance>& fresh,
-                                       std::uint64_t bytes) {
+void ModelManager::Impl::publish_ready(Attempt& mine, const std::shared_ptr<ModelInstance>& fresh, Bytes size) {
     const auto steady = warmup_report ? warmup_report->steady : Seconds{};
     instance = fresh;
-    resident = bytes;
+    resident = size;
     reservation.settle();
     last_error.reset();
     loaded_once = true;

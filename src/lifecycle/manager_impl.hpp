@@ -111,9 +111,8 @@ private:
     MemoryBroker::Turn await_turn(Attempt& mine);
     Result<void> preflight(Attempt& mine);
     Result<void> warm_up(Attempt& mine, const std::shared_ptr<ModelInstance>& fresh,
-                         const std::function<std::uint64_t()>& resident_bytes);
-    void publish_ready(Attempt& mine, const std::shared_ptr<ModelInstance>& fresh, std::uint64_t bytes)
-        HOTMIC_REQUIRES(mutex);
+                         const std::function<Bytes()>& resident_now);
+    void publish_ready(Attempt& mine, const std::shared_ptr<ModelInstance>& fresh, Bytes size) HOTMIC_REQUIRES(mutex);
     void lost(const std::string& id, const Error& error);
 
     // The unload's thread.
@@ -184,7 +183,7 @@ private:
     std::optional<ModelInfo> info HOTMIC_GUARDED_BY(mutex);
     std::optional<WarmupReport> warmup_report HOTMIC_GUARDED_BY(mutex);
     Seconds load_time HOTMIC_GUARDED_BY(mutex){};
-    std::uint64_t resident HOTMIC_GUARDED_BY(mutex) = 0;
+    Bytes resident HOTMIC_GUARDED_BY(mutex);
 
     std::jthread watch;
 };

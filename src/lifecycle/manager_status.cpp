@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <format>
 #include <optional>
 #include <string>
@@ -30,7 +31,7 @@ Health ModelManager::Impl::health() const {
     health.load_time = load_time;
     health.warmup_time = warmup_report ? warmup_report->duration : Seconds{};
     health.state_age = now - state_since;
-    health.resident_bytes = resident;
+    health.resident = resident;
     health.deaths = recovery.deaths(now);
     health.canary_latency = canary.last();
     health.canary_failures = canary.failures_in_a_row();
@@ -72,12 +73,11 @@ std::optional<Seconds> ModelManager::Impl::eta(Clock::time_point now) const {
     if (!attempt) return std::nullopt;
     if (state == ModelState::loading) {
         const auto [done, total, beats, downloading, rate] = attempt->progress.snapshot();
-        if (done == 0 || total == 0) return std::nullopt;
+        if (!done || !total) return std::nullopt;
         if (downloading)
-            return rate > 0 ? std::optional(Seconds(static_cast<double>(total - std::min(done, total)) / rate))
-                            : std::nullopt;
+            return rate > 0 ? std::optional(Seconds(static_cast<double>((total - done).count()) / rate)) : std::nullopt;
         const Seconds elapsed = now - attempt->began;
-        return elapsed * static_cast<double>(total - std::min(done, total)) / static_cast<double>(done);
+        return elapsed * ((total - done) / done);
     }
     if (state == ModelState::warming_up && attempt->warmup.remaining) return *attempt->warmup.remaining;
     return std::nullopt;
@@ -92,12 +92,12 @@ std::string ModelManager::Impl::reason() const {
         case ModelState::loading: {
             if (attempt->waiting) return "the model waits for others to load";
             const auto [done, total, beats, downloading, rate] = attempt->progress.snapshot();
-            if (downloading && total == 0) return std::format("the model is downloading: {} MB so far", done >> 20);
+            if (downloading && !total) return std::format("the model is downloading: {} MB so far", to_mb(done));
             if (downloading)
-                return std::format("the model is downloading {} %: {} of {} MB", 100 * std::min(done, total) / total,
-                                   done >> 20, total >> 20);
-            if (total == 0) return "the model is loading";
-            return std::format("the model is loading: {} of {} MB", done >> 20, total >> 20);
+                return std::format("the model is downloading {:.0f} %: {} of {} MB",
+                                   std::floor(100 * (std::min(done, total) / total)), to_mb(done), to_mb(total));
+            if (!total) return "the model is loading";
+            return std::format("the model is loading: {} of {} MB", to_mb(done), to_mb(total));
         }
         case ModelState::warming_up:
             return std::format("the model is warming up: level {}, {} inferences done",

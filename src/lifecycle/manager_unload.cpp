@@ -10,7 +10,8 @@
 #include "hotmic/state.hpp"
 #include "hotmic/units.hpp"
 #include "lifecycle/manager_impl.hpp"
-#include "lifecycle/memory_info.hpp"
+#include "system/heap.hpp"
+#include "system/memory.hpp"
 #include "system/mutex.hpp"
 
 namespace hotmic {
@@ -35,19 +36,19 @@ void ModelManager::Impl::run_unload(Unloading& mine) {
 
     UnloadReport report;
     if (leaving) {
-        const auto resident_now = [&] { return leaving->isolated() ? leaving->resident_bytes() : resident_memory(); };
-        report.resident_before_bytes = resident_now();
+        const auto resident_now = [&] { return leaving->isolated() ? leaving->resident() : system::resident_memory(); };
+        report.resident_before = resident_now();
         const Error why{ErrorCode::model_unloaded,
                         std::format("model {} was unloaded before the request was answered", name),
                         "load it again, or send the request elsewhere"};
         report.cancelled_requests = leaving->close(drained_by, options.cancel_grace, why).cancelled;
-        trim_heap();
+        system::trim_heap();
         report.process_gone = leaving->isolated();
-        report.resident_after_bytes = resident_now();
+        report.resident_after = resident_now();
     }
     report.duration = Clock::now() - began;
     spdlog::info("model unloaded model={} resident_before_mb={} resident_after_mb={} cancelled={} duration_ms={:.0f}",
-                 name, report.resident_before_bytes >> 20, report.resident_after_bytes >> 20, report.cancelled_requests,
+                 name, to_mb(report.resident_before), to_mb(report.resident_after), report.cancelled_requests,
                  to_ms(report.duration));
 
     lock.lock();
@@ -56,7 +57,7 @@ void ModelManager::Impl::run_unload(Unloading& mine) {
     mine.done = true;
     reservation = {};
     info.reset();
-    resident = 0;
+    resident = {};
     last_error.reset();
     recovery.forgive();
     forget_ways();

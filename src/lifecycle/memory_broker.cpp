@@ -1,5 +1,3 @@
-#include <algorithm>
-#include <cstdint>
 #include <format>
 #include <functional>
 #include <memory>
@@ -9,24 +7,24 @@
 
 #include "hotmic/error.hpp"
 #include "hotmic/memory_broker.hpp"
-#include "lifecycle/memory_info.hpp"
+#include "hotmic/units.hpp"
+#include "system/memory.hpp"
 #include "system/mutex.hpp"
 
 namespace hotmic {
 
 struct MemoryBroker::Impl {
-    std::function<std::uint64_t()> available;
+    std::function<Bytes()> available;
     int parallel_loads = 0;
     mutable Mutex mutex;
     StoppableCondition turn_ended;
-    std::uint64_t reserved HOTMIC_GUARDED_BY(mutex) = 0;
+    Bytes reserved HOTMIC_GUARDED_BY(mutex);
     int turns HOTMIC_GUARDED_BY(mutex) = 0;  // taken
 };
 
-MemoryBroker::MemoryBroker(std::function<std::uint64_t()> available, int parallel_loads)
-    : impl_(std::make_unique<Impl>()) {
+MemoryBroker::MemoryBroker(std::function<Bytes()> available, int parallel_loads) : impl_(std::make_unique<Impl>()) {
     impl_->parallel_loads = parallel_loads;
-    impl_->available = available ? std::move(available) : [] { return available_memory(); };
+    impl_->available = available ? std::move(available) : [] { return system::available_memory(); };
 }
 MemoryBroker::~MemoryBroker() = default;
 
@@ -44,41 +42,39 @@ MemoryBroker::Turn MemoryBroker::wait_turn(const std::stop_token& stop) {
             }};
 }
 
-Result<MemoryBroker::Reservation> MemoryBroker::reserve(std::uint64_t bytes, std::string_view what) {
-    const auto mb = [](std::uint64_t value) { return value >> 20; };
+Result<MemoryBroker::Reservation> MemoryBroker::reserve(Bytes size, std::string_view what) {
     const Lock lock(impl_->mutex);
-    const auto available = impl_->available();
-    const auto left = available - std::min(available, impl_->reserved);
-    if (bytes > left) {
+    const auto left = impl_->available() - impl_->reserved;
+    if (size > left) {
         return fail(
             ErrorCode::insufficient_memory,
-            std::format("{} needs {} MB and {} MB are available{}", what, mb(bytes), mb(left),
-                        impl_->reserved ? std::format(" ({} MB are promised to other loads)", mb(impl_->reserved))
+            std::format("{} needs {} MB and {} MB are available{}", what, to_mb(size), to_mb(left),
+                        impl_->reserved ? std::format(" ({} MB are promised to other loads)", to_mb(impl_->reserved))
                                         : std::string{}),
             "use a smaller or more quantised model, fewer slots, or raise the memory limit");
     }
-    impl_->reserved += bytes;
-    return Reservation(this, bytes);
+    impl_->reserved += size;
+    return Reservation(this, size);
 }
 
-std::uint64_t MemoryBroker::available() const {
+Bytes MemoryBroker::available() const {
     return impl_->available();
 }
 
-std::uint64_t MemoryBroker::reserved() const {
+Bytes MemoryBroker::reserved() const {
     const Lock lock(impl_->mutex);
     return impl_->reserved;
 }
 
 MemoryBroker::Reservation::Reservation(Reservation&& other) noexcept
     : broker_(std::exchange(other.broker_, nullptr)),
-      bytes_(std::exchange(other.bytes_, 0)),
-      whole_(std::exchange(other.whole_, 0)) {}
+      claimed_(std::exchange(other.claimed_, {})),
+      at_first_(std::exchange(other.at_first_, {})) {}
 
 MemoryBroker::Reservation& MemoryBroker::Reservation::operator=(Reservation&& other) noexcept {
     std::swap(broker_, other.broker_);
-    std::swap(bytes_, other.bytes_);
-    std::swap(whole_, other.whole_);
+    std::swap(claimed_, other.claimed_);
+    std::swap(at_first_, other.at_first_);
     return *this;
 }
 
@@ -86,17 +82,17 @@ MemoryBroker::Reservation::~Reservation() {
     settle();
 }
 
-void MemoryBroker::Reservation::note_resident(std::uint64_t bytes) noexcept {
+void MemoryBroker::Reservation::note_resident(Bytes size) noexcept {
     if (broker_ == nullptr) return;
     const Lock lock(broker_->impl_->mutex);
-    const auto left = whole_ - std::min(whole_, bytes);
-    broker_->impl_->reserved -= bytes_;
+    const auto left = at_first_ - size;
+    broker_->impl_->reserved -= claimed_;
     broker_->impl_->reserved += left;
-    bytes_ = left;
+    claimed_ = left;
 }
 
 void MemoryBroker::Reservation::settle() noexcept {
-    note_resident(whole_);
+    note_resident(at_first_);
     broker_ = nullptr;
 }
 

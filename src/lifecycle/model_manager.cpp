@@ -28,8 +28,8 @@
 #include "lifecycle/fingerprint.hpp"
 #include "lifecycle/manager_impl.hpp"
 #include "lifecycle/quarantine.hpp"
-#include "lifecycle/start_thread.hpp"
 #include "system/mutex.hpp"
+#include "system/start_thread.hpp"
 
 namespace hotmic {
 
@@ -205,8 +205,8 @@ void ModelManager::Impl::begin_attempt(const std::string& cause, bool recovers) 
     loaded_once = false;
     info.reset();
     warmup_report.reset();
-    resident = 0;
-    auto thread = start_thread([this, mine = attempt.get()] { run_attempt(*mine); });
+    resident = {};
+    auto thread = system::start_thread([this, mine = attempt.get()] { run_attempt(*mine); });
     if (thread) {
         attempt->thread = *std::move(thread);
     } else {
@@ -225,7 +225,7 @@ void ModelManager::Impl::begin_unload(Deadline drained_by, const std::string& ca
         attempt->stopped_as = Error{ErrorCode::load_cancelled, "the load was cancelled by an unload"};
     }
     unloading->drained_by = drained_by;
-    auto thread = start_thread([this, mine = unloading.get()] { run_unload(*mine); });
+    auto thread = system::start_thread([this, mine = unloading.get()] { run_unload(*mine); });
     if (thread) {
         unloading->thread = *std::move(thread);
     } else {

@@ -43,8 +43,8 @@ WarmupReport described(const hotmic::WarmupReport& report) {
                       .latency_p95_ms = to_ms(report.latency_p95),
                       .transcript = report.transcript,
                       .word_error_rate = report.word_error_rate,
-                      .resident_before_bytes = report.resident_before_bytes,
-                      .resident_after_bytes = report.resident_after_bytes,
+                      .resident_before_bytes = report.resident_before.count(),
+                      .resident_after_bytes = report.resident_after.count(),
                       .budget_note = report.budget_note,
                       .shortfall = report.shortfall,
                       .slower = report.slower};
@@ -54,8 +54,8 @@ WarmupReport described(const hotmic::WarmupReport& report) {
 }
 
 UnloadReport described(const hotmic::UnloadReport& report) {
-    return {.resident_before_bytes = report.resident_before_bytes,
-            .resident_after_bytes = report.resident_after_bytes,
+    return {.resident_before_bytes = report.resident_before.count(),
+            .resident_after_bytes = report.resident_after.count(),
             .process_gone = report.process_gone,
             .cancelled_requests = report.cancelled_requests,
             .duration_ms = to_ms(report.duration)};

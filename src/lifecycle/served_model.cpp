@@ -23,10 +23,10 @@
 #include "hotmic/state.hpp"
 #include "hotmic/units.hpp"
 #include "lifecycle/served_model_impl.hpp"
-#include "lifecycle/start_thread.hpp"
 #include "lifecycle/truth.hpp"
 #include "lifecycle/warmup_clip.hpp"
 #include "system/mutex.hpp"
+#include "system/start_thread.hpp"
 
 namespace hotmic {
 namespace {
@@ -113,7 +113,7 @@ Job ServedModel::Impl::begin_job(std::string kind, std::string step, std::functi
     std::erase_if(errands, [](const Errand& errand) { return errand.done->load(); });
     auto done = std::make_shared<std::atomic<bool>>(false);
     const auto began = Clock::now();
-    auto thread = start_thread([this, job, done, began, work = std::move(work), asked = serving] {
+    auto thread = system::start_thread([this, job, done, began, work = std::move(work), asked = serving] {
         const auto result = work(*asked);
         auto ended = job;
         ended.instance = asked->health().instance;

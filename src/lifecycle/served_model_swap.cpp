@@ -9,8 +9,8 @@
 #include "hotmic/served_model.hpp"
 #include "hotmic/state.hpp"
 #include "lifecycle/served_model_impl.hpp"
-#include "lifecycle/start_thread.hpp"
 #include "system/mutex.hpp"
+#include "system/start_thread.hpp"
 
 namespace hotmic {
 
@@ -23,7 +23,7 @@ Job ServedModel::Impl::begin_swap(ModelPlan wanted, SwapStrategy strategy) {
     {
         const Lock lock(mutex);
         if (stopped) return end(std::move(job), fresh->began, std::unexpected(stopping()));
-        auto thread = start_thread([this, mine = fresh.get(), before = swap_]() mutable {
+        auto thread = system::start_thread([this, mine = fresh.get(), before = swap_]() mutable {
             // One at a time: what the one before took is given back before this one looks at the memory there is.
             if (before && before->thread.joinable()) before->thread.join();
             before.reset();
@@ -133,7 +133,7 @@ std::unexpected<Error> ServedModel::Impl::given_up() const {
 bool ServedModel::Impl::fits_beside(const ModelPlan& wanted) const {
     const auto need = wanted.provider->estimate(wanted.spec);
     const auto available = broker.available();
-    return !need || need->total_bytes() <= available - std::min(available, broker.reserved());
+    return !need || need->total() <= available - std::min(available, broker.reserved());
 }
 
 }  // namespace hotmic

@@ -393,15 +393,15 @@ private:
 
 Result<WarmupReport> run_warmup(const Lease& lease, const WarmupOptions& options, std::stop_token stop,
                                 const std::function<void(const WarmupProgress&)>& on_progress,
-                                const std::function<std::uint64_t()>& resident_bytes, WarmupFindings& findings,
+                                const std::function<Bytes()>& resident_now, WarmupFindings& findings,
                                 MediaDecoder& decoder) {
     auto clip = warmup_clip(options);
     if (!clip) return std::unexpected(std::move(clip).error());
-    const auto before = resident_bytes();
+    const auto before = resident_now();
     auto report = Warmup(lease, options, *std::move(clip), std::move(stop), on_progress, findings, decoder).run();
     if (report) {
-        report->resident_before_bytes = before;
-        report->resident_after_bytes = resident_bytes();
+        report->resident_before = before;
+        report->resident_after = resident_now();
     }
     return report;
 }

@@ -39,8 +39,8 @@ struct WarmupFindings {
 /// was requested).
 [[nodiscard]] Result<WarmupReport> run_warmup(const Lease& lease, const WarmupOptions& options, std::stop_token stop,
                                               const std::function<void(const WarmupProgress&)>& on_progress,
-                                              const std::function<std::uint64_t()>& resident_bytes,
-                                              WarmupFindings& findings, MediaDecoder& decoder);
+                                              const std::function<Bytes()>& resident_now, WarmupFindings& findings,
+                                              MediaDecoder& decoder);
 
 /// Word error rate of `heard` against `said`: word edits ÷ words said, after lower-casing and dropping punctuation.
 [[nodiscard]] double word_error_rate(std::string_view said, std::string_view heard);

@@ -111,9 +111,7 @@ wire::AdminModel describe(const ModelCatalog& catalog, const EntryPtr& entry) {
         .reason = unless_empty(health.reason),
         .last_error = health.last_error.transform([](const Error& error) { return server::describe(error); }),
         .warning = unless_empty(health.shortfall.empty() ? health.slower : health.shortfall),
-        .progress = health.progress.total_bytes == 0 ? 0
-                                                     : static_cast<double>(health.progress.done_bytes) /
-                                                           static_cast<double>(health.progress.total_bytes),
+        .progress = health.progress.fraction().value_or(0),
         .warmup_level = health.warmup_level,
         .eta_seconds = health.eta.transform(to_s),
         .retry_in_seconds = health.retry_in.transform(to_s),
@@ -121,7 +119,7 @@ wire::AdminModel describe(const ModelCatalog& catalog, const EntryPtr& entry) {
         .warmup_time_ms = to_ms(health.warmup_time),
         .mean_inference_ms = to_ms(health.mean_inference),
         .deaths = health.deaths,
-        .resident_bytes = health.resident_bytes,
+        .resident_bytes = health.resident.count(),
         .requests = health.requests,
         .slots = health.queue.slots,
         .busy = health.queue.busy,

@@ -85,8 +85,8 @@ wire::AdminJob describe(const Job& job) {
             .instance = job.instance.empty() ? std::nullopt : std::optional(job.instance),
             .download = job.download.transform([](const DownloadProgress& now) {
                 return wire::AdminDownload{
-                    .done_bytes = now.done_bytes,
-                    .total_bytes = now.total_bytes > 0 ? std::optional(now.total_bytes) : std::nullopt,
+                    .done_bytes = now.done.count(),
+                    .total_bytes = now.total ? std::optional(now.total.count()) : std::nullopt,
                     .bytes_per_second = now.bytes_per_second > 0 ? std::optional(now.bytes_per_second) : std::nullopt,
                     .eta_seconds = now.eta.transform(to_s)};
             }),

@@ -13,8 +13,9 @@
 #include "hotmic/live_stream.hpp"
 #include "hotmic/provider.hpp"
 #include "hotmic/served_model.hpp"
-#include "lifecycle/memory_info.hpp"
+#include "hotmic/units.hpp"
 #include "server/context.hpp"
+#include "system/memory.hpp"
 #include "system/sandbox.hpp"
 #include "text/json.hpp"
 
@@ -75,12 +76,11 @@ struct CapabilitiesBody {
 }  // namespace wire
 
 std::string capabilities_json(const Context& context) {
-    constexpr double kGb = 1 << 30;
+    constexpr auto kGb = mebibytes(1024);
     wire::CapabilitiesBody body;
-    const auto pages = static_cast<double>(sysconf(_SC_PHYS_PAGES)) * static_cast<double>(sysconf(_SC_PAGESIZE));
-    body.profile.ram_gb = pages / kGb;
-    body.profile.ram_available_gb = static_cast<double>(available_memory()) / kGb;
-    if (const auto limit = cgroup_memory_limit()) body.profile.ram_limit_gb = static_cast<double>(*limit) / kGb;
+    body.profile.ram_gb = Bytes(sysconf(_SC_PAGESIZE)) * sysconf(_SC_PHYS_PAGES) / kGb;
+    body.profile.ram_available_gb = system::available_memory() / kGb;
+    if (const auto limit = system::cgroup_memory_limit()) body.profile.ram_limit_gb = *limit / kGb;
     body.profile.cpu_cores = std::thread::hardware_concurrency();
 #ifdef __x86_64__
     body.profile.arch = "x86_64";

@@ -13,8 +13,8 @@
 #include "hotmic/error.hpp"
 #include "hotmic/served_model.hpp"
 #include "hotmic/state.hpp"
-#include "lifecycle/start_thread.hpp"
 #include "system/mutex.hpp"
+#include "system/start_thread.hpp"
 
 namespace hotmic::server {
 namespace {
@@ -117,7 +117,7 @@ Result<Job> ModelCatalog::remove(std::string_view name) {
     job.step = "draining and unloading";
     jobs_.update(job);
     auto done = std::make_shared<std::atomic<bool>>(false);
-    auto thread = start_thread([this, entry = EntryPtr(entry), job, done]() mutable {
+    auto thread = system::start_thread([this, entry = EntryPtr(entry), job, done]() mutable {
         const auto began = Clock::now();
         const auto gone = entry->model->shutdown(deadline_in(std::chrono::hours(24)));
         job.duration = Clock::now() - began;

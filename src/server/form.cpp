@@ -344,7 +344,7 @@ Result<TranscriptionRequest> parse_form(const Form& form, Task task) {
         return fail(ErrorCode::missing_file, "the form has no part named \"file\"",
                     "send the audio as multipart field file", "file");
     }
-    if (*form.file == 0)
+    if (!*form.file)
         return fail(ErrorCode::audio_empty, "the uploaded file has 0 bytes", "send a file with content", "file");
     return request;
 }

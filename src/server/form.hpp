@@ -13,6 +13,7 @@
 #include "asr/formats.hpp"
 #include "hotmic/error.hpp"
 #include "hotmic/transcript.hpp"
+#include "hotmic/units.hpp"
 #include "hotmic/voice.hpp"
 
 namespace hotmic::server {
@@ -21,7 +22,7 @@ namespace hotmic::server {
 struct Form {
     std::vector<std::pair<std::string, std::string>> fields;
     std::vector<std::pair<std::string, std::string>> query{};  ///< of the URL; what is no field is not looked at
-    std::optional<std::uint64_t> file{};                       ///< bytes of the part named "file", where there was one
+    std::optional<Bytes> file{};                               ///< of the part named "file", where there was one
     std::string file_name;
     std::vector<std::string> other_files{};  ///< names of fields that hold files and are not "file"
 };

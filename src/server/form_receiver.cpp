@@ -11,6 +11,7 @@
 
 #include "hotmic/error.hpp"
 #include "hotmic/media_bytes.hpp"
+#include "hotmic/units.hpp"
 #include "server/clients.hpp"
 #include "server/context.hpp"
 #include "server/http/message.hpp"
@@ -78,7 +79,7 @@ Result<void> FormReceiver::begin_part(http::MultipartParser::Part part) {
             return hotmic::fail(ErrorCode::invalid_request, "the form has two parts named \"file\"",
                                 "send one recording a request", "file");
         }
-        form_.file = 0;
+        form_.file = Bytes();
         upload_.emplace(context_.spool, request_->share);
         form_.file_name = part.file_name.value_or("");
         into_ = Into::file;
@@ -107,7 +108,7 @@ Result<void> FormReceiver::part_data(std::string_view data) {
         value += data;
         return {};
     }
-    *form_.file += data.size();
+    *form_.file += Bytes(data.size());
     return upload_->add(data);
 }
 

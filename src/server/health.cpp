@@ -13,7 +13,6 @@
 #include "hotmic/live_stream.hpp"
 #include "hotmic/state.hpp"
 #include "hotmic/units.hpp"
-#include "lifecycle/memory_info.hpp"
 #include "lifecycle/report_json.hpp"
 #include "server/capabilities.hpp"
 #include "server/catalog.hpp"
@@ -23,6 +22,7 @@
 #include "server/page.hpp"
 #include "server/responses.hpp"
 #include "server/transition_json.hpp"
+#include "system/memory.hpp"
 #include "text/json.hpp"
 
 namespace hotmic::server {
@@ -133,9 +133,8 @@ struct Index {
 
 namespace {
 
-constexpr double kMb = 1 << 20;
-double mb(std::uint64_t bytes) {
-    return static_cast<double>(bytes) / kMb;
+double mb(Bytes size) {
+    return size / mebibytes(1);
 }
 
 /// The model that `?model=` names; without, the one that requests without a name get.
@@ -149,7 +148,7 @@ bool serves(const wire::HealthBody& body) {
 
 /// While it is not known yet which models there are.
 wire::HealthBody body_before_models(const Context& context, const Error& why) {
-    const auto server = mb(resident_memory());
+    const auto server = mb(system::resident_memory());
     return {.status = context.not_ready ? "stopping" : "loading",
             .model_state = std::string(to_string(ModelState::uninitialized)),
             .process_rss_mb = server,
@@ -160,7 +159,7 @@ wire::HealthBody body_before_models(const Context& context, const Error& why) {
 
 wire::HealthBody health_body(const Context& context, const EntryPtr& entry) {
     const auto health = entry->model->health();
-    const auto server = resident_memory();
+    const auto server = system::resident_memory();
     const auto stand_in = context.catalog.serving(entry);
     wire::HealthBody body{.provider = health.provider,
                           .model = health.info ? health.info->name : health.model,
@@ -169,9 +168,9 @@ wire::HealthBody health_body(const Context& context, const EntryPtr& entry) {
                           .warmup_complete = health.warmup_complete,
                           .load_time_ms = to_ms(health.load_time),
                           .warmup_time_ms = to_ms(health.warmup_time),
-                          .process_rss_mb = mb(server + health.resident_bytes),
+                          .process_rss_mb = mb(server + health.resident),
                           .server_rss_mb = mb(server),
-                          .model_rss_mb = mb(health.resident_bytes),
+                          .model_rss_mb = mb(health.resident),
                           .uptime_s = to_s(Clock::now() - context.began)};
     body.status = body.model_ready                    ? (health.shortfall.empty() ? "ok" : "degraded")
                   : context.not_ready                 ? "stopping"
@@ -188,10 +187,7 @@ wire::HealthBody health_body(const Context& context, const EntryPtr& entry) {
     if (!body.model_ready) {
         body.reason = context.not_ready ? "the server is shutting down" : health.reason;
         if (health.last_error) body.error_code = to_string(health.last_error->code);
-        if (health.progress.total_bytes > 0) {
-            body.progress =
-                static_cast<double>(health.progress.done_bytes) / static_cast<double>(health.progress.total_bytes);
-        }
+        body.progress = health.progress.fraction();
         body.eta_seconds = health.eta.transform(to_s);
         body.retry_in_seconds = health.retry_in.transform(to_s);
     }
@@ -216,13 +212,13 @@ wire::ModelStatus model_status(const Context& context, const EntryPtr& entry) {
                      .warmup_complete = health.warmup_complete,
                      .load_time_ms = to_ms(health.load_time),
                      .warmup_time_ms = to_ms(health.warmup_time),
-                     .process_rss_mb = mb(resident_memory() + health.resident_bytes),
+                     .process_rss_mb = mb(system::resident_memory() + health.resident),
                      .download_in_progress = health.state == ModelState::loading && health.progress.downloading,
                      .instance = health.instance,
                      .attempt = health.attempt,
                      .warmup_level = health.warmup_level,
-                     .bytes_read = health.progress.done_bytes,
-                     .bytes_total = health.progress.total_bytes,
+                     .bytes_read = health.progress.done.count(),
+                     .bytes_total = health.progress.total.count(),
                      .eta_seconds = health.eta.transform(to_s),
                      .backend = health.info ? health.info->backend : "",
                      .sha256 = health.info ? health.info->sha256 : "",
@@ -244,8 +240,8 @@ wire::ModelStatus model_status(const Context& context, const EntryPtr& entry) {
                     .max_waiting = health.queue.max_waiting};
     if (const auto report = model.warmup_report()) status.warmup = hotmic::wire::described(*report);
     if (const auto unload = model.last_unload()) {
-        status.last_unload = {.resident_before_mb = mb(unload->resident_before_bytes),
-                              .resident_after_mb = mb(unload->resident_after_bytes),
+        status.last_unload = {.resident_before_mb = mb(unload->resident_before),
+                              .resident_after_mb = mb(unload->resident_after),
                               .process_gone = unload->process_gone,
                               .cancelled_requests = unload->cancelled_requests,
                               .duration_ms = to_ms(unload->duration)};

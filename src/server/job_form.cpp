@@ -11,6 +11,7 @@
 
 #include "hotmic/error.hpp"
 #include "hotmic/transcript.hpp"
+#include "hotmic/units.hpp"
 #include "jobs/job.hpp"
 #include "server/form.hpp"
 #include "text/utf8.hpp"
@@ -64,8 +65,8 @@ Result<jobs::Job> job_of(Form& form) {
     return job;
 }
 
-Form form_of(const jobs::Job& job, std::uint64_t recording_bytes) {
-    Form form{.fields = {}, .file = recording_bytes, .file_name = job.file_name};
+Form form_of(const jobs::Job& job, Bytes recording) {
+    Form form{.fields = {}, .file = recording, .file_name = job.file_name};
     for (const auto& [name, value] : job.fields) {
         if (name.starts_with(kOfUrl))
             form.query.emplace_back(name.substr(1), value);

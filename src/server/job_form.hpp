@@ -6,6 +6,7 @@
 
 #include "hotmic/error.hpp"
 #include "hotmic/transcript.hpp"
+#include "hotmic/units.hpp"
 #include "jobs/job.hpp"
 #include "server/form.hpp"
 
@@ -18,6 +19,6 @@ namespace hotmic::server {
 [[nodiscard]] Result<jobs::Job> job_of(Form& form);
 
 /// The form as it was, with a recording of so many bytes.
-[[nodiscard]] Form form_of(const jobs::Job& job, std::uint64_t recording_bytes);
+[[nodiscard]] Form form_of(const jobs::Job& job, Bytes recording);
 
 }  // namespace hotmic::server

@@ -49,7 +49,7 @@ jobs::Ran run_job(Context& context, const jobs::Job& job, std::shared_ptr<const 
                   const std::function<void(Seconds)>& heard, const std::stop_token& stop) {
     const auto task = task_of(job.task);
     if (!task) return {std::unexpected(task.error())};
-    auto made = make_transcribing(context.config.server, form_of(job, media->size()), *task);
+    auto made = make_transcribing(context.config.server, form_of(job, Bytes(media->size())), *task);
     if (!made) return {std::unexpected(made.error())};
     const auto& wanted = made->wanted;
     auto order = std::move(made->order);
@@ -78,7 +78,7 @@ telemetry::Metrics::JobGauges job_gauges_of(const Context& context) {
     const auto figures =
         context.transcription_jobs != nullptr ? context.transcription_jobs->figures() : jobs::Jobs::Figures{};
     telemetry::Metrics::JobGauges gauges{.oldest_queued = figures.oldest_queued,
-                                         .bytes = static_cast<double>(figures.kept.bytes),
+                                         .bytes = static_cast<double>(figures.kept.size.count()),
                                          .pending_deliveries = static_cast<double>(figures.kept.pending_deliveries),
                                          .deliveries = {{"delivered", figures.deliveries.delivered},
                                                         {"refused", figures.deliveries.refused},

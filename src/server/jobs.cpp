@@ -14,6 +14,7 @@
 
 #include "hotmic/error.hpp"
 #include "hotmic/media_bytes.hpp"
+#include "hotmic/units.hpp"
 #include "jobs/job.hpp"
 #include "jobs/job_json.hpp"
 #include "server/context.hpp"
@@ -106,7 +107,7 @@ private:
         }
         if (!job->url.empty()) {
             if (auto good = jobs.check_recording_url(job->url); !good) return std::unexpected(good.error());
-            form_.file = 1;  // it is yet to come
+            form_.file = Bytes(1);  // it is yet to come
         }
         const auto made = make_transcribing(context_.config.server, form_, *task);
         if (!made) return std::unexpected(made.error());

@@ -35,7 +35,7 @@ void look_around(const Context& context) {
                                                .all_states = {},
                                                .load_time = health.load_time,
                                                .warmup_time = health.warmup_time,
-                                               .resident_bytes = static_cast<double>(health.resident_bytes),
+                                               .resident_bytes = static_cast<double>(health.resident.count()),
                                                .slots = static_cast<double>(health.queue.slots),
                                                .slots_busy = static_cast<double>(health.queue.busy),
                                                .waiting = static_cast<double>(health.queue.waiting),
@@ -71,12 +71,12 @@ void look_around(const Context& context) {
                                  .max_spooled_bytes = static_cast<double>(context.spool->budget().most()),
                                  .spool_refusals = static_cast<double>(context.spool->budget().refusals())});
     const auto counts = context.downloads.counts();
-    telemetry::Metrics::DownloadFigures downloads{.received_bytes = static_cast<double>(counts.bytes),
+    telemetry::Metrics::DownloadFigures downloads{.received_bytes = static_cast<double>(counts.received.count()),
                                                   .results = counts.results};
     for (const auto& each : context.downloads.under_way()) {
         ++downloads.under_way;
-        downloads.done_bytes += static_cast<double>(each.progress.done_bytes);
-        downloads.total_bytes += static_cast<double>(each.progress.total_bytes);
+        downloads.done_bytes += static_cast<double>(each.progress.done.count());
+        downloads.total_bytes += static_cast<double>(each.progress.total.count());
         downloads.bytes_per_second += each.bytes_per_second;
     }
     context.metrics.downloads(downloads);

@@ -50,9 +50,7 @@ wire::ProbeModel describe(const ModelCatalog& catalog, const EntryPtr& entry) {
             .ready = health.ready,
             .served_by = server == entry ? std::nullopt : std::optional(server->name),
             .reason = health.reason,
-            .progress = progress.total_bytes == 0
-                            ? 0
-                            : static_cast<double>(progress.done_bytes) / static_cast<double>(progress.total_bytes),
+            .progress = progress.fraction().value_or(0),
             .eta_seconds = health.eta.transform(to_s)};
 }
 

@@ -58,7 +58,7 @@ std::vector<wire::StoreModel> models_of(const config::Config& config) {
     std::vector<wire::StoreModel> all;
     for (const auto& entry : config.known_models->entries()) {
         wire::StoreModel model{
-            .name = entry.name, .kind = entry.kind, .size_bytes = entry.bytes(), .state = "available"};
+            .name = entry.name, .kind = entry.kind, .size_bytes = entry.size().count(), .state = "available"};
         if (const auto found = library.find(entry)) {
             model.state = found->in_place ? "cached" : "here";
             model.path = valid_utf8(found->path.string());
@@ -69,7 +69,7 @@ std::vector<wire::StoreModel> models_of(const config::Config& config) {
         if (config.known_models->find(stored.name) != nullptr) continue;
         all.push_back({.name = stored.name,
                        .kind = "",
-                       .size_bytes = stored.bytes(),
+                       .size_bytes = stored.size().count(),
                        .state = "here",
                        .path = valid_utf8(stored.path.string())});
     }
@@ -83,8 +83,8 @@ Result<Response> list(const Context& context) {
         body.downloads.push_back(
             {.model = each.model,
              .from = now.from,
-             .done_bytes = now.done_bytes,
-             .total_bytes = now.total_bytes > 0 ? std::optional(now.total_bytes) : std::nullopt,
+             .done_bytes = now.done.count(),
+             .total_bytes = now.total ? std::optional(now.total.count()) : std::nullopt,
              .bytes_per_second = each.bytes_per_second > 0 ? std::optional(each.bytes_per_second) : std::nullopt,
              .eta_seconds = each.eta.transform(to_s),
              .began = wire::time_of(each.began)});

@@ -15,11 +15,11 @@
 #include "hotmic/error.hpp"
 #include "hotmic/served_model.hpp"
 #include "hotmic/state.hpp"
-#include "lifecycle/start_thread.hpp"
 #include "store/catalogue.hpp"
 #include "store/library.hpp"
 #include "store/pull.hpp"
 #include "system/mutex.hpp"
+#include "system/start_thread.hpp"
 
 namespace hotmic::server {
 namespace {
@@ -31,24 +31,21 @@ public:
 
     void hear(const store::PullProgress& now) {
         rate_.hear(now);
-        const auto step = now.total_bytes > 0 ? 20 * now.done_bytes / now.total_bytes : doublings(now.done_bytes);
+        const auto step = now.total ? static_cast<std::uint64_t>(20 * (now.done / now.total)) : doublings(now.done);
         if (step == told_ && now.from == from_) return;
         told_ = step;
         from_ = now.from;
         job_.step = "downloading from " + now.from;
-        job_.download = {.done_bytes = now.done_bytes,
-                         .total_bytes = now.total_bytes,
-                         .bytes_per_second = rate_.bytes_per_second(),
-                         .eta = rate_.eta()};
+        job_.download = {
+            .done = now.done, .total = now.total, .bytes_per_second = rate_.bytes_per_second(), .eta = rate_.eta()};
         jobs_.update(job_);
     }
 
 private:
     /// Steps of a file whose size nobody tells.
-    static std::uint64_t doublings(std::uint64_t bytes) {
-        constexpr std::uint64_t kFirst = 1 << 20;
+    static std::uint64_t doublings(Bytes size) {
         std::uint64_t count = 0;
-        for (; bytes >= kFirst; bytes /= 2) ++count;
+        for (; size >= mebibytes(1); size = size / 2) ++count;
         return count;
     }
 
@@ -104,8 +101,8 @@ Result<Job> Pulls::begin(const What& what) {
     }
     Job job = jobs_.open("pull", name);
     // The mutex is held, so that the thread finds itself noted when it ends.
-    auto thread = start_thread([this, job, entry = *std::move(entry), settings = std::move(settings)](
-                                   const std::stop_token& stop) { run(job, entry, settings, stop); });
+    auto thread = system::start_thread([this, job, entry = *std::move(entry), settings = std::move(settings)](
+                                           const std::stop_token& stop) { run(job, entry, settings, stop); });
     if (!thread) {
         auto failed = job;
         failed.state = Job::State::failed;
@@ -132,7 +129,7 @@ void Pulls::run(Job job, const store::Entry& entry, const store::PullSettings& s
         for (const auto& file : pulled->first_trust)
             spdlog::warn("nobody vouches for this file; trusted as it came model={} file={:?}", entry.name, file);
         spdlog::info("model pulled job={} model={} was_here={} bytes={} path={}", job.id, entry.name, pulled->was_here,
-                     pulled->model.bytes(), pulled->model.path.string());
+                     pulled->model.size().count(), pulled->model.path.string());
     } else {
         job.state = Job::State::failed;
         job.error = pulled.error();

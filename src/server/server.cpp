@@ -24,7 +24,6 @@
 #include "hotmic/served_model.hpp"
 #include "hotmic/state.hpp"
 #include "hotmic/units.hpp"
-#include "lifecycle/start_thread.hpp"
 #include "server/catalog.hpp"
 #include "server/context.hpp"
 #include "server/http/limits.hpp"
@@ -42,6 +41,7 @@
 #include "server/process_end.hpp"
 #include "server/responses.hpp"
 #include "server/wyoming.hpp"
+#include "system/start_thread.hpp"
 
 namespace hotmic::server {
 namespace {
@@ -361,7 +361,7 @@ struct Server::Impl {
                               to_string(report.error().code), report.error().message);
                 good = false;
             };
-            auto thread = start_thread(unload);
+            auto thread = system::start_thread(unload);
             if (thread)
                 unloads.push_back(*std::move(thread));
             else

@@ -39,10 +39,8 @@ constexpr std::size_t kMostStatus = 1000;
 std::string progress_of(const Health& health) {
     std::string text;
     const auto& progress = health.progress;
-    if (health.state == ModelState::loading && progress.total_bytes > 0) {
-        text += std::format(
-            " {:.0f} %", 100.0 * static_cast<double>(progress.done_bytes) / static_cast<double>(progress.total_bytes));
-    }
+    if (const auto fraction = progress.fraction(); health.state == ModelState::loading && fraction)
+        text += std::format(" {:.0f} %", 100 * *fraction);
     if (health.state == ModelState::warming_up) text += std::format(" level {}", health.warmup_level);
     if (health.eta && !health.ready && health.state != ModelState::error)
         text += std::format(", about {:.0f} s to go", health.eta->count());

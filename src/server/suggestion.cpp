@@ -8,13 +8,13 @@
 #include "hotmic/error.hpp"
 #include "hotmic/served_model.hpp"
 #include "hotmic/units.hpp"
-#include "lifecycle/memory_info.hpp"
 #include "server/context.hpp"
 #include "server/http/router.hpp"
 #include "server/keys.hpp"
 #include "server/responses.hpp"
 #include "store/library.hpp"
 #include "store/machine_speed.hpp"
+#include "system/memory.hpp"
 #include "system/mutex.hpp"
 #include "text/json.hpp"
 
@@ -58,8 +58,8 @@ void add_suggestion_routes(http::Router& router, Context& context) {
     };
     const auto answer = [&context, speeds = std::make_shared<Speeds>()] {
         const auto library = store::Library::of_process(context.config.models_dir);
-        return respond_json(
-            to_json(store::suggest(*context.config.known_models, library, speeds->of(context), available_memory())));
+        return respond_json(to_json(
+            store::suggest(*context.config.known_models, library, speeds->of(context), system::available_memory())));
     };
     router.add({.pattern = "/suggestion",
                 .check = [&context, refuse](const RequestPtr& request) -> std::optional<Response> {

@@ -118,7 +118,7 @@ private:
                     .languages = list(table, "languages"),
                     .licence = text(table, "licence"),
                     .note = text(table, "note"),
-                    .memory_bytes = static_cast<std::uint64_t>(number(table, "memory_mb") * 1e6),
+                    .memory = Bytes(static_cast<std::uint64_t>(number(table, "memory_mb") * 1e6)),
                     .gflop_per_second = number(table, "gflop_per_second")};
         for (const auto& alias : entry.aliases) {
             if (!is_model_name(alias))
@@ -179,7 +179,7 @@ private:
         check_keys(table, known, "a file");
         File file{.name = text(table, "name"),
                   .path = text(table, "path"),
-                  .size = static_cast<std::uint64_t>(number(table, "size")),
+                  .size = Bytes(static_cast<std::uint64_t>(number(table, "size"))),
                   .digest = lower(text(table, "digest")),
                   .members = list(table, "members")};
         if (!is_file_name(file.name) || file.name == kManifestName)
@@ -216,10 +216,10 @@ std::string Source::describe() const {
     return url;
 }
 
-std::uint64_t Source::bytes() const {
-    std::uint64_t sum = 0;
+Bytes Source::size() const {
+    Bytes sum;
     for (const auto& file : files) {
-        if (file.size == 0) return 0;
+        if (!file.size) return {};
         sum += file.size;
     }
     return sum;

@@ -11,15 +11,16 @@
 #include <vector>
 
 #include "hotmic/error.hpp"
+#include "hotmic/units.hpp"
 
 namespace hotmic::store {
 
 /// One file of a model.
 struct File {
-    std::string name;        ///< as it is called in the store; no folder, nothing hidden
-    std::string path{};      ///< at the source; empty: as `name`
-    std::uint64_t size = 0;  ///< bytes; 0: not known
-    std::string digest{};    ///< SHA-256, lower-case hex; empty: unverified, so the first one that comes is trusted
+    std::string name;      ///< as it is called in the store; no folder, nothing hidden
+    std::string path{};    ///< at the source; empty: as `name`
+    Bytes size{};          ///< none: not known
+    std::string digest{};  ///< SHA-256, lower-case hex; empty: unverified, so the first one that comes is trusted
     std::vector<std::string> members{};  ///< of packages: files within them, joined in this order
 };
 
@@ -33,8 +34,8 @@ struct Source {
 
     /// "the hub's ggerganov/whisper.cpp", "https://example.org/models", "Python packages".
     [[nodiscard]] std::string describe() const;
-    /// 0 where a size is not known.
-    [[nodiscard]] std::uint64_t bytes() const;
+    /// Of all files; none where one is not known.
+    [[nodiscard]] Bytes size() const;
     /// Every file's digest is known.
     [[nodiscard]] bool verified() const;
 };
@@ -45,12 +46,12 @@ struct Entry {
     std::string kind{};                    ///< "whisper", "transducer", "vad"
     std::vector<std::string> languages{};  ///< ISO codes; {"multilingual"} where they are too many to name
     std::string licence{};
-    std::string note{};              ///< for people, one line
-    std::uint64_t memory_bytes = 0;  ///< about what it needs when loaded with one slot; 0: not known
-    double gflop_per_second = 0;     ///< of audio, of the encoder: what a forecast of speed is made of; 0: none
-    std::vector<Source> sources{};   ///< in the order in which they are tried
+    std::string note{};             ///< for people, one line
+    Bytes memory{};                 ///< about what it needs when loaded with one slot; none: not known
+    double gflop_per_second = 0;    ///< of audio, of the encoder: what a forecast of speed is made of; 0: none
+    std::vector<Source> sources{};  ///< in the order in which they are tried
 
-    [[nodiscard]] std::uint64_t bytes() const { return sources.empty() ? 0 : sources.front().bytes(); }
+    [[nodiscard]] Bytes size() const { return sources.empty() ? Bytes() : sources.front().size(); }
     [[nodiscard]] bool goes_by(std::string_view called) const;
     /// As it is fetched for who calls it so: where that names the repository of one of the sources, that one is first.
     [[nodiscard]] Entry asked_for_as(std::string_view called) const;

@@ -16,15 +16,15 @@
 
 namespace hotmic::store {
 
-Result<std::uint64_t> read_into(Sha256& digest, const std::filesystem::path& file,
-                                const std::function<void(std::uint64_t)>& told, const std::stop_token& stop) {
+Result<Bytes> read_into(Sha256& digest, const std::filesystem::path& file, const std::function<void(Bytes)>& told,
+                        const std::stop_token& stop) {
     const Descriptor descriptor(::open(file.c_str(), O_RDONLY | O_CLOEXEC));
     if (!descriptor) {
         return fail(errno == ENOENT ? ErrorCode::model_file_missing : ErrorCode::io_error,
                     std::format("{} cannot be read: {}", file.string(), std::strerror(errno)));
     }
     std::vector<char> buffer(1 << 20);
-    std::uint64_t total = 0;
+    Bytes total;
     while (true) {
         if (stop.stop_requested()) return fail(ErrorCode::load_cancelled, "reading was cancelled");
         const auto got = ::read(descriptor.get(), buffer.data(), buffer.size());
@@ -34,7 +34,7 @@ Result<std::uint64_t> read_into(Sha256& digest, const std::filesystem::path& fil
                         "check the disk (dmesg)");
         if (got == 0) return total;
         digest.update(std::span(buffer).first(static_cast<std::size_t>(got)));
-        total += static_cast<std::uint64_t>(got);
+        total += Bytes(got);
         if (told) told(total);
     }
 }

@@ -28,6 +28,7 @@
 #include "store/hasher.hpp"
 #include "store/transfer.hpp"
 #include "system/mutex.hpp"
+#include "text/human_size.hpp"
 #include "text/json.hpp"
 #include "text/sha256.hpp"
 
@@ -97,7 +98,7 @@ public:
             fruitless = have_ > before ? 0 : fruitless + 1;
             const auto pause = failed.retry_after ? milliseconds(*failed.retry_after)
                                                   : limits_.backoff * (1 << std::min(fruitless, 4));
-            const int most = failed.unreachable && have_ == 0 ? std::min(2, limits_.attempts) : limits_.attempts;
+            const int most = failed.unreachable && !have_ ? std::min(2, limits_.attempts) : limits_.attempts;
             if (fruitless >= most || pause > limits_.patience) return std::unexpected(std::move(failed));
             if (fruitless == 0) continue;
             if (!wait(pause, until_, [this] { heard_(have_); }, stop_)) {
@@ -113,7 +114,7 @@ private:
         file_ = Descriptor(::open(part_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644));
         if (!file_) return here(write_error(part_, errno));
         forget();
-        have_ = 0;
+        have_ = {};
         etag_.clear();
         wire::Origin origin;
         if (std::ifstream stream(origin_file_); stream) {
@@ -124,12 +125,12 @@ private:
         // Without a tag of the server's nor a digest nobody could tell that the rest belongs to it.
         if (etag_.empty() && wanted_.digest.empty()) return empty();
         Sha256 digest;
-        auto read = read_into(digest, part_, [this](std::uint64_t bytes) { heard_(bytes); }, stop_);
+        auto read = read_into(digest, part_, [this](Bytes so_far) { heard_(so_far); }, stop_);
         if (!read) return here(std::move(read).error());
-        digest_.begin(std::move(digest), *read);
+        digest_.begin(std::move(digest), read->count());
         have_ = *read;
-        resumed_ = have_ > 0;
-        if (wanted_.size > 0 && have_ > wanted_.size) return empty();
+        resumed_ = static_cast<bool>(have_);
+        if (wanted_.size && have_ > wanted_.size) return empty();
         if (::lseek(file_.get(), 0, SEEK_END) < 0) return here(write_error(part_, errno));
         return {};
     }
@@ -138,7 +139,7 @@ private:
         if (::ftruncate(file_.get(), 0) != 0 || ::lseek(file_.get(), 0, SEEK_SET) != 0)
             return here(write_error(part_, errno));
         forget();
-        have_ = 0;
+        have_ = {};
         resumed_ = false;
         return {};
     }
@@ -158,12 +159,12 @@ private:
         fs::remove(origin_file_, ignored);
     }
 
-    [[nodiscard]] bool whole() const { return wanted_.size > 0 && have_ == wanted_.size; }
+    [[nodiscard]] bool whole() const { return wanted_.size && have_ == wanted_.size; }
 
     std::expected<void, Failed> once() {
         total_.reset();
         const Ask ask{.url = wanted_.url,
-                      .from = have_,
+                      .from = have_.count(),
                       .if_range = etag_,
                       .token = wanted_.token,
                       .stall = limits_.stall,
@@ -177,18 +178,19 @@ private:
             return std::unexpected(
                 Failed{Kind::again,
                        {ErrorCode::download_failed,
-                        std::format("{} sent {} of {} bytes", host_of(wanted_.url), have_, *total_), "try again"}});
+                        std::format("{} sent {} of {} bytes", host_of(wanted_.url), have_.count(), total_->count()),
+                        "try again"}});
         }
         return {};
     }
 
     std::expected<void, Failed> begin(const Reply& reply) {
-        if (reply.begins_at != have_) {
+        if (reply.begins_at != have_.count()) {
             if (reply.begins_at != 0) {
-                return std::unexpected(Failed{
-                    Kind::range,
-                    {ErrorCode::download_failed,
-                     std::format("{} sends from byte {} on, asked for was {}", reply.host, reply.begins_at, have_)}});
+                return std::unexpected(
+                    Failed{Kind::range,
+                           {ErrorCode::download_failed, std::format("{} sends from byte {} on, asked for was {}",
+                                                                    reply.host, reply.begins_at, have_.count())}});
             }
             if (auto done = empty(); !done) return done;  // it has changed there, or is never sent in parts
         }
@@ -197,14 +199,14 @@ private:
             return std::unexpected(
                 Failed{Kind::refused, {ErrorCode::download_refused, std::move(what), std::move(remedy)}});
         };
-        if (total_ && wanted_.size > 0 && *total_ != wanted_.size) {
-            return refuse(
-                std::format("{} has a file of {} bytes, which should have {}", reply.host, *total_, wanted_.size),
-                "it is another version of the model, or a page in its place; take another source");
+        if (total_ && wanted_.size && *total_ != wanted_.size) {
+            return refuse(std::format("{} has a file of {} bytes, which should have {}", reply.host, total_->count(),
+                                      wanted_.size.count()),
+                          "it is another version of the model, or a page in its place; take another source");
         }
-        if (total_.value_or(0) > limits_.max_bytes) return refuse_size(*total_);
+        if (total_.value_or(Bytes()) > limits_.max_size) return refuse_size(*total_);
         if (total_) {
-            if (auto fits = check_space(part_.parent_path(), *total_ - std::min(*total_, have_)); !fits)
+            if (auto fits = check_space(part_.parent_path(), *total_ - have_); !fits)
                 return here(std::move(fits).error());
         }
         etag_ = reply.etag;
@@ -213,26 +215,26 @@ private:
         return {};
     }
 
-    std::unexpected<Failed> refuse_size(std::uint64_t bytes) const {
+    std::unexpected<Failed> refuse_size(Bytes size) const {
         return std::unexpected(Failed{Kind::refused,
                                       {ErrorCode::download_refused,
                                        std::format("{} has {} or more, over the limit of {}", host_of(wanted_.url),
-                                                   megabytes(bytes), megabytes(limits_.max_bytes)),
+                                                   human_size(size), human_size(limits_.max_size)),
                                        "raise download.max_bytes if this is the model that you want"}});
     }
 
     std::expected<void, Failed> take(std::span<const char> bytes) {
-        const auto most = total_ ? *total_ : wanted_.size > 0 ? wanted_.size : limits_.max_bytes;
-        if (have_ + bytes.size() > most) {
-            if (wanted_.size == 0) return refuse_size(have_ + bytes.size());
-            return std::unexpected(
-                Failed{Kind::refused,
-                       {ErrorCode::download_refused,
-                        std::format("{} sends more than the {} bytes that the file has", host_of(wanted_.url), most),
-                        "take another source"}});
+        const auto most = total_ ? *total_ : wanted_.size ? wanted_.size : limits_.max_size;
+        have_ += Bytes(bytes.size());
+        if (have_ > most) {
+            if (!wanted_.size) return refuse_size(have_);
+            return std::unexpected(Failed{
+                Kind::refused,
+                {ErrorCode::download_refused,
+                 std::format("{} sends more than the {} bytes that the file has", host_of(wanted_.url), most.count()),
+                 "take another source"}});
         }
         piece_.append_range(bytes);
-        have_ += bytes.size();
         heard_(have_);
         if (piece_.size() >= kHashed) return settle();
         if (piece_.size() - written_ >= kWritten || Clock::now() >= write_by_) return write();
@@ -269,11 +271,12 @@ private:
     }
 
     std::expected<void, Failed> check() {
-        if (wanted_.size > 0 && have_ != wanted_.size) {
+        if (wanted_.size && have_ != wanted_.size) {
             return std::unexpected(Failed{
                 Kind::again,
                 {ErrorCode::download_failed,
-                 std::format("{} sent {} of {} bytes", host_of(wanted_.url), have_, wanted_.size), "try again"}});
+                 std::format("{} sent {} of {} bytes", host_of(wanted_.url), have_.count(), wanted_.size.count()),
+                 "try again"}});
         }
         if (wanted_.digest.empty() || digest_.hex() == wanted_.digest) return {};
         return std::unexpected(
@@ -303,12 +306,12 @@ private:
     Descriptor file_{};
     std::uint64_t synced_ = 0;  // the hasher's, as is the next
     Hasher digest_{[this](std::uint64_t begin, std::uint64_t size) { begin_to_sync(begin, size); }};
-    std::uint64_t have_ = 0;
+    Bytes have_;
     std::vector<char> piece_{};  // what has come last
     std::size_t written_ = 0;    // of it
     Clock::time_point write_by_{};
     std::string etag_{};
-    std::optional<std::uint64_t> total_{};
+    std::optional<Bytes> total_{};
     bool resumed_ = false;  // some of it is of an earlier try
 };
 
@@ -320,13 +323,13 @@ std::expected<Fetched, Failed> download(Transfer& transfer, const Wanted& wanted
     return Download(transfer, wanted, part, limits, until, heard, stop).run();
 }
 
-Result<void> check_space(const fs::path& folder, std::uint64_t bytes) {
+Result<void> check_space(const fs::path& folder, Bytes size) {
     struct statvfs disk{};
     if (::statvfs(folder.c_str(), &disk) != 0) return {};  // writing will tell
-    const auto available = std::uint64_t{disk.f_bavail} * disk.f_frsize;
-    if (available >= bytes + kSpare) return {};
+    const auto available = Bytes(disk.f_bavail) * disk.f_frsize;
+    if (available >= size + kSpare) return {};
     return fail(ErrorCode::disk_full,
-                std::format("{} more are needed, and {} are free for {}", megabytes(bytes), megabytes(available),
+                std::format("{} more are needed, and {} are free for {}", human_size(size), human_size(available),
                             folder.string()),
                 "free space there, or set models_dir to a folder on a larger disk");
 }
@@ -342,11 +345,6 @@ bool wait(milliseconds how_long, Clock::time_point until, const std::function<vo
         if (beat) beat();
     }
     return !stop.stop_requested() && Clock::now() < until;
-}
-
-std::string megabytes(std::uint64_t bytes) {
-    const auto mega = static_cast<double>(bytes) / 1e6;
-    return mega >= 1000 ? std::format("{:.2f} GB", mega / 1000) : std::format("{:.1f} MB", mega);
 }
 
 }  // namespace hotmic::store

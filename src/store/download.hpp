@@ -10,12 +10,13 @@
 #include <string>
 
 #include "hotmic/error.hpp"
+#include "hotmic/units.hpp"
 #include "store/transfer.hpp"
 
 namespace hotmic::store {
 
 struct Limits {
-    std::uint64_t max_bytes = 16ull << 30;   ///< of one file
+    Bytes max_size = mebibytes(16 << 10);    ///< of one file
     std::chrono::seconds timeout{6 * 3600};  ///< of a whole pull
     std::chrono::seconds stall{30};          ///< hardly anything comes
     int attempts = 4;                        ///< in a row at one source without a byte more
@@ -24,22 +25,22 @@ struct Limits {
 };
 
 /// Left free on the disk.
-inline constexpr std::uint64_t kSpare = 32u << 20;
+inline constexpr Bytes kSpare = mebibytes(32);
 
 struct Wanted {
     std::string url;
     std::string token{};
-    std::uint64_t size = 0;  ///< 0: not known
-    std::string digest{};    ///< empty: not known
+    Bytes size{};          ///< none: not known
+    std::string digest{};  ///< empty: not known
 };
 
 struct Fetched {
-    std::uint64_t size = 0;
+    Bytes size{};
     std::string sha256{};
 };
 
-/// Hears how many bytes of the file are here; also called without news, about once a second.
-using Heard = std::function<void(std::uint64_t)>;
+/// Hears how much of the file is here; also called without news, about once a second.
+using Heard = std::function<void(Bytes)>;
 
 /// Fetches into `part`, whatever is there already included where that can be told to be a part of it. On success `part`
 /// is the whole file. What has come stays for the next time, except when the disk is full or the digest is wrong.
@@ -48,14 +49,11 @@ using Heard = std::function<void(std::uint64_t)>;
                                                       std::chrono::steady_clock::time_point until, const Heard& heard,
                                                       const std::stop_token& stop);
 
-/// Errors: disk_full where fewer than `bytes` and a reserve are free for `folder`.
-[[nodiscard]] Result<void> check_space(const std::filesystem::path& folder, std::uint64_t bytes);
+/// Errors: disk_full where less than `size` and a reserve are free for `folder`.
+[[nodiscard]] Result<void> check_space(const std::filesystem::path& folder, Bytes size);
 
 /// Waits, calling `beat` meanwhile; false when `stop` was requested or `until` has passed.
 [[nodiscard]] bool wait(std::chrono::milliseconds how_long, std::chrono::steady_clock::time_point until,
                         const std::function<void()>& beat, const std::stop_token& stop);
-
-/// "147.9 MB" and the like.
-[[nodiscard]] std::string megabytes(std::uint64_t bytes);
 
 }  // namespace hotmic::store

@@ -19,15 +19,15 @@ namespace hotmic::store {
 void Rate::hear(const PullProgress& now, Clock::time_point at) {
     if (now.from != from_) {
         from_ = now.from;
-        from_bytes_ = now.done_bytes;
+        at_first_ = now.done;
         began_ = at;
     }
     const Seconds took = at - began_;
-    const auto came = static_cast<double>(now.done_bytes - std::min(now.done_bytes, from_bytes_));
+    const auto came = static_cast<double>((now.done - at_first_).count());
     constexpr double kTooSoon = 0.05;
     rate_ = took.count() > kTooSoon ? came / took.count() : 0;
-    const auto left = static_cast<double>(now.total_bytes - std::min(now.total_bytes, now.done_bytes));
-    eta_ = rate_ > 0 && now.total_bytes > 0 ? std::optional(Seconds(left / rate_)) : std::nullopt;
+    const auto left = static_cast<double>((now.total - now.done).count());
+    eta_ = rate_ > 0 && now.total ? std::optional(Seconds(left / rate_)) : std::nullopt;
 }
 
 Result<Pulled> Downloads::pull(const Entry& entry, const Library& library, const PullSettings& settings,
@@ -42,7 +42,7 @@ Result<Pulled> Downloads::pull(const Entry& entry, const Library& library, const
     const auto hear = [&](const PullProgress& now) {
         {
             const Lock lock(mutex_);
-            counts_.bytes += now.received_bytes - mine->progress.received_bytes;
+            counts_.received += now.received - mine->progress.received;
             mine->progress = now;
             mine->rate.hear(now);
             mine->bytes_per_second = mine->rate.bytes_per_second();

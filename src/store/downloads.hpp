@@ -32,7 +32,7 @@ public:
 
 private:
     std::string from_{};
-    std::uint64_t from_bytes_ = 0;
+    Bytes at_first_;
     Clock::time_point began_{};
     double rate_ = 0;
     std::optional<Seconds> eta_{};
@@ -50,7 +50,7 @@ public:
     };
     /// Since the process began.
     struct Counts {
-        std::uint64_t bytes = 0;                         ///< that came over the network; not those that pip fetched
+        Bytes received{};                                ///< what came over the network; not those that pip fetched
         std::map<std::string, std::uint64_t> results{};  ///< ended downloads: "ok", or the error's code
     };
 

@@ -79,8 +79,8 @@ bool is_version_of(const Installed& model, const Entry& entry) {
 
 }  // namespace
 
-std::uint64_t Installed::bytes() const {
-    std::uint64_t sum = 0;
+Bytes Installed::size() const {
+    Bytes sum;
     for (const auto& file : files) sum += file.size;
     return sum;
 }
@@ -181,16 +181,16 @@ std::optional<Installed> Library::in_cache(const std::string& repository, const 
         for (const auto& snapshot : snapshots) {
             Installed model{
                 .name = repository, .folder = snapshot, .source = "the cache " + cache.string(), .in_place = true};
-            std::vector<std::pair<std::string, std::uint64_t>> wanted;
+            std::vector<std::pair<std::string, Bytes>> wanted;
             wanted.reserve(files.size());
             for (const auto& file : files) wanted.emplace_back(file.path, file.size);
             if (files.empty()) {
-                for (auto& name : files_of_known_layout(snapshot)) wanted.emplace_back(std::move(name), 0);
+                for (auto& name : files_of_known_layout(snapshot)) wanted.emplace_back(std::move(name), Bytes());
             }
             const bool whole = !wanted.empty() && std::ranges::all_of(wanted, [&](const auto& file) {
                 std::error_code error;
-                const auto size = fs::file_size(snapshot / file.first, error);
-                if (error || (file.second > 0 && size != file.second)) return false;
+                const auto size = Bytes(fs::file_size(snapshot / file.first, error));
+                if (error || (file.second && size != file.second)) return false;
                 const auto known = std::ranges::find(files, file.first, &File::path);
                 model.files.push_back({.name = file.first,
                                        .size = size,
@@ -244,23 +244,24 @@ Result<std::vector<Installed>> Library::remove(const Catalogue& catalogue, std::
     return removed;
 }
 
-Result<Check> Library::verify(const Installed& model, const std::function<void(std::uint64_t)>& told,
+Result<Check> Library::verify(const Installed& model, const std::function<void(Bytes)>& told,
                               const std::stop_token& stop) const {
     Check check{.model = model};
-    std::uint64_t before = 0;
+    Bytes before;
     for (const auto& file : model.files) {
         Sha256 digest;
         const auto read = read_into(
             digest, model.folder / file.name,
-            [&](std::uint64_t bytes) {
-                if (told) told(before + bytes);
+            [&](Bytes so_far) {
+                if (told) told(before + so_far);
             },
             stop);
         if (!read && read.error().code == ErrorCode::load_cancelled) return std::unexpected(read.error());
         if (!read)
             check.problems.push_back(read.error().message);
         else if (*read != file.size)
-            check.problems.push_back(std::format("{} has {} bytes and had {}", file.name, *read, file.size));
+            check.problems.push_back(
+                std::format("{} has {} bytes and had {}", file.name, read->count(), file.size.count()));
         else if (!file.sha256.empty() && digest.hex() != file.sha256)
             check.problems.push_back(
                 std::format("{} has the SHA-256 {} and had {}", file.name, digest.hex(), file.sha256));
@@ -280,7 +281,7 @@ std::optional<Installed> read_manifest(const fs::path& folder) {
     if (glz::read<kTolerant>(told, text) || !is_model_name(told.name) || told.files.empty()) return std::nullopt;
     std::vector<std::string> names;
     for (const auto& each : told.files) {
-        if (!is_file_name(each.name) || fs::file_size(folder / each.name, error) != each.size || error)
+        if (!is_file_name(each.name) || Bytes(fs::file_size(folder / each.name, error)) != each.size || error)
             return std::nullopt;
         names.push_back(each.name);
     }

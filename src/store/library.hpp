@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "hotmic/error.hpp"
+#include "hotmic/units.hpp"
 #include "store/catalogue.hpp"
 
 namespace hotmic::store {
@@ -25,7 +26,7 @@ namespace hotmic::store {
 /// One file as it came.
 struct Stored {
     std::string name;
-    std::uint64_t size = 0;
+    Bytes size{};
     std::string sha256{};
     bool verified = true;  ///< its digest was known before it came
 };
@@ -39,7 +40,7 @@ struct Installed {
     std::vector<Stored> files{};
     bool in_place = false;  ///< in another program's cache: found, not kept by us
 
-    [[nodiscard]] std::uint64_t bytes() const;
+    [[nodiscard]] Bytes size() const;
     /// Of its only file, where that is known; else empty.
     [[nodiscard]] std::string digest() const;
 };
@@ -72,7 +73,7 @@ public:
     /// for one that lies in another program's cache; io_error.
     [[nodiscard]] Result<std::vector<Installed>> remove(const Catalogue& catalogue, std::string_view name) const;
     /// Reads every file again. `told` hears how many bytes have been read of it. Errors: load_cancelled.
-    [[nodiscard]] Result<Check> verify(const Installed& model, const std::function<void(std::uint64_t)>& told = {},
+    [[nodiscard]] Result<Check> verify(const Installed& model, const std::function<void(Bytes)>& told = {},
                                        const std::stop_token& stop = {}) const;
 
     [[nodiscard]] const std::filesystem::path& folder() const noexcept { return folder_; }

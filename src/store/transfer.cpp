@@ -22,6 +22,7 @@
 
 #include "hotmic/error.hpp"
 #include "store/curl.hpp"
+#include "text/trimmed.hpp"
 
 namespace hotmic::store {
 namespace {
@@ -45,10 +46,8 @@ std::optional<std::uint64_t> number(std::string_view text) {
     return value;
 }
 
-std::string_view trimmed(std::string_view text) {
-    while (!text.empty() && std::isspace(static_cast<unsigned char>(text.front()))) text.remove_prefix(1);
-    while (!text.empty() && std::isspace(static_cast<unsigned char>(text.back()))) text.remove_suffix(1);
-    return text;
+std::optional<Bytes> size(std::string_view text) {
+    return number(text).transform([](std::uint64_t count) { return Bytes(count); });
 }
 
 struct UrlDeleter {
@@ -104,13 +103,13 @@ struct Transfer::Impl {
     const Ask* ask = nullptr;
     const Begin* begin = nullptr;
     const Take* take = nullptr;
-    std::uint64_t received = 0;  // of all files
+    Bytes received;  // of all files
     const std::function<void()>* beat = nullptr;
     const std::stop_token* stop = nullptr;
     Reply reply{};
     std::string encoding{};
     std::optional<std::chrono::seconds> retry_after{};
-    std::optional<std::uint64_t> length{};  // of this body
+    std::optional<Bytes> length{};  // of this body
     bool begun = false;
     std::optional<Failed> ended_by{};
 
@@ -133,7 +132,7 @@ struct Transfer::Impl {
         const auto value = trimmed(line.substr(colon + 1));
         if (name == "etag" && value.starts_with('"')) reply.etag = value;
         if (name == "content-encoding") encoding = value;
-        if (name == "content-length") length = number(value);
+        if (name == "content-length") length = size(value);
         if (name == "content-range") range(value);
         if (name == "retry-after") {
             if (const auto seconds = number(value); seconds && *seconds < 100'000)
@@ -147,7 +146,7 @@ struct Transfer::Impl {
         value.remove_prefix(6);
         reply.begins_at = number(value).value_or(0);
         if (const auto slash = value.find('/'); slash != std::string_view::npos)
-            reply.total = number(value.substr(slash + 1));
+            reply.total = size(value.substr(slash + 1));
     }
 
     /// Before the first byte, or at the end of an empty body.
@@ -216,7 +215,7 @@ struct Transfer::Impl {
     static std::size_t on_body(char* bytes, std::size_t size, std::size_t count, void* self) {
         auto& mine = *static_cast<Impl*>(self);
         if (!mine.begun && !mine.accept(mine.start())) return CURL_WRITEFUNC_ERROR;
-        mine.received += size * count;
+        mine.received += Bytes(size * count);
         if (!mine.accept((*mine.take)(std::span<const char>(bytes, size * count)))) return CURL_WRITEFUNC_ERROR;
         return size * count;
     }
@@ -281,7 +280,7 @@ Transfer::Transfer() : impl_(std::make_unique<Impl>()) {
 }
 Transfer::~Transfer() = default;
 
-std::uint64_t Transfer::received_bytes() const noexcept {
+Bytes Transfer::received() const noexcept {
     return impl_->received;
 }
 

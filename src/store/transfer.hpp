@@ -12,6 +12,7 @@
 #include <string>
 
 #include "hotmic/error.hpp"
+#include "hotmic/units.hpp"
 
 namespace hotmic::store {
 
@@ -27,10 +28,10 @@ struct Ask {
 /// What the server said before the first byte.
 struct Reply {
     int status = 0;
-    std::uint64_t begins_at = 0;           ///< of the file: not 0 for the rest of one
-    std::optional<std::uint64_t> total{};  ///< bytes of the whole file
-    std::string etag{};                    ///< only a strong one
-    std::string host{};                    ///< that answered in the end
+    std::uint64_t begins_at = 0;   ///< of the file: not 0 for the rest of one
+    std::optional<Bytes> total{};  ///< of the whole file
+    std::string etag{};            ///< only a strong one
+    std::string host{};            ///< that answered in the end
 };
 
 /// Why there is no more, and whether asking again can help.
@@ -64,7 +65,7 @@ public:
     [[nodiscard]] std::expected<void, Failed> run(const Ask& ask, const Begin& begin, const Take& take,
                                                   const std::function<void()>& beat, const std::stop_token& stop);
     /// Of all files, since this was made; as they came over the network.
-    [[nodiscard]] std::uint64_t received_bytes() const noexcept;
+    [[nodiscard]] Bytes received() const noexcept;
 
 private:
     struct Impl;

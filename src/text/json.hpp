@@ -1,8 +1,19 @@
-/// JSON for the wire.
+/// JSON for the wire, and how our units are written in any form of it.
 #pragma once
 
+#include <cstdint>
 #include <glaze/glaze.hpp>
 #include <string>
+
+#include "hotmic/units.hpp"
+
+/// On the wire it is a number.
+template <>
+struct glz::meta<hotmic::Bytes> {
+    static constexpr auto read = [](hotmic::Bytes& size, std::uint64_t count) { size = hotmic::Bytes(count); };
+    static constexpr auto write = [](const hotmic::Bytes& size) { return size.count(); };
+    static constexpr auto value = glz::custom<read, write>;
+};
 
 namespace hotmic {
 

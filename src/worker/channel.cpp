@@ -125,7 +125,7 @@ std::expected<Frame, Broken> receive_control(int fd) {
         for (auto at = CMSG_LEN(0); at + sizeof(int) <= control->cmsg_len; at += sizeof(int)) {
             int passed = -1;
             std::memcpy(&passed, CMSG_DATA(control) + (at - CMSG_LEN(0)), sizeof(int));
-            Fd owned(passed);
+            system::Descriptor owned(passed);
             if (!frame.passed) frame.passed = std::move(owned);
         }
     }

@@ -16,16 +16,15 @@
 #include "hotmic/provider.hpp"
 #include "hotmic/transcript.hpp"
 #include "system/descriptor.hpp"
+#include "text/json.hpp"  // IWYU pragma: keep: how Bytes are written
 #include "worker/protocol.hpp"
 
 namespace hotmic::worker {
 
-using Fd = system::Descriptor;
-
 struct Frame {
     Kind kind{};
     std::string body;
-    Fd passed{};  ///< a descriptor that came with it, on the control channel
+    system::Descriptor passed{};  ///< a descriptor that came with it, on the control channel
 };
 
 /// Why nothing could be read. There is no recovering from either.

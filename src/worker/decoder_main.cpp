@@ -60,7 +60,7 @@ constexpr std::size_t kMostRemark = 1000;
 /// What the server says over a decoder's channel, and is told.
 class Channel {
 public:
-    explicit Channel(Fd fd) : fd_(std::move(fd)) {}
+    explicit Channel(system::Descriptor fd) : fd_(std::move(fd)) {}
 
     [[nodiscard]] int fd() const noexcept { return fd_.get(); }
     template <class T>
@@ -73,7 +73,7 @@ public:
     }
 
 private:
-    const Fd fd_;
+    const system::Descriptor fd_;
 };
 
 /// Log lines go over the channel, for a decoder has nothing else open.
@@ -115,15 +115,15 @@ std::uint64_t address_space() {
     return pages * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
 }
 
-Error too_much_memory(std::uint64_t bytes) {
-    return {ErrorCode::audio_too_costly, std::format("decoding it takes more than {} MiB of memory", bytes >> 20),
+Error too_much_memory(Bytes most) {
+    return {ErrorCode::audio_too_costly, std::format("decoding it takes more than {} MiB of memory", to_mb(most)),
             audio::kConvertCostly, "file"};
 }
 
 /// What all decoders have in common; made once, in the process that they are forked from.
 struct Common {
     const OpenMedia& open;
-    std::uint64_t memory_bytes = 0;
+    Bytes memory{};
     std::uint64_t address_space = 0;
     std::optional<system::SyscallFilter> filter{};  ///< none where there is no seccomp, or no sandbox
 };
@@ -131,7 +131,7 @@ struct Common {
 /// Decodes its one file. Never returns.
 class Decoder {
 public:
-    Decoder(const Common& common, Decode request, Fd channel)
+    Decoder(const Common& common, Decode request, system::Descriptor channel)
         : common_(common), request_(std::move(request)), channel_(std::move(channel)) {}
 
     [[noreturn]] void run() {
@@ -139,7 +139,7 @@ public:
         auto logger = std::make_shared<spdlog::logger>("decoder", std::make_shared<Remarks>(channel_));
         logger->set_level(spdlog::level::debug);
         spdlog::set_default_logger(std::move(logger));
-        channel_.tell(Kind::begun, Empty{}, Fd(::pidfd_open(::getpid(), 0)).get());
+        channel_.tell(Kind::begun, Empty{}, system::Descriptor(::pidfd_open(::getpid(), 0)).get());
         auto media = receive_control(channel_.fd());
         if (!media || media->kind != Kind::media || !media->passed) std::_Exit(0);
         give_up();
@@ -149,7 +149,7 @@ public:
         try {
             finish(decode(std::make_shared<audio::MediaFile>(std::move(media->passed))));
         } catch (const std::bad_alloc&) {
-            finish(std::unexpected(too_much_memory(common_.memory_bytes)));
+            finish(std::unexpected(too_much_memory(common_.memory)));
         }
     }
 
@@ -160,7 +160,7 @@ private:
         set_limit(RLIMIT_NPROC, 0);
         if (system::kSanitized) return;
         set_limit(RLIMIT_NOFILE, 0);
-        set_limit(RLIMIT_AS, common_.address_space + common_.memory_bytes);
+        set_limit(RLIMIT_AS, common_.address_space + common_.memory.count());
     }
 
     Result<void> decode(std::shared_ptr<const MediaBytes> media) {
@@ -211,7 +211,7 @@ public:
         ::sigemptyset(&children);
         ::sigaddset(&children, SIGCHLD);
         ::sigprocmask(SIG_BLOCK, &children, nullptr);
-        ends_ = Fd(::signalfd(-1, &children, SFD_CLOEXEC | SFD_NONBLOCK));
+        ends_ = system::Descriptor(::signalfd(-1, &children, SFD_CLOEXEC | SFD_NONBLOCK));
     }
 
     int run() {
@@ -249,7 +249,7 @@ private:
                               "restart the server after an upgrade"});
         }
         audio::prepare_libav();
-        common_.memory_bytes = asked->memory_bytes;
+        common_.memory = asked->memory;
         const auto mode = system::sandbox_named(asked->sandbox).value_or(system::Sandbox::require);
         common_.address_space = address_space();
         auto lacking = confine(mode);
@@ -282,7 +282,7 @@ private:
                 ::dup2(STDIN_FILENO, STDERR_FILENO);
             }
             ::close(kControl);
-            ends_ = Fd();
+            ends_ = system::Descriptor();
             Decoder(common_, *std::move(request), std::move(frame.passed)).run();
         }
         if (child > 0)
@@ -304,7 +304,7 @@ private:
     }
 
     Common common_;
-    Fd ends_;
+    system::Descriptor ends_;
     std::map<pid_t, std::uint64_t> decoders_;
 };
 

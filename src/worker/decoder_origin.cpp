@@ -47,9 +47,9 @@ Result<std::shared_ptr<DecoderOrigin>> DecoderOrigin::start(const DecoderOptions
     origin->process_ = *std::move(process);
     // It stands between a client and the answer.
     origin->process_->stop_yielding();
-    (void)origin->process_->send(Kind::prepare,
-                                 encode(Prepare{.sandbox = std::string(system::to_string(options.sandbox)),
-                                                .memory_bytes = options.memory_bytes}));
+    (void)origin->process_->send(
+        Kind::prepare,
+        encode(Prepare{.sandbox = std::string(system::to_string(options.sandbox)), .memory = options.memory}));
     return origin;
 }
 
@@ -65,11 +65,11 @@ Result<void> DecoderOrigin::ready() {
                 "check the limits on processes and memory");
 }
 
-Fd DecoderOrigin::fork(const Decode& request) {
+system::Descriptor DecoderOrigin::fork(const Decode& request) {
     std::array<int, 2> channel{};
     if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, channel.data()) != 0) return {};
-    Fd ours(channel[0]);
-    const Fd theirs(channel[1]);
+    system::Descriptor ours(channel[0]);
+    const system::Descriptor theirs(channel[1]);
     {
         const Lock lock(mutex_);
         if (ended_) return {};

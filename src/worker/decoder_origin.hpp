@@ -26,7 +26,7 @@ public:
     [[nodiscard]] bool ended() const { return process_->ended(); }
 
     /// Has a decoder forked, and returns our end of its channel; none when the process is gone.
-    [[nodiscard]] Fd fork(const Decode& request);
+    [[nodiscard]] system::Descriptor fork(const Decode& request);
     /// How a decoder ended, as soon as that is known; none where it is not known within `patience`.
     [[nodiscard]] std::optional<DecoderEnded> end_of(std::uint64_t number, std::chrono::milliseconds patience);
     /// Nobody will ask how it ended.

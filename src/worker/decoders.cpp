@@ -57,11 +57,13 @@ std::unexpected<Error> unavailable(std::string_view why) {
 }
 
 /// A file that can be read and not written to, whoever has the descriptor.
-Result<Fd> file_of(const MediaBytes& media) {
+Result<system::Descriptor> file_of(const MediaBytes& media) {
     if (const int open = media.descriptor(); open >= 0) {
-        if (Fd again(::open(std::format("/proc/self/fd/{}", open).c_str(), O_RDONLY | O_CLOEXEC)); again) return again;
+        if (system::Descriptor again(::open(std::format("/proc/self/fd/{}", open).c_str(), O_RDONLY | O_CLOEXEC));
+            again)
+            return again;
     }
-    Fd file(::memfd_create("hotmic media", MFD_CLOEXEC | MFD_ALLOW_SEALING));
+    system::Descriptor file(::memfd_create("hotmic media", MFD_CLOEXEC | MFD_ALLOW_SEALING));
     if (!file) return unavailable(std::strerror(errno));
     std::vector<std::byte> part(256 << 10);
     for (std::uint64_t at = 0; at < media.size();) {
@@ -335,8 +337,8 @@ private:
         if (process_) ::pidfd_send_signal(process_.get(), SIGKILL, nullptr, 0);
         origin_->forget(number_);
         origin_.reset();
-        process_ = Fd();
-        channel_ = Fd();
+        process_ = system::Descriptor();
+        channel_ = system::Descriptor();
         --shared_->running;
     }
 
@@ -344,14 +346,14 @@ private:
     const std::shared_ptr<const MediaBytes> media_;
     const DecodeLimits limits_;
     const TrackChoice choice_;
-    const Fd stopped_;
+    const system::Descriptor stopped_;
     std::stop_callback<std::function<void()>> on_stop_;
 
-    Fd file_;
+    system::Descriptor file_;
     std::shared_ptr<DecoderOrigin> origin_;  // of the decoder; null where there is none
     std::uint64_t number_ = 0;
-    Fd channel_;
-    Fd process_;
+    system::Descriptor channel_;
+    system::Descriptor process_;
     bool has_opened_ = false;  // this decoder
     bool opened_ = false;      // any
     bool ended_ = false;

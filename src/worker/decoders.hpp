@@ -9,6 +9,7 @@
 #include "hotmic/audio.hpp"
 #include "hotmic/error.hpp"
 #include "hotmic/media_bytes.hpp"
+#include "hotmic/units.hpp"
 #include "system/sandbox.hpp"
 
 namespace hotmic::worker {
@@ -17,7 +18,7 @@ struct DecoderOptions {
     /// The program to start as `PROGRAM decoder`; it must call `decoder_main`.
     std::filesystem::path executable = "/proc/self/exe";
     system::Sandbox sandbox = system::Sandbox::attempt;
-    std::uint64_t memory_bytes = 512ULL << 20;   ///< of one decoder, besides the program itself
+    Bytes memory = mebibytes(512);               ///< of one decoder, besides the program itself
     std::chrono::milliseconds timeout{60'000};   ///< that a decoder which is waited for may be silent
     std::chrono::milliseconds heartbeat{5'000};  ///< that the process they are forked from may be
     MediaFormats formats{};                      ///< where a request names none

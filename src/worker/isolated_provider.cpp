@@ -83,10 +83,10 @@ private:
             const auto progress = decode<Progress>(frame);
             if (!progress) return false;
             if (progress_ == nullptr) return true;  // said before the outcome, read after it was taken
-            if (progress->total_bytes == 0)
+            if (!progress->total)
                 progress_->beat();
             else
-                progress_->report(progress->done_bytes, progress->total_bytes);
+                progress_->report(progress->done, progress->total);
             return true;
         }
         if (outcome_) return false;
@@ -134,7 +134,7 @@ private:
 /// A slot's channel. Used by the slot's one thread, like the recognizer it stands for.
 class SlotChannel {
 public:
-    SlotChannel(std::shared_ptr<Connection> connection, int slot, Fd fd)
+    SlotChannel(std::shared_ptr<Connection> connection, int slot, system::Descriptor fd)
         : connection_(std::move(connection)), slot_(slot), fd_(std::move(fd)) {}
 
     template <class T>
@@ -170,7 +170,7 @@ public:
 private:
     std::shared_ptr<Connection> connection_;
     int slot_;
-    Fd fd_;
+    system::Descriptor fd_;
 };
 
 Error too_long() {
@@ -228,8 +228,8 @@ public:
         if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair.data()) != 0) {
             return fail(ErrorCode::io_error, "no socket could be made for a slot", "raise the limit on open files");
         }
-        Fd ours(pair[0]);
-        Fd theirs(pair[1]);
+        system::Descriptor ours(pair[0]);
+        system::Descriptor theirs(pair[1]);
         // Room for a usual request, so that writing it takes one wake-up of the worker and not many.
         const int room = 1 << 20;
         setsockopt(ours.get(), SOL_SOCKET, SO_SNDBUF, &room, sizeof room);
@@ -238,7 +238,7 @@ public:
         if (!connection_->process().send(Kind::open_slot, encode(OpenSlot{slot}), theirs.get())) {
             return std::unexpected(connection_->lost());
         }
-        theirs = Fd();  // a copy of their end left here would keep a dead worker's channel open
+        theirs = system::Descriptor();  // a copy of their end left here would keep a dead worker's channel open
         auto ready = channel.read();
         if (!ready) return std::unexpected(std::move(ready).error());
         if (ready->kind != Kind::slot_ready) return std::unexpected(channel.broken());
@@ -246,7 +246,7 @@ public:
     }
 
     bool isolated() const noexcept override { return true; }
-    std::uint64_t resident_bytes() const override { return connection_->process().resident_bytes(); }
+    Bytes resident() const override { return connection_->process().resident(); }
 
     void stop_yielding() noexcept override { connection_->process().stop_yielding(); }
 

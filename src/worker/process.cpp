@@ -23,10 +23,11 @@
 #include <vector>
 
 #include "hotmic/error.hpp"
+#include "system/memory.hpp"
 #include "system/mutex.hpp"
+#include "system/niceness.hpp"
 #include "system/pidfd.hpp"
 #include "worker/channel.hpp"
-#include "worker/niceness.hpp"
 #include "worker/protocol.hpp"
 
 namespace hotmic::worker {
@@ -45,8 +46,8 @@ std::unexpected<Error> cannot_start(const std::filesystem::path& executable, int
 
 /// The same description under a number that the worker's own descriptors will not take: a server may have been started
 /// with its standard input or output closed, and then gets those numbers for something else.
-Fd out_of_the_way(const Fd& fd) {
-    return Fd(fcntl(fd.get(), F_DUPFD_CLOEXEC, kControlFd + 1));
+system::Descriptor out_of_the_way(const system::Descriptor& fd) {
+    return system::Descriptor(fcntl(fd.get(), F_DUPFD_CLOEXEC, kControlFd + 1));
 }
 
 }  // namespace
@@ -54,16 +55,16 @@ Fd out_of_the_way(const Fd& fd) {
 Result<std::unique_ptr<WorkerProcess>> WorkerProcess::spawn(const std::filesystem::path& executable,
                                                             std::string instance, Callbacks callbacks,
                                                             std::chrono::milliseconds heartbeat_timeout, Start start) {
-    const bool yields = may_raise_priority();
+    const bool yields = system::may_raise_priority();
     std::array<int, 2> control{};
     std::array<int, 2> log{};
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, control.data()) != 0)
         return cannot_start(executable, errno);
-    Fd ours(control[0]);
-    const auto theirs = out_of_the_way(Fd(control[1]));
+    system::Descriptor ours(control[0]);
+    const auto theirs = out_of_the_way(system::Descriptor(control[1]));
     if (pipe2(log.data(), O_CLOEXEC) != 0) return cannot_start(executable, errno);
-    Fd log_read(log[0]);
-    const auto log_write = out_of_the_way(Fd(log[1]));
+    system::Descriptor log_read(log[0]);
+    const auto log_write = out_of_the_way(system::Descriptor(log[1]));
     if (!theirs || !log_write) return cannot_start(executable, errno);
     fcntl(log_read.get(), F_SETFL, O_NONBLOCK);
 
@@ -99,22 +100,22 @@ Result<std::unique_ptr<WorkerProcess>> WorkerProcess::spawn(const std::filesyste
     posix_spawnattr_destroy(&attributes);
     if (code != 0) return cannot_start(executable, code);
 
-    Fd pidfd(pidfd_open(pid, 0));
+    system::Descriptor pidfd(pidfd_open(pid, 0));
     if (!pidfd) {
         const int why = errno;
         ::kill(pid, SIGKILL);
         waitpid(pid, nullptr, 0);
         return cannot_start(executable, why);
     }
-    if (yields) set_niceness_above_ours(pid, kYieldingNiceness);
+    if (yields) system::set_niceness_above_ours(pid, kYieldingNiceness);
     spdlog::debug("worker started instance={} pid={} yields={}", instance, pid, yields);
     return std::unique_ptr<WorkerProcess>(new WorkerProcess(pid, std::move(pidfd), std::move(ours), std::move(log_read),
                                                             std::move(instance), std::move(callbacks),
                                                             heartbeat_timeout));
 }
 
-WorkerProcess::WorkerProcess(int pid, Fd pidfd, Fd control, Fd log, std::string instance, Callbacks callbacks,
-                             std::chrono::milliseconds heartbeat_timeout)
+WorkerProcess::WorkerProcess(int pid, system::Descriptor pidfd, system::Descriptor control, system::Descriptor log,
+                             std::string instance, Callbacks callbacks, std::chrono::milliseconds heartbeat_timeout)
     : pid_(pid),
       pidfd_(std::move(pidfd)),
       control_(std::move(control)),
@@ -196,17 +197,12 @@ std::string WorkerProcess::exit_report(std::string_view when) const {
 
 void WorkerProcess::stop_yielding() {
     const Lock lock(mutex_);  // a process that has been reaped is not mistaken for another of its number
-    if (!ended_) set_niceness_above_ours(pid_, 0);
+    if (!ended_) system::set_niceness_above_ours(pid_, 0);
 }
 
-std::uint64_t WorkerProcess::resident_bytes() const {
+Bytes WorkerProcess::resident() const {
     const Lock lock(mutex_);
-    if (ended_) return 0;
-    std::ifstream statm(std::format("/proc/{}/statm", pid_));
-    std::uint64_t total = 0;
-    std::uint64_t resident = 0;
-    statm >> total >> resident;
-    return resident * static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
+    return ended_ ? Bytes() : system::resident_memory_of(pid_);
 }
 
 void WorkerProcess::read_loop() {

@@ -14,11 +14,17 @@
 #include <vector>
 
 #include "hotmic/error.hpp"
+#include "hotmic/units.hpp"
 #include "system/mutex.hpp"
 #include "worker/channel.hpp"
 #include "worker/protocol.hpp"
 
 namespace hotmic::worker {
+
+/// What a worker adds to the server's own niceness until its model serves. With every core busy it then gets about a
+/// third of what a thread that serves gets (sched(7): a step of niceness is a factor of 1.25); on a quiet machine it
+/// costs nothing.
+inline constexpr int kYieldingNiceness = 5;
 
 /// Threads: one reader, which takes control messages and log lines and reaps the process. Everything else may be called
 /// from any thread. Callbacks run on the reader and must not destroy this object.
@@ -78,13 +84,13 @@ public:
     void stop_yielding();
 
     /// Resident memory of the process in bytes; 0 once it has ended.
-    [[nodiscard]] std::uint64_t resident_bytes() const;
+    [[nodiscard]] Bytes resident() const;
 
 private:
     using Time = std::chrono::steady_clock::time_point;
 
-    WorkerProcess(int pid, Fd pidfd, Fd control, Fd log, std::string instance, Callbacks callbacks,
-                  std::chrono::milliseconds heartbeat_timeout);
+    WorkerProcess(int pid, system::Descriptor pidfd, system::Descriptor control, system::Descriptor log,
+                  std::string instance, Callbacks callbacks, std::chrono::milliseconds heartbeat_timeout);
     void read_loop();
     void feel_pulse(Time now);
     [[nodiscard]] int poll_timeout(Time now) const;
@@ -94,9 +100,9 @@ private:
     void reap();
 
     const int pid_;
-    const Fd pidfd_;
-    const Fd control_;
-    const Fd log_;
+    const system::Descriptor pidfd_;
+    const system::Descriptor control_;
+    const system::Descriptor log_;
     bool control_open_ = true;         // the reader's
     bool log_open_ = true;             // the reader's
     std::string partial_line_;         // the reader's

@@ -141,8 +141,8 @@ struct Cancel {
 };
 
 struct Progress {
-    std::uint64_t done_bytes = 0;
-    std::uint64_t total_bytes = 0;
+    Bytes done{};
+    Bytes total{};
 };
 
 struct Transcribe {
@@ -154,8 +154,8 @@ struct Transcribe {
 /// What the process that decoders are forked from, and so all of them, are told once.
 struct Prepare {
     std::string build = kBuild;
-    std::string sandbox = "try";     ///< see system::Sandbox
-    std::uint64_t memory_bytes = 0;  ///< of one decoder
+    std::string sandbox = "try";  ///< see system::Sandbox
+    Bytes memory{};               ///< of one decoder
 };
 
 struct Prepared {

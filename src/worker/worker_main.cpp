@@ -80,7 +80,7 @@ private:
 /// One slot, on the thread that runs this: makes its recognizer and serves requests until the channel closes.
 class SlotServer {
 public:
-    SlotServer(Model& model, int slot, Fd fd, Cancellations& cancellations)
+    SlotServer(Model& model, int slot, system::Descriptor fd, Cancellations& cancellations)
         : model_(model), slot_(slot), fd_(std::move(fd)), cancellations_(cancellations) {}
 
     void serve() {
@@ -125,7 +125,7 @@ private:
 
     Model& model_;
     const int slot_;
-    const Fd fd_;
+    const system::Descriptor fd_;
     Cancellations& cancellations_;
 };
 
@@ -228,13 +228,13 @@ private:
             const bool ended =
                 tick.wait_for(lock, over, std::chrono::milliseconds(20), [&] { return over.stop_requested(); });
             const auto now = progress.snapshot();
-            if (now.beats != told) tell(Kind::progress, Progress{now.done_bytes, now.total_bytes});
+            if (now.beats != told) tell(Kind::progress, Progress{now.done, now.total});
             told = now.beats;
             if (ended) return;
         }
     }
 
-    void open_slot(int slot, Fd fd) {
+    void open_slot(int slot, system::Descriptor fd) {
         threads_.emplace_back([this, slot, fd = std::move(fd)] mutable {
             SlotServer(*loaded_, slot, std::move(fd), cancellations_).serve();
         });
@@ -285,8 +285,7 @@ int examiner_main(const ProviderRegistry& providers) {
 
 int worker_main(const ProviderRegistry& providers) {
     // Arrays of a short window are smaller: mapping memory anew each time would cost those a few per cent.
-    constexpr std::size_t kLarge = 4 << 20;
-    system::give_back_large_blocks(kLarge);
+    system::give_back_large_blocks(mebibytes(4));
     system::share_one_heap();
     settle_in("hotmic worker");
     return Worker(providers).run();

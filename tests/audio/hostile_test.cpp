@@ -132,7 +132,7 @@ TEST_F(Pictures, ThatArePackedStayPacked) {
 }
 
 /// A WAV of 16-bit samples whose header says what it is told to say.
-Bytes wav_of(std::uint32_t rate, std::uint16_t channels, std::uint16_t bits = 16) {
+EncodedMedia wav_of(std::uint32_t rate, std::uint16_t channels, std::uint16_t bits = 16) {
     auto wav = *audio::encode_wav(audio::clip_of_length(Seconds(0.5)).value());
     const auto put = [&](std::size_t at, std::uint32_t number, int bytes) {
         for (int i = 0; i < bytes; ++i) wav[at + static_cast<std::size_t>(i)] = static_cast<std::byte>(number >> 8 * i);

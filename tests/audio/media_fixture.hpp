@@ -24,9 +24,9 @@ namespace hotmic {
 
 namespace fs = std::filesystem;
 using ::testing::HasSubstr;
-using Bytes = std::shared_ptr<const std::vector<std::byte>>;
+using EncodedMedia = std::shared_ptr<const std::vector<std::byte>>;
 
-inline Bytes bytes_of(std::string_view text) {
+inline EncodedMedia bytes_of(std::string_view text) {
     const auto view = std::as_bytes(std::span(text));
     return std::make_shared<const std::vector<std::byte>>(view.begin(), view.end());
 }
@@ -37,13 +37,13 @@ inline std::string text_of(const fs::path& path) {
     return all.str();
 }
 
-inline Result<std::vector<float>> decode(const Bytes& bytes, const DecodeLimits& limits = {}) {
+inline Result<std::vector<float>> decode(const EncodedMedia& bytes, const DecodeLimits& limits = {}) {
     auto source = open_media(bytes, limits);
     if (!source) return std::unexpected(source.error());
     return read_all(**source);
 }
 
-inline ErrorCode error_of(const Bytes& bytes, const DecodeLimits& limits = {}) {
+inline ErrorCode error_of(const EncodedMedia& bytes, const DecodeLimits& limits = {}) {
     const auto samples = decode(bytes, limits);
     return samples ? ErrorCode::internal : samples.error().code;
 }

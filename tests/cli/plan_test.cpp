@@ -32,10 +32,10 @@ public:
     Capabilities capabilities() const override { return {}; }
     Result<ModelFileInfo> inspect(const ModelSpec& spec) const override {
         if (spec.path.empty()) return fail(ErrorCode::model_file_missing, "no model of its own");
-        return ModelFileInfo{.kind = "file", .format = "x", .size_bytes = std::filesystem::file_size(spec.path)};
+        return ModelFileInfo{.kind = "file", .format = "x", .size = Bytes(std::filesystem::file_size(spec.path))};
     }
     Result<ResourceEstimate> estimate(const ModelSpec& spec) const override {
-        return ResourceEstimate{.weights_bytes = std::filesystem::file_size(spec.path)};
+        return ResourceEstimate{.weights = Bytes(std::filesystem::file_size(spec.path))};
     }
     Result<std::unique_ptr<Model>> load(const ModelSpec&, LoadProgress&, std::stop_token) override {
         return fail(ErrorCode::load_failed, "planning loads nothing");
@@ -44,7 +44,7 @@ public:
 
 class Plans : public ::testing::Test {
 protected:
-    Result<std::map<std::string, ModelPlan>> make(std::uint64_t memory = 1'000'000'000) {
+    Result<std::map<std::string, ModelPlan>> make(Bytes memory = Bytes(1'000'000'000)) {
         return make_plans(loaded_, providers_, memory, std::make_shared<store::Downloads>());
     }
 
@@ -86,7 +86,7 @@ TEST_F(Plans, NothingToChooseForARequiredModelEndsTheStartAndNamesIt) {
     loaded_.config.models["b"].provider = "auto";
     loaded_.config.models_dir = "/nonexistent/hotmic";
     const auto plans =
-        make_plans(loaded_, ProviderRegistry({std::make_shared<Files>()}), 0, std::make_shared<store::Downloads>());
+        make_plans(loaded_, ProviderRegistry({std::make_shared<Files>()}), {}, std::make_shared<store::Downloads>());
     ASSERT_FALSE(plans);
     EXPECT_EQ(plans.error().code, ErrorCode::model_file_missing);
     EXPECT_THAT(plans.error().message, AllOf(HasSubstr("model b"), HasSubstr("/nonexistent/hotmic")));
@@ -107,7 +107,7 @@ TEST_F(Plans, AChoiceSeesTheMemoryThatTheOthersLeave) {
     const ProviderRegistry providers({std::make_shared<Files>()});
 
     const auto picked = [&](std::uint64_t memory) {
-        const auto plans = make_plans(loaded_, providers, memory, std::make_shared<store::Downloads>());
+        const auto plans = make_plans(loaded_, providers, Bytes(memory), std::make_shared<store::Downloads>());
         return plans ? plans->at("default").spec.path.filename().string() : plans.error().describe();
     };
     EXPECT_EQ(picked(300), "large");
@@ -122,7 +122,7 @@ TEST_F(Plans, NothingToChooseForAnotherOneIsKeptAsTheReasonItFails) {
     loaded_.config.models["default"].provider = "auto";
     loaded_.config.models["default"].required = false;
     loaded_.config.models_dir = "/nonexistent/hotmic";
-    const auto plans = make_plans(loaded_, ProviderRegistry({}), 0, std::make_shared<store::Downloads>());
+    const auto plans = make_plans(loaded_, ProviderRegistry({}), {}, std::make_shared<store::Downloads>());
     ASSERT_TRUE(plans) << plans.error().describe();
     const auto& plan = plans->at("default");
     EXPECT_THAT(plan.reason, HasSubstr("nothing could be chosen"));

@@ -33,12 +33,12 @@ public:
         if (!fs::exists(spec.path)) return fail(ErrorCode::model_file_missing, spec.path.string() + " does not exist");
         if (spec.path.extension() != extension_) return fail(ErrorCode::model_not_recognized, "not of " + name_);
         if (spec.path.filename().string().contains("broken")) return fail(ErrorCode::model_truncated, "ends early");
-        return ModelFileInfo{.kind = name_ + " model", .format = extension_, .size_bytes = fs::file_size(spec.path)};
+        return ModelFileInfo{.kind = name_ + " model", .format = extension_, .size = Bytes(fs::file_size(spec.path))};
     }
     Result<ResourceEstimate> estimate(const ModelSpec& spec) const override {
         auto info = inspect(spec);
         if (!info) return std::unexpected(info.error());
-        return ResourceEstimate{.weights_bytes = info->size_bytes * 10};
+        return ResourceEstimate{.weights = info->size * 10};
     }
     Result<std::unique_ptr<hotmic::Model>> load(const ModelSpec&, LoadProgress&, std::stop_token) override {
         return fail(ErrorCode::load_failed, "choosing loads nothing");
@@ -64,7 +64,7 @@ protected:
         return folder_ / name;
     }
     Result<Choice> choose_from(const Model& model, std::uint64_t memory = 1'000'000) {
-        return choose(model, folder_, ProviderRegistry({big_, small_}), memory);
+        return choose(model, folder_, ProviderRegistry({big_, small_}), Bytes(memory));
     }
 
     fs::path folder_;
@@ -165,12 +165,6 @@ TEST_F(Auto, NothingAtAllSaysWhatWasTried) {
     ASSERT_FALSE(choice);
     EXPECT_EQ(choice.error().code, ErrorCode::model_file_missing);
     EXPECT_THAT(choice.error().message, HasSubstr("broken.big: ends early"));
-}
-
-TEST(HumanBytes, ReadsLikeAPersonWouldSayIt) {
-    EXPECT_EQ(human_bytes(12), "12 bytes");
-    EXPECT_EQ(human_bytes(61'000'000), "61 MB");
-    EXPECT_EQ(human_bytes(1'540'000'000), "1.5 GB");
 }
 
 }  // namespace

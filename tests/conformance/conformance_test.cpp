@@ -10,8 +10,9 @@
 #include "asr/long_audio.hpp"
 #include "audio/clip.hpp"
 #include "conformance/providers_under_test.hpp"
-#include "lifecycle/memory_info.hpp"
 #include "lifecycle/warmup_runner.hpp"
+#include "system/heap.hpp"
+#include "system/memory.hpp"
 
 namespace hotmic {
 namespace {
@@ -51,18 +52,18 @@ TEST_P(Conformance, DescribesItselfWithoutLoading) {
     EXPECT_FALSE(provider_->capabilities().cancel_granularity.empty());
     const auto file = provider_->inspect(spec_);
     ASSERT_TRUE(file) << file.error().describe();
-    EXPECT_GT(file->size_bytes, 0u);
+    EXPECT_GT(file->size, Bytes());
     const auto need = provider_->estimate(spec_);
     ASSERT_TRUE(need);
     EXPECT_EQ(need->slots, 2);
-    EXPECT_GT(need->total_bytes(), 1u << 20);
+    EXPECT_GT(need->total(), mebibytes(1));
 }
 
 TEST_P(Conformance, LoadsWithProgressAndRecognizesTheClip) {
     load();
     const auto progress = progress_.snapshot();
-    EXPECT_GT(progress.total_bytes, 0u);
-    EXPECT_EQ(progress.done_bytes, progress.total_bytes);
+    EXPECT_GT(progress.total, Bytes());
+    EXPECT_EQ(progress.done, progress.total);
     EXPECT_EQ(model_->info().slots, 2);
     EXPECT_FALSE(model_->info().warmup_lengths.empty());
     std::vector<Segment> told;
@@ -186,17 +187,17 @@ TEST_P(Conformance, NumbersThatAreNoneAreRefused) {
 
 TEST_P(Conformance, FiveMinutesAreRecognizedInBoundedMemory) {
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-    constexpr double kSeconds = 200;                   // what a sanitizer finds it finds in the first windows
-    constexpr std::uint64_t kMostGrowth = 160u << 20;  // it keeps what is freed for a while
+    constexpr double kSeconds = 200;              // what a sanitizer finds it finds in the first windows
+    constexpr auto kMostGrowth = mebibytes(160);  // it keeps what is freed for a while
 #else
     constexpr double kSeconds = 300;
-    constexpr std::uint64_t kMostGrowth = 32u << 20;
+    constexpr auto kMostGrowth = mebibytes(32);
 #endif
     load();
     const auto one = recognizer();
     const auto five_minutes = audio::clip_of_length(Seconds(kSeconds)).value();
     ASSERT_TRUE(one->transcribe(AudioView(five_minutes).first(130 * kSampleRate), {}, {}, {}));
-    const auto resident = [&] { return GetParam().in_process ? resident_memory() : model_->resident_bytes(); };
+    const auto resident = [&] { return GetParam().in_process ? system::resident_memory() : model_->resident(); };
     const auto before = resident();
     const auto source = source_from_view(five_minutes);
     const auto transcript = transcribe_source(*one, *source, {}, {}, {});
@@ -260,14 +261,14 @@ TEST_P(Conformance, UnloadingGivesTheMemoryBack) {
     };
     const auto resident = [&] {
         model_.reset();
-        trim_heap();
-        return resident_memory();
+        system::trim_heap();
+        return system::resident_memory();
     };
     round();  // what the libraries keep for themselves is taken once
     const auto first = resident();
     for (int i = 0; i < 3; ++i) round();
     const auto last = resident();
-    EXPECT_LT(last, first + (16u << 20)) << "three more loads left " << ((last - first) >> 20) << " MB";
+    EXPECT_LT(last, first + mebibytes(16)) << "three more loads left " << to_mb(last - first) << " MB";
 }
 
 INSTANTIATE_TEST_SUITE_P(Providers, Conformance, ::testing::ValuesIn(testing::providers_under_test()),

@@ -29,7 +29,7 @@ protected:
                 .model = "base",
                 .fields = {{"language", "de"}, {"prompt", "a \"quote\"\n"}, {"language", "en"}},
                 .file_name = "müller.wav",
-                .recording_bytes = 100,
+                .recording_size = Bytes(100),
                 .created = kNow};
     }
     Job add(const Job& job) {
@@ -108,13 +108,13 @@ TEST_F(JobStoreTest, AnAnswerIsKeptAndItsRecordingIsNot) {
     const auto ended = store_->end("a", Answer{"text/plain", body, "base"}, kNow + seconds(1)).value();
     EXPECT_EQ(ended.status, Status::succeeded);
     EXPECT_EQ(ended.served_by, "base");
-    EXPECT_EQ(ended.recording_bytes, 0U);
+    EXPECT_EQ(ended.recording_size, Bytes());
     open();
     const auto answer = store_->answer("a").value().value();
     EXPECT_EQ(answer.body, body);
     EXPECT_EQ(answer.content_type, "text/plain");
     EXPECT_TRUE(store_->unfinished()->empty());
-    EXPECT_EQ(store_->figures()->bytes, body.size());
+    EXPECT_EQ(store_->figures()->size, Bytes(body.size()));
 }
 
 TEST_F(JobStoreTest, AFailureIsKeptWithItsCode) {
@@ -192,10 +192,10 @@ TEST_F(JobStoreTest, EachOwnerSeesItsOwnNewestFirstPageByPage) {
 }
 
 TEST_F(JobStoreTest, JobsAndBytesAreBounded) {
-    open({.jobs = 2, .bytes = 250});
+    open({.jobs = 2, .size = Bytes(250)});
     add(asked("a"));
     auto large = asked("b");
-    large.recording_bytes = 151;
+    large.recording_size = Bytes(151);
     EXPECT_EQ(store_->add(large).error().code, ErrorCode::queue_full);
     EXPECT_TRUE(store_->add(large).error().message.contains("jobs.max_bytes"));
     add(asked("b"));

@@ -32,7 +32,7 @@ protected:
         ASSERT_TRUE(store_->add({.id = id,
                                  .task = "transcribe",
                                  .model = model,
-                                 .recording_bytes = 5,
+                                 .recording_size = Bytes(5),
                                  .created = std::chrono::system_clock::now()}));
         if (runner_) runner_->wake();
     }

@@ -229,7 +229,7 @@ TEST_F(BaselineTest, TwoProcessesThatWriteTheSameKeyLeaveAWholeFileAtAnyMoment) 
 
 TEST(BaselineKeyTest, AModelWithoutADigestIsKnownByNameAndSize) {
     const ModelInfo folder{
-        .provider = "pocketsphinx", .name = "en-us", .backend = "CPU", .size_bytes = 7, .threads = 1};
+        .provider = "pocketsphinx", .name = "en-us", .backend = "CPU", .size = Bytes(7), .threads = 1};
     const auto key = baseline_key(folder);
     EXPECT_THAT(key.model, HasSubstr("en-us"));
     EXPECT_THAT(key.backend, HasSubstr("CPU"));

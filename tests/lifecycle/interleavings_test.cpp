@@ -109,7 +109,7 @@ TEST_P(Interleavings, OnlyStepsOfTheTableHappenAndEveryRequestIsAnswered) {
         EXPECT_EQ(record->recognizers, 0);
         EXPECT_EQ(record->running, 0);
         EXPECT_EQ(record->wrong_thread, 0);
-        EXPECT_EQ(broker.reserved(), 0u) << "a reservation was kept";
+        EXPECT_EQ(broker.reserved(), Bytes()) << "a reservation was kept";
     }
 }
 

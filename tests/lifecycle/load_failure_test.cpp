@@ -83,7 +83,7 @@ TEST_F(ModelManagerTest, AModelThatNeedsMoreMemoryThanThereIsIsNotLoaded) {
     ASSERT_FALSE(result);
     EXPECT_EQ(result.error().code, ErrorCode::insufficient_memory);
     EXPECT_EQ(record_->loads, 0);
-    EXPECT_EQ(broker_.reserved(), 0u);
+    EXPECT_EQ(broker_.reserved(), Bytes());
 }
 
 TEST_F(ModelManagerTest, APermanentFailureIsNotTriedAgain) {

@@ -66,7 +66,7 @@ protected:
     }
 
     std::shared_ptr<testing::FakeRecord> record_ = std::make_shared<testing::FakeRecord>();
-    std::uint64_t memory_ = std::uint64_t{1} << 40;
+    Bytes memory_ = mebibytes(1 << 20);
     MemoryBroker broker_{[this] { return memory_; }};
     Journal journal_;
     JobBook jobs_;
@@ -152,7 +152,7 @@ TEST_F(ServedModelTest, RequestsUnderWayFinishOnTheModelTheyBeganOn) {
 
 TEST_F(ServedModelTest, WhereBothFitTheOldModelStaysUntilTheEndElseItGoesFirst) {
     auto& model = make_ready("fake:text=old");
-    memory_ = 400ull << 20;
+    memory_ = mebibytes(400);
     const auto roomy = model.swap(plan("fake:text=new&need_mb=400"), SwapStrategy::automatic);
     EXPECT_EQ(ended(roomy).state, succeeded);
     EXPECT_THAT(steps(roomy), ::testing::Not(Contains("unloading the old model")));
@@ -289,7 +289,7 @@ TEST(JobBookTest, KeepsTheNewestEndedJobsAndEveryRunningOne) {
 
 class TurnsTest : public ServedModelTest {
 protected:
-    MemoryBroker one_at_a_time_{[] { return std::uint64_t{1} << 40; }, 1};
+    MemoryBroker one_at_a_time_{[] { return mebibytes(1 << 20); }, 1};
 };
 
 TEST_F(TurnsTest, TwoLoadsTakeTurnsAndTheOneThatWaitsSaysSo) {

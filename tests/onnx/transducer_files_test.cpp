@@ -18,11 +18,11 @@ TEST_F(Transducer, ItIsDescribed) {
     EXPECT_EQ(info.languages, std::vector<std::string>{"en"});
     EXPECT_EQ(info.details.at("step_ms"), "320");
     EXPECT_EQ(info.details.at("vocabulary"), "13");
-    EXPECT_GT(provider_->estimate(spec_of(folder_))->total_bytes(), 0u);
+    EXPECT_GT(provider_->estimate(spec_of(folder_))->total(), Bytes());
     const auto model = provider_->load(spec_of(folder_), progress_, {}).value();
     EXPECT_TRUE(model->info().capabilities.streaming);
     EXPECT_TRUE(model->info().capabilities.exact_streams);
-    EXPECT_EQ(progress_.snapshot().done_bytes, progress_.snapshot().total_bytes);
+    EXPECT_EQ(progress_.snapshot().done, progress_.snapshot().total);
 }
 
 TEST_F(Transducer, EightBitsAreTakenUnlessFloatsAreAskedFor) {

@@ -8,8 +8,9 @@
 #include "asr/providers/pocketsphinx/decoder.hpp"
 #include "asr/providers/pocketsphinx/model_files.hpp"
 #include "asr/providers/pocketsphinx/provider.hpp"
-#include "lifecycle/memory_info.hpp"
 #include "pocketsphinx/pocketsphinx_fixture.hpp"
+#include "system/heap.hpp"
+#include "system/memory.hpp"
 
 namespace hotmic::pocketsphinx {
 namespace {
@@ -111,15 +112,15 @@ TEST(PocketSphinxLoading, ASettingThatDoesNotExistIsNamed) {
 TEST(PocketSphinxLoading, TheEstimateCoversWhatASlotTakes) {
     const auto provider = make_provider();
     const ModelSpec spec{.provider = "pocketsphinx", .path = {}, .slots = 1};
-    trim_heap();
-    const auto before = resident_memory();
+    system::trim_heap();
+    const auto before = system::resident_memory();
     LoadProgress progress;
     const auto model = provider->load(spec, progress, {}).value();
     const auto recognizer = model->make_recognizer().value();
     ASSERT_TRUE(recognizer->transcribe(audio::clip_of_length(Seconds(15)).value(), {}, {}, {}));
-    const auto taken = resident_memory() - before;
-    const auto estimate = provider->estimate(spec).value().total_bytes();
-    EXPECT_LE(taken, estimate + (8u << 20));
+    const auto taken = system::resident_memory() - before;
+    const auto estimate = provider->estimate(spec).value().total();
+    EXPECT_LE(taken, estimate + mebibytes(8));
     EXPECT_GE(taken, estimate / 2);
 }
 

@@ -44,7 +44,7 @@ protected:
 
     Journal journal_;
     JobBook jobs_;
-    MemoryBroker memory_{[] { return std::uint64_t{1} << 40; }};
+    MemoryBroker memory_{[] { return mebibytes(1 << 20); }};
     std::optional<ModelCatalog> catalog_;
 };
 

@@ -10,7 +10,7 @@ using ::testing::HasSubstr;
 using Fields = std::vector<std::pair<std::string, std::string>>;
 
 Form form_with(Fields fields) {
-    return {.fields = std::move(fields), .file = 3, .file_name = "speech.wav"};
+    return {.fields = std::move(fields), .file = Bytes(3), .file_name = "speech.wav"};
 }
 
 TEST(Form, AFileAloneMeansTheDefaults) {
@@ -331,7 +331,7 @@ TEST(Form, AMissingFileAndAnEmptyOneAreTwoErrors) {
     EXPECT_EQ(missing.error().code, ErrorCode::missing_file);
     EXPECT_EQ(missing.error().param, "file");
 
-    const auto empty = parse_form({.fields = {}, .file = 0, .file_name = {}}, Task::transcribe);
+    const auto empty = parse_form({.fields = {}, .file = Bytes(), .file_name = {}}, Task::transcribe);
     ASSERT_FALSE(empty);
     EXPECT_EQ(empty.error().code, ErrorCode::audio_empty);
     EXPECT_EQ(empty.error().param, "file");

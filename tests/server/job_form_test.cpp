@@ -6,7 +6,7 @@ namespace hotmic::server {
 namespace {
 
 Form form_with(std::vector<std::pair<std::string, std::string>> fields) {
-    return {.fields = std::move(fields), .file = 3, .file_name = "speech.wav"};
+    return {.fields = std::move(fields), .file = Bytes(3), .file_name = "speech.wav"};
 }
 
 TEST(JobForm, ItsOwnFieldsAreTakenOutAndTheOthersComeBack) {
@@ -17,10 +17,10 @@ TEST(JobForm, ItsOwnFieldsAreTakenOutAndTheOthersComeBack) {
     EXPECT_EQ(job->task, "translate");
     EXPECT_EQ(job->webhook.url, "https://a/");
     EXPECT_EQ(form.fields.size(), 2U);
-    const auto again = form_of(*job, 7);
+    const auto again = form_of(*job, Bytes(7));
     EXPECT_EQ(again.fields, form.fields);
     EXPECT_EQ(again.query, form.query);
-    EXPECT_EQ(again.file, 7U);
+    EXPECT_EQ(again.file, Bytes(7));
     EXPECT_EQ(again.file_name, "speech.wav");
 }
 

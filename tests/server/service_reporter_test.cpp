@@ -93,7 +93,7 @@ protected:
     std::vector<std::string> told_;
     Journal journal_;
     JobBook jobs_;
-    MemoryBroker memory_{[] { return std::uint64_t{1} << 40; }};
+    MemoryBroker memory_{[] { return mebibytes(1 << 20); }};
     std::optional<ModelCatalog> catalog_;
     http::Loops loops_{2};
     std::jthread running_;

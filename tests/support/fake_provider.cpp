@@ -285,7 +285,7 @@ public:
     }
     Result<ResourceEstimate> estimate(const ModelSpec& spec) const override {
         const Script script(spec.path.string());
-        return ResourceEstimate{.weights_bytes = static_cast<std::uint64_t>(script.number("need_mb", 1)) << 20};
+        return ResourceEstimate{.weights = mebibytes(static_cast<std::uint64_t>(script.number("need_mb", 1)))};
     }
 
     Result<std::unique_ptr<Model>> load(const ModelSpec& spec, LoadProgress& progress, std::stop_token stop) override {
@@ -297,14 +297,14 @@ public:
         const int steps = std::max(1, script.number("steps", 10));
         Place loading(script, "load", ErrorCode::load_failed);
         for (int step = 0; step < steps; ++step) {
-            progress.report(static_cast<std::uint64_t>(step) << 20, static_cast<std::uint64_t>(steps) << 20);
+            progress.report(mebibytes(1) * step, mebibytes(1) * steps);
             if (step == steps / 2) {
                 if (auto passed = loading.pass(stop); !passed) return std::unexpected(std::move(passed).error());
             }
             if (wait(stop, milliseconds(script.number("load_ms") / steps)))
                 return fail(ErrorCode::load_cancelled, "the load was cancelled");
         }
-        progress.report(static_cast<std::uint64_t>(steps) << 20, static_cast<std::uint64_t>(steps) << 20);
+        progress.report(mebibytes(1) * steps, mebibytes(1) * steps);
         shared->memory.assign(static_cast<std::size_t>(script.number("touch_mb")) << 20, '\1');
         ModelInfo info{.provider = "fake",
                        .provider_version = "1",

@@ -81,9 +81,9 @@ Result<MeasuredMemory> measure_memory(Provider& isolated, const ModelSpec& spec,
         {
             // A recognizer is used by the thread that made it; all exist before the first is used, as in the server.
             // Each time all slots have come as far: first open, then warm and not yet given back.
-            const auto weigh = [&, bytes = &measured.loaded_bytes]() mutable noexcept {
-                *bytes = (*model)->resident_bytes();
-                bytes = &measured.warm_bytes;
+            const auto weigh = [&, size = &measured.loaded]() mutable noexcept {
+                *size = (*model)->resident();
+                size = &measured.warm;
             };
             std::barrier all_slots(info.slots, weigh);
             std::vector<std::jthread> slots;

@@ -1,17 +1,17 @@
 /// What a model really takes: loaded in a worker process and made warm, then weighed from outside.
 #pragma once
 
-#include <cstdint>
 #include <vector>
 
 #include "hotmic/provider.hpp"
+#include "hotmic/units.hpp"
 
 namespace hotmic::testing {
 
 struct MeasuredMemory {
-    std::uint64_t loaded_bytes = 0;  ///< resident in the worker with every slot open, before the first request
-    std::uint64_t warm_bytes = 0;    ///< after every slot took everything that allocates on first use
-    int workers_left = 0;            ///< worker processes that still exist after the model was destroyed; 0 or a defect
+    Bytes loaded{};        ///< resident in the worker with every slot open, before the first request
+    Bytes warm{};          ///< after every slot took everything that allocates on first use
+    int workers_left = 0;  ///< worker processes that still exist after the model was destroyed; 0 or a defect
 };
 
 /// Which requests make a slot warm: all that a warmup sends, and a window as long as the server ever gives an engine.
@@ -28,7 +28,7 @@ struct WarmRequests {
 
 /// estimate ÷ measurement; 1.1 is 10 % too much.
 [[nodiscard]] inline double ratio(const ResourceEstimate& estimate, const MeasuredMemory& measured) {
-    return static_cast<double>(estimate.total_bytes()) / static_cast<double>(measured.warm_bytes);
+    return estimate.total() / measured.warm;
 }
 
 }  // namespace hotmic::testing

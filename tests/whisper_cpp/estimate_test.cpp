@@ -52,10 +52,10 @@ TEST_P(Estimate, IsWithin15PercentOfALoadedAndWarmWorker) {
     const auto estimate = provider->estimate(spec).value();
     const auto measured = testing::measure_memory(*provider, spec, {.few = true}).value();
     EXPECT_NEAR(testing::ratio(estimate, measured), 1, kTolerance)
-        << "estimated " << estimate.total_bytes() / 1e6 << " MB, measured " << measured.warm_bytes / 1e6 << " MB";
+        << "estimated " << to_mb(estimate.total()) << " MB, measured " << to_mb(measured.warm) << " MB";
     EXPECT_EQ(measured.workers_left, 0) << "what it held is not back while its process is there";
-    RecordProperty("estimated_mb", std::to_string(estimate.total_bytes() / 1e6));
-    RecordProperty("measured_mb", std::to_string(measured.warm_bytes / 1e6));
+    RecordProperty("estimated_mb", std::to_string(to_mb(estimate.total())));
+    RecordProperty("measured_mb", std::to_string(to_mb(measured.warm)));
 }
 
 INSTANTIATE_TEST_SUITE_P(Shapes, Estimate,

@@ -55,7 +55,7 @@ protected:
         EXPECT_THAT(model.error().message, HasSubstr(says));
         EXPECT_THAT(model.error().message, HasSubstr(path.string()));
         EXPECT_FALSE(model.error().remedy.empty());
-        EXPECT_EQ(progress_.snapshot().done_bytes, 0u) << "refused before reading";
+        EXPECT_EQ(progress_.snapshot().done, Bytes()) << "refused before reading";
     }
     static std::vector<float> clip() { return audio::clip_of_length(Seconds(2)).value(); }
 

@@ -62,7 +62,7 @@ TEST_F(Reading, AFileLeftAloneIsGivenWhole) {
     WeightReader reader(path_, file, progress_, {});
     EXPECT_EQ(drain(reader, file), file.skeleton);
     EXPECT_TRUE(reader.verdict());
-    EXPECT_EQ(progress_.snapshot().done_bytes, file.size_bytes);
+    EXPECT_EQ(progress_.snapshot().done, Bytes(file.size_bytes));
     EXPECT_GE(progress_.snapshot().beats, file.size_bytes / (64 << 20));
 }
 
@@ -115,7 +115,7 @@ TEST_F(Reading, TheEngineLoadsSafelyWhenStoppedAtOnce) {
     start_engine();
     whisper_free(whisper_init_with_params_no_state(&loader, whisper_context_default_params()));
     EXPECT_EQ(reader.verdict().error().code, ErrorCode::load_cancelled);
-    EXPECT_LT(progress_.snapshot().done_bytes, file.size_bytes);
+    EXPECT_LT(progress_.snapshot().done, Bytes(file.size_bytes));
 }
 
 }  // namespace

@@ -15,10 +15,10 @@
 namespace hotmic::worker {
 namespace {
 
-std::pair<Fd, Fd> pair_of(int type) {
+std::pair<system::Descriptor, system::Descriptor> pair_of(int type) {
     std::array<int, 2> pair{};
     EXPECT_EQ(socketpair(AF_UNIX, type | SOCK_CLOEXEC, 0, pair.data()), 0);
-    return {Fd(pair[0]), Fd(pair[1])};
+    return {system::Descriptor(pair[0]), system::Descriptor(pair[1])};
 }
 
 TEST(ChannelTest, AFrameLargerThanTheSocketsBufferArrivesWhole) {
@@ -42,7 +42,7 @@ TEST(ChannelTest, AFrameIsRefusedByItsHeaderAlone) {
 
 TEST(ChannelTest, AClosedChannelIsNoSignal) {
     auto [here, there] = pair_of(SOCK_STREAM);
-    there = Fd();
+    there = system::Descriptor();
     EXPECT_FALSE(write_frame(here.get(), Kind::slot_ready, {}));  // SIGPIPE would end this program
     EXPECT_FALSE(read_frame(here.get()));
 }
@@ -137,7 +137,7 @@ TEST(MessageTest, DamagedMessagesAreRefusedOrSound) {
                      .warmup_cases = {{"beam", {.beam_size = 5}, false}},
                      .warmup_lengths = {Seconds(1), Seconds(3)}});
     damage(Load{.provider = "fake", .path = "fake:"});
-    damage(Progress{1, 2});
+    damage(Progress{Bytes(1), Bytes(2)});
 }
 
 }  // namespace

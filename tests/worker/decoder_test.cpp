@@ -256,7 +256,7 @@ TEST_F(DecoderTest, BurnsNoMoreProcessorTimeThanThereIs) {
 
 TEST_F(DecoderTest, TakesNoMoreMemoryThanThereIs) {
     if (system::kSanitized) GTEST_SKIP() << "shadows of sanitizers take all the address space there is";
-    make({.memory_bytes = 64 << 20});
+    make({.memory = mebibytes(64)});
     EXPECT_THAT(tried("memory:32").message, HasSubstr("done"));
     EXPECT_THAT(tried("memory:80").message, HasSubstr("Cannot allocate memory"));
 }

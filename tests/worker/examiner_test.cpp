@@ -30,7 +30,7 @@ TEST_F(ExaminerTest, TellsWhatAFileIsAndLeavesNoProcess) {
     EXPECT_EQ(info->kind, "fake");
     const auto needs = provider->estimate(spec("fake:need_mb=7"));
     ASSERT_TRUE(needs);
-    EXPECT_EQ(needs->weights_bytes, 7u << 20);
+    EXPECT_EQ(needs->weights, mebibytes(7));
     EXPECT_THAT(children(), IsEmpty());
 }
 

@@ -57,7 +57,7 @@ TEST_P(LyingSlot, IsALostModelToldOnce) {
     EXPECT_EQ(error.code, ErrorCode::model_lost) << error.message;
     EXPECT_THAT(error.message, HasSubstr("and was ended"));
     EXPECT_EQ(told.get_future().get().code, ErrorCode::model_lost);
-    EXPECT_EQ((*model)->resident_bytes(), 0U);
+    EXPECT_EQ((*model)->resident(), Bytes());
 }
 
 INSTANTIATE_TEST_SUITE_P(Lies, LyingSlot,

@@ -1,5 +1,5 @@
 /// A model that is being made ready gives way to those that serve.
-#include "worker/niceness.hpp"
+#include "system/niceness.hpp"
 
 #include <linux/capability.h>
 #include <sys/resource.h>
@@ -11,6 +11,7 @@
 #include <format>
 #include <set>
 
+#include "worker/process.hpp"
 #include "worker_fixture.hpp"
 
 namespace hotmic::worker {
@@ -40,12 +41,12 @@ protected:
 };
 
 TEST_F(NicenessTest, TryingLeavesOursAsItWas) {
-    (void)may_raise_priority();
+    (void)system::may_raise_priority();
     EXPECT_EQ(niceness_of(getpid()), std::set{ours_});
 }
 
 TEST_F(NicenessTest, AWorkerYieldsOnEveryThreadUntilItIsToldToStop) {
-    if (!may_raise_priority()) GTEST_SKIP() << "this user may not raise a priority (RLIMIT_NICE)";
+    if (!system::may_raise_priority()) GTEST_SKIP() << "this user may not raise a priority (RLIMIT_NICE)";
     auto model = load("fake:slots=2");
     ASSERT_TRUE(model) << model.error().message;
     const auto first = (*model)->make_recognizer();
@@ -66,7 +67,7 @@ TEST_F(NicenessTest, AWorkerYieldsOnEveryThreadUntilItIsToldToStop) {
     __user_cap_header_struct header{.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
     const std::array<__user_cap_data_struct, 2> no_capabilities{};
     if (setrlimit(RLIMIT_NICE, &none) != 0 || syscall(SYS_capset, &header, no_capabilities.data()) != 0) _exit(2);
-    _exit(may_raise_priority() ? 1 : 0);
+    _exit(system::may_raise_priority() ? 1 : 0);
 }
 
 TEST_F(NicenessTest, WhoMayNotRaiseAPriorityKnowsIt) {
@@ -74,7 +75,7 @@ TEST_F(NicenessTest, WhoMayNotRaiseAPriorityKnowsIt) {
 }
 
 TEST_F(NicenessTest, AProcessThatIsGoneIsNoError) {
-    set_niceness_above_ours(1 << 30, 0);
+    system::set_niceness_above_ours(1 << 30, 0);
 }
 
 }  // namespace

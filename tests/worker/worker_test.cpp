@@ -27,9 +27,9 @@ TEST_F(WorkerTest, LoadsReportsProgressAndRecognizes) {
     const auto model = load("fake:load_ms=100&text=hello");
     ASSERT_TRUE(model) << model.error().message;
     EXPECT_EQ((*model)->info().name, "fake");
-    EXPECT_EQ(progress_.snapshot().done_bytes, progress_.snapshot().total_bytes);
-    EXPECT_GT(progress_.snapshot().total_bytes, 0u);
-    EXPECT_GT((*model)->resident_bytes(), 1u << 20);
+    EXPECT_EQ(progress_.snapshot().done, progress_.snapshot().total);
+    EXPECT_GT(progress_.snapshot().total, Bytes());
+    EXPECT_GT((*model)->resident(), mebibytes(1));
     const auto recognizer = (*model)->make_recognizer();
     ASSERT_TRUE(recognizer);
     std::vector<std::string> segments;
@@ -112,7 +112,7 @@ TEST_P(CrashTest, UnderARequestIsALostModelToldOnce) {
     const auto again = (*recognizer)->transcribe(speech(), {}, {}, {});
     ASSERT_FALSE(again);
     EXPECT_EQ(again.error().code, ErrorCode::model_lost);
-    EXPECT_EQ((*model)->resident_bytes(), 0u);
+    EXPECT_EQ((*model)->resident(), Bytes());
 }
 
 TEST_P(CrashTest, WhileASlotOpensIsALostModel) {
@@ -159,7 +159,7 @@ TEST_F(WorkerTest, AKillFromOutsideWhileIdleIsNoticedAtOnce) {
 TEST_F(WorkerTest, AStopDuringAHangingLoadKillsAndReaps) {
     std::stop_source stop;
     std::jthread stopper([&] {
-        while (progress_.snapshot().done_bytes == 0) std::this_thread::yield();
+        while (!progress_.snapshot().done) std::this_thread::yield();
         stop.request_stop();
     });
     const auto model = load("fake:hang=load&deaf=1", stop.get_token());
@@ -171,7 +171,7 @@ TEST_F(WorkerTest, AStopDuringAHangingLoadKillsAndReaps) {
 TEST_F(WorkerTest, AStoppedWorkerProcessCanStillBeEnded) {
     std::stop_source stop;
     std::jthread stopper([&] {
-        while (progress_.snapshot().done_bytes == 0) std::this_thread::yield();
+        while (!progress_.snapshot().done) std::this_thread::yield();
         ::kill(children().front(), SIGSTOP);
         stop.request_stop();
     });
@@ -286,7 +286,7 @@ TEST_F(WorkerTest, AWorkerEndsWhenItsServerIsKilled) {
     }
     pid_t worker = 0;
     ASSERT_EQ(read(alive[0], &worker, sizeof worker), static_cast<ssize_t>(sizeof worker));
-    const Fd pidfd(static_cast<int>(syscall(SYS_pidfd_open, worker, 0)));
+    const system::Descriptor pidfd(static_cast<int>(syscall(SYS_pidfd_open, worker, 0)));
     ASSERT_TRUE(pidfd);
     ::kill(server, SIGKILL);
     ASSERT_EQ(waitpid(server, nullptr, 0), server);
@@ -299,7 +299,7 @@ TEST_F(WorkerTest, AWorkerEndsWhenItsServerIsKilled) {
 TEST_F(WorkerTest, ADestroyedModelGivesItsMemoryBack) {
     auto model = load("fake:touch_mb=200");
     ASSERT_TRUE(model);
-    EXPECT_GT((*model)->resident_bytes(), 200u << 20);
+    EXPECT_GT((*model)->resident(), mebibytes(200));
     *model = nullptr;
     EXPECT_THAT(children(), ::testing::IsEmpty());
 }
@@ -314,11 +314,11 @@ TEST_F(WorkerTest, TheLifecycleIsTheSameOverAWorker) {
         ModelManager manager("m", {.provider = "fake", .path = "fake:touch_mb=50"}, provider_, options, broker,
                              journal);
         ASSERT_TRUE(manager.initialize(deadline_in(kLong)));
-        EXPECT_GT(manager.health().resident_bytes, 50u << 20);
+        EXPECT_GT(manager.health().resident, mebibytes(50));
         const auto report = manager.unload(deadline_in(kLong));
         ASSERT_TRUE(report);
         EXPECT_TRUE(report->process_gone);
-        EXPECT_EQ(report->resident_after_bytes, 0u);
+        EXPECT_EQ(report->resident_after, Bytes());
         EXPECT_THAT(children(), ::testing::IsEmpty());
     }
     {

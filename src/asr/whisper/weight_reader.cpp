@@ -24,7 +24,7 @@ constexpr std::uint64_t kStep = 1 << 20;
 WeightReader::WeightReader(const std::filesystem::path& path, const FileLayout& file, LoadProgress& progress,
                            std::stop_token stop)
     : name_(path.string()), stream_(path, std::ios::binary), file_(file), progress_(progress), stop_(std::move(stop)) {
-    progress_.report(0, file_.size_bytes);
+    progress_.report({}, Bytes(file_.size_bytes));
 }
 
 std::size_t WeightReader::read(char* into, std::size_t count) {
@@ -65,7 +65,7 @@ std::size_t WeightReader::read_some(char* into, std::size_t count) {
     if (numbers && read_ == border) ++extent_;
     if (read_ - reported_ >= kReportEvery || read_ == file_.size_bytes) {
         reported_ = read_;
-        progress_.report(read_, file_.size_bytes);
+        progress_.report(Bytes(read_), Bytes(file_.size_bytes));
     }
     return got;
 }

@@ -117,6 +117,6 @@ int main() {
     auto open = receive_control(kControl);
     if (!open) return 0;
     if (open->passed) lie_on_slot(lie, open->passed.get());
-    open->passed = Fd();  // whoever waits for an answer on it must not wait for the end of this process
+    open->passed = system::Descriptor();  // whoever waits for an answer on it must not wait for the end of this process
     stay();
 }

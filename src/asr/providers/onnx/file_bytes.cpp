@@ -112,7 +112,7 @@ Result<std::vector<std::byte>> read_file(const std::filesystem::path& path, Load
         }
         at += static_cast<std::size_t>(got);
         done += static_cast<std::uint64_t>(got);
-        progress.report(done, total);
+        progress.report(Bytes(done), Bytes(total));
     }
     return bytes;
 }

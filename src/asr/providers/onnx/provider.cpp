@@ -138,7 +138,7 @@ public:
         const auto& d = info->dimensions;
         ModelFileInfo made{.kind = "whisper " + d.size_name(),
                            .format = info->format,
-                           .size_bytes = info->size_bytes,
+                           .size = Bytes(info->size_bytes),
                            .quantization = info->quantization,
                            .multilingual = info->languages.size() > 1,
                            .languages = info->languages,
@@ -160,8 +160,8 @@ public:
         if (!info) return std::unexpected(info.error());
         const auto how = quantization_of(spec);
         if (!how) return std::unexpected(how.error());
-        return ResourceEstimate{.weights_bytes = weight_bytes(*info, *how),
-                                .per_slot_bytes = slot_bytes(info->dimensions, spec),
+        return ResourceEstimate{.weights = Bytes(weight_bytes(*info, *how)),
+                                .per_slot = Bytes(slot_bytes(info->dimensions, spec)),
                                 .slots = slots_of(spec)};
     }
 
@@ -204,7 +204,7 @@ private:
                                   : how == Quantization::int8 ? "CPU (int8)"
                                                               : "CPU (int8, 7-bit weights)",
                        .sha256 = weights.sha256,
-                       .size_bytes = file.size_bytes,
+                       .size = Bytes(file.size_bytes),
                        .slots = slots_of(spec),
                        .threads = threads_of(spec),
                        .capabilities = abilities(multilingual),

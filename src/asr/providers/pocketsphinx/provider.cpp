@@ -106,7 +106,7 @@ public:
         details["dictionary"] = files->dictionary.string();
         return ModelFileInfo{.kind = "pocketsphinx acoustic model, language model and dictionary",
                              .format = "sphinx",
-                             .size_bytes = files->total_bytes,
+                             .size = Bytes(files->total_bytes),
                              .languages = {"en"},
                              .details = std::move(details)};
     }
@@ -115,7 +115,7 @@ public:
         const auto files = model_of(spec);
         if (!files) return std::unexpected(files.error());
         return ResourceEstimate{
-            .weights_bytes = kProcessBytes, .per_slot_bytes = slot_bytes(*files), .slots = slots_of(spec)};
+            .weights = Bytes(kProcessBytes), .per_slot = Bytes(slot_bytes(*files)), .slots = slots_of(spec)};
     }
 
     Result<std::unique_ptr<Model>> load(const ModelSpec& spec, LoadProgress& progress, std::stop_token stop) override {
@@ -123,7 +123,7 @@ public:
         if (!files) return std::unexpected(files.error());
         // The engine reads its files itself, in two calls: progress is nothing, all but the language model, everything.
         const auto go_on = [&](std::uint64_t bytes) {
-            progress.report(bytes, files->total_bytes);
+            progress.report(Bytes(bytes), Bytes(files->total_bytes));
             return !stop.stop_requested();
         };
         if (!go_on(0)) return fail(ErrorCode::load_cancelled, "the load was cancelled");
@@ -136,7 +136,7 @@ public:
             .provider_version = kVersion,
             .name = files->acoustic_model.filename().string(),
             .backend = "CPU",
-            .size_bytes = files->total_bytes,
+            .size = Bytes(files->total_bytes),
             .slots = slots_of(spec),
             .threads = 1,
             .capabilities = abilities(),

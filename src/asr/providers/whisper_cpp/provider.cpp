@@ -163,7 +163,7 @@ public:
         const auto& header = file->header;
         return ModelFileInfo{.kind = "whisper " + header.size_name(),
                              .format = "ggml",
-                             .size_bytes = file->size_bytes,
+                             .size = Bytes(file->size_bytes),
                              .quantization = header.quantization(),
                              .multilingual = header.multilingual(),
                              .languages = languages_of(header),
@@ -182,8 +182,8 @@ public:
     Result<ResourceEstimate> estimate(const ModelSpec& spec) const override {
         const auto file = checked_file(spec);
         if (!file) return std::unexpected(file.error());
-        return ResourceEstimate{.weights_bytes = file->tensor_bytes + kEngineBytes,
-                                .per_slot_bytes = slot_bytes(file->header, spec),
+        return ResourceEstimate{.weights = Bytes(file->tensor_bytes + kEngineBytes),
+                                .per_slot = Bytes(slot_bytes(file->header, spec)),
                                 .slots = slots_of(spec)};
     }
 
@@ -228,7 +228,7 @@ public:
                        .name = header.size_name(),
                        .backend = backend->description,
                        .sha256 = std::move(digest),
-                       .size_bytes = file->size_bytes,
+                       .size = Bytes(file->size_bytes),
                        .slots = slots_of(spec),
                        .threads = threads_of(spec),
                        .capabilities = abilities(header.multilingual()),

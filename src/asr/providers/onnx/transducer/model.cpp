@@ -147,7 +147,7 @@ Result<ModelFileInfo> inspect_transducer(const ModelSpec& spec) {
     return ModelFileInfo{
         .kind = std::format("streaming transducer {}", folder->model_type),
         .format = "onnx",
-        .size_bytes = folder->size_bytes(),
+        .size = Bytes(folder->size_bytes()),
         .quantization = folder->quantization,
         .multilingual = folder->languages.size() > 1,
         .languages = folder->languages,
@@ -170,8 +170,8 @@ Result<ResourceEstimate> estimate_transducer(const ModelSpec& spec) {
     const auto paths = static_cast<std::uint64_t>(std::max(spec.max_beam_size, 1)) * bytes_of(folder->decoder_states);
     const auto kept = KeptStreams::kMost * (state + paths + kStreamBytes);
     const auto activations = 4 * state + 4'000'000;
-    return ResourceEstimate{.weights_bytes = 2 * folder->size_bytes() + kGraphBytes + kEngineBytes + kept,
-                            .per_slot_bytes = activations,
+    return ResourceEstimate{.weights = Bytes(2 * folder->size_bytes() + kGraphBytes + kEngineBytes + kept),
+                            .per_slot = Bytes(activations),
                             .slots = slots_of(spec, *folder)};
 }
 
@@ -196,7 +196,7 @@ Result<std::unique_ptr<Model>> load_transducer(const ModelSpec& spec, LoadProgre
                 .provider_version = runtime_version(),
                 .name = folder->name,
                 .backend = folder->quantization == "int8" ? "CPU (int8)" : "CPU (float)",
-                .size_bytes = total,
+                .size = Bytes(total),
                 .slots = slots_of(spec, *folder),
                 .threads = threads_of(spec),
                 .step = Seconds(folder->chunk_shift * 0.01),

@@ -62,7 +62,7 @@ public:
             if (auto taken = take(name, place.weight.shape(), *std::move(values)); !taken)
                 return std::unexpected(std::move(taken).error());
             done += place.weight.bytes();
-            progress.report(std::min(done, info_.size_bytes), info_.size_bytes);
+            progress.report(Bytes(std::min(done, info_.size_bytes)), Bytes(info_.size_bytes));
         }
         auto digest = digest_of_files(progress, stop);
         if (digest && stamps() != before) {

@@ -1,14 +1,9 @@
-/// Processor and disk priority of another process: models being made ready give way to those that serve.
+/// Processor and disk priority of another process.
 #pragma once
 
 #include <sys/types.h>
 
-namespace hotmic::worker {
-
-/// What a worker adds to the server's own niceness until its model serves. With every core busy it then gets about a
-/// third of what a thread that serves gets (sched(7): a step of niceness is a factor of 1.25); on a quiet machine it
-/// costs nothing.
-inline constexpr int kYieldingNiceness = 5;
+namespace hotmic::system {
 
 /// Whether this process may take niceness back that it gave: with CAP_SYS_NICE, or RLIMIT_NICE at 20 and more
 /// (setpriority(2)). Most containers and users may not, and a priority that can only fall is left alone.
@@ -19,4 +14,4 @@ inline constexpr int kYieldingNiceness = 5;
 /// that their niceness gives them (ioprio_set(2)). A process that has ended is no error.
 void set_niceness_above_ours(pid_t process, int added);
 
-}  // namespace hotmic::worker
+}  // namespace hotmic::system

@@ -8,7 +8,7 @@
 
 #include "hotmic/error.hpp"
 
-namespace hotmic {
+namespace hotmic::system {
 
 [[nodiscard]] inline Error no_thread(const std::system_error& why) {
     return {ErrorCode::worker_start_failed, std::format("no thread can be started: {}", why.what()),
@@ -25,4 +25,4 @@ template <class Work>
     }
 }
 
-}  // namespace hotmic
+}  // namespace hotmic::system

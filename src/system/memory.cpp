@@ -1,12 +1,13 @@
-#include "lifecycle/memory_info.hpp"
+#include "system/memory.hpp"
 
-#include <malloc.h>
 #include <sys/resource.h>
+#include <sys/types.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cstdint>
 #include <filesystem>
+#include <format>
 #include <fstream>
 #include <functional>
 #include <limits>
@@ -14,17 +15,19 @@
 #include <string>
 #include <string_view>
 
-namespace hotmic {
+#include "hotmic/units.hpp"
+
+namespace hotmic::system {
 namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::uint64_t kUnlimited = std::numeric_limits<std::uint64_t>::max();
+constexpr Bytes kUnlimited(std::numeric_limits<std::uint64_t>::max());
 
-std::optional<std::uint64_t> read_number(const fs::path& file) {
+std::optional<Bytes> read_size(const fs::path& file) {
     std::ifstream in(file);
     std::uint64_t value = 0;
-    if (in >> value) return value;
+    if (in >> value) return Bytes(value);
     return std::nullopt;  // absent, or the word "max"
 }
 
@@ -68,57 +71,62 @@ void for_each_group(const fs::path& proc_cgroup, const fs::path& mount,
     }
 }
 
+struct Sizes {
+    Bytes mapped;
+    Bytes resident;
+};
+
+/// None of a process that has ended (proc_pid_statm(5)).
+Sizes sizes_of(pid_t process) {
+    std::ifstream statm(std::format("/proc/{}/statm", process));
+    std::uint64_t mapped = 0;
+    std::uint64_t resident = 0;
+    statm >> mapped >> resident;
+    const auto page = Bytes(sysconf(_SC_PAGESIZE));
+    return {page * mapped, page * resident};
+}
+
 }  // namespace
 
-std::optional<std::uint64_t> cgroup_memory_left(const fs::path& proc_cgroup, const fs::path& mount) {
-    std::optional<std::uint64_t> least;
+std::optional<Bytes> cgroup_memory_left(const fs::path& proc_cgroup, const fs::path& mount) {
+    std::optional<Bytes> least;
     for_each_group(proc_cgroup, mount, [&](const fs::path& group, const Version& version) {
-        const auto limit = read_number(group / version.limit);
-        const auto usage = read_number(group / version.usage);
+        const auto limit = read_size(group / version.limit);
+        const auto usage = read_size(group / version.usage);
         if (!limit || !usage) return;
-        const auto droppable = read_field(group / "memory.stat", version.droppable).value_or(0);
-        const auto used = *usage - std::min(*usage, droppable);
-        const auto left = *limit - std::min(*limit, used);
-        least = std::min(least.value_or(kUnlimited), left);
+        const auto droppable = Bytes(read_field(group / "memory.stat", version.droppable).value_or(0));
+        least = std::min(least.value_or(kUnlimited), *limit - (*usage - droppable));
     });
     return least;
 }
 
-std::optional<std::uint64_t> cgroup_memory_limit() {
-    std::optional<std::uint64_t> least;
+std::optional<Bytes> cgroup_memory_limit() {
+    std::optional<Bytes> least;
     for_each_group("/proc/self/cgroup", "/sys/fs/cgroup", [&](const fs::path& group, const Version& version) {
-        const auto limit = read_number(group / version.limit);
+        const auto limit = read_size(group / version.limit);
         // Version 1 spells "no limit" as the largest page-aligned signed number.
-        if (limit && *limit < (kUnlimited >> 2)) least = std::min(least.value_or(kUnlimited), *limit);
+        if (limit && *limit < kUnlimited / 4) least = std::min(least.value_or(kUnlimited), *limit);
     });
     return least;
 }
 
-std::uint64_t available_memory() {
-    std::uint64_t available = read_field("/proc/meminfo", "MemAvailable:").value_or(kUnlimited / 1024) * 1024;
+Bytes available_memory() {
+    auto available = kUnlimited;
+    if (const auto kibibytes = read_field("/proc/meminfo", "MemAvailable:")) available = Bytes(*kibibytes) * 1024;
     if (const auto left = cgroup_memory_left("/proc/self/cgroup", "/sys/fs/cgroup"))
         available = std::min(available, *left);
     rlimit limit{};
-    if (getrlimit(RLIMIT_AS, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY) {
-        std::ifstream statm("/proc/self/statm");
-        std::uint64_t pages = 0;
-        statm >> pages;
-        const auto used = pages * static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
-        available = std::min<std::uint64_t>(available, limit.rlim_cur - std::min<std::uint64_t>(limit.rlim_cur, used));
-    }
+    if (getrlimit(RLIMIT_AS, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY)
+        available = std::min(available, Bytes(limit.rlim_cur) - sizes_of(getpid()).mapped);
     return available;
 }
 
-std::uint64_t resident_memory() {
-    std::ifstream statm("/proc/self/statm");
-    std::uint64_t total = 0;
-    std::uint64_t resident = 0;
-    statm >> total >> resident;
-    return resident * static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
+Bytes resident_memory() {
+    return resident_memory_of(getpid());
 }
 
-void trim_heap() {
-    malloc_trim(0);
+Bytes resident_memory_of(pid_t process) {
+    return sizes_of(process).resident;
 }
 
-}  // namespace hotmic
+}  // namespace hotmic::system

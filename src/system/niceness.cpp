@@ -1,4 +1,4 @@
-#include "worker/niceness.hpp"
+#include "system/niceness.hpp"
 
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -12,7 +12,7 @@
 #include <system_error>
 #include <thread>
 
-namespace hotmic::worker {
+namespace hotmic::system {
 namespace {
 
 int niceness_of(pid_t thread) {
@@ -63,4 +63,4 @@ void set_niceness_above_ours(pid_t process, int added) {
     }
 }
 
-}  // namespace hotmic::worker
+}  // namespace hotmic::system
