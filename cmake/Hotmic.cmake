@@ -16,9 +16,10 @@ function(hotmic_embeds source)
                               COMPILE_OPTIONS "-Wno-c++26-extensions;-Wno-c23-extensions")
 endfunction()
 
-# hotmic_test(lifecycle DEPS … LABELS …): one GoogleTest program from every .cpp of this folder.
+# hotmic_test(lifecycle DEPS … LABELS …): one GoogleTest program from every .cpp of this folder. ONCE: a filter of tests that
+# are tried as released only (see HOTMIC_ONCE).
 function(hotmic_test name)
-  cmake_parse_arguments(ARG "" "TIMEOUT" "DEPS;LABELS" ${ARGN})
+  cmake_parse_arguments(ARG "" "TIMEOUT;ONCE" "DEPS;LABELS" ${ARGN})
   if(NOT ARG_TIMEOUT)
     set(ARG_TIMEOUT 300)
   endif()
@@ -37,16 +38,29 @@ function(hotmic_test name)
     endif()
   endforeach()
   string(REPLACE ";" "\\;" labels "${ARG_LABELS}")  # or only the first label arrives
-  gtest_discover_tests(hotmic_${name}_tests TEST_PREFIX "${name}." DISCOVERY_MODE PRE_TEST
+  set(others)
+  if(ARG_ONCE)
+    set(others TEST_FILTER "-${ARG_ONCE}")
+    gtest_discover_tests(hotmic_${name}_tests TEST_PREFIX "${name}." DISCOVERY_MODE PRE_TEST TEST_FILTER "${ARG_ONCE}"
+                         TEST_LIST hotmic_${name}_once PROPERTIES TIMEOUT ${ARG_TIMEOUT} LABELS "${name}\;once")
+  endif()
+  gtest_discover_tests(hotmic_${name}_tests TEST_PREFIX "${name}." DISCOVERY_MODE PRE_TEST ${others}
                        PROPERTIES TIMEOUT ${ARG_TIMEOUT} LABELS "${labels}")
 endfunction()
 
-# What is heard, how a browser, official clients or a fleet see it, or that hundreds of servers start with other numbers is no matter of memory:
-# tried as released only (./test).
+# Tried as released only (./test), since the address sanitizer would find nothing there that it does not find elsewhere:
+#   what is heard, and how a browser, official clients or a fleet see it
 set(HOTMIC_ONCE page.test_page page.test_page_words page.test_page_trouble page.test_page_look
                 e2e.test_speech e2e.test_numbers e2e.test_numbers_multilingual e2e.test_vulkan
-                e2e.test_heard e2e.test_transducer e2e.test_openai_client e2e.test_openai_npm e2e.test_fleet e2e.test_kubernetes
-                server.test_every_number packages.test_packages contributing.test_contributing)
+                e2e.test_heard e2e.test_transducer e2e.test_openai_client e2e.test_openai_npm e2e.test_fleet e2e.test_kubernetes)
+#   that many servers start, end or are killed: what they do meanwhile is asked by others
+list(APPEND HOTMIC_ONCE server.test_every_number e2e.test_recovery e2e.test_worker_faults server.test_planning server.test_job_keeping)
+#   what is told in words and files: packages, pages, units, settings, tables of the command line, keys
+list(APPEND HOTMIC_ONCE packages.test_packages contributing.test_contributing server.test_docs server.test_deploy server.test_systemd
+                        server.test_keys server.test_probes server.test_vad_model
+                        cli.test_admin_client cli.test_built cli.test_completions cli.test_config cli.test_several_models cli.test_usage)
+#   models out of the store are the same files as others; what comes over the network is tried by store.test_pull and test_pull_faults
+list(APPEND HOTMIC_ONCE store.test_convert store.test_hub_layouts store.test_server_pulls store.test_serving store.test_suggestion)
 
 # Begun first, the longest before all, so that none is left alone at the end.
 set(HOTMIC_LONGEST packages.test_packages e2e.test_vulkan contributing.test_contributing page.test_page server.test_live_listener

@@ -61,9 +61,12 @@ public:
     /// There are some.
     constexpr explicit operator bool() const noexcept { return count_ != 0; }
 
+    /// More of them.
     constexpr Bytes& operator+=(Bytes more) noexcept { return *this = *this + more; }
+    /// What is left, as `-` says.
     constexpr Bytes& operator-=(Bytes fewer) noexcept { return *this = *this - fewer; }
 
+    /// Both together.
     [[nodiscard]] friend constexpr Bytes operator+(Bytes some, Bytes more) noexcept {
         return Bytes(some.count_ + more.count_);
     }
@@ -71,10 +74,12 @@ public:
     [[nodiscard]] friend constexpr Bytes operator-(Bytes some, Bytes fewer) noexcept {
         return fewer.count_ < some.count_ ? Bytes(some.count_ - fewer.count_) : Bytes();
     }
+    /// Several of the same size.
     template <std::integral Integer>
     [[nodiscard]] friend constexpr Bytes operator*(Bytes each, Integer times) noexcept {
         return Bytes(each.count_ * static_cast<std::uint64_t>(times));
     }
+    /// One of several parts, rounded down; `parts` is not 0.
     template <std::integral Integer>
     [[nodiscard]] friend constexpr Bytes operator/(Bytes all, Integer parts) noexcept {
         return Bytes(all.count_ / static_cast<std::uint64_t>(parts));
@@ -83,6 +88,7 @@ public:
     [[nodiscard]] friend constexpr double operator/(Bytes some, Bytes other) noexcept {
         return static_cast<double>(some.count_) / static_cast<double>(other.count_);
     }
+    /// By how many they are.
     [[nodiscard]] friend constexpr auto operator<=>(Bytes, Bytes) noexcept = default;
 
 private:

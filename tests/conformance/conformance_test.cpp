@@ -185,7 +185,9 @@ TEST_P(Conformance, NumbersThatAreNoneAreRefused) {
     expect_expected(one->transcribe(clip(), {}, {}, {}));
 }
 
-TEST_P(Conformance, FiveMinutesAreRecognizedInBoundedMemory) {
+class LongConformance : public Conformance {};
+
+TEST_P(LongConformance, FiveMinutesAreRecognizedInBoundedMemory) {
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
     constexpr double kSeconds = 200;              // what a sanitizer finds it finds in the first windows
     constexpr auto kMostGrowth = mebibytes(160);  // it keeps what is freed for a while
@@ -270,6 +272,16 @@ TEST_P(Conformance, UnloadingGivesTheMemoryBack) {
     const auto last = resident();
     EXPECT_LT(last, first + mebibytes(16)) << "three more loads left " << to_mb(last - first) << " MB";
 }
+
+/// Each engine in this process, and one of them in a worker: the way there is the same for all.
+std::vector<ProviderUnderTest> each_engine_and_one_worker() {
+    auto all = testing::providers_under_test();
+    std::erase_if(all, [](const auto& each) { return !each.in_process && each.name != "onnx_isolated"; });
+    return all;
+}
+
+INSTANTIATE_TEST_SUITE_P(Providers, LongConformance, ::testing::ValuesIn(each_engine_and_one_worker()),
+                         [](const auto& provider) { return provider.param.name; });
 
 INSTANTIATE_TEST_SUITE_P(Providers, Conformance, ::testing::ValuesIn(testing::providers_under_test()),
                          [](const auto& provider) { return provider.param.name; });

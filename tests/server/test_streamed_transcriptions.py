@@ -109,11 +109,5 @@ def test_a_client_that_goes_away_ends_the_work(fake, minutes):
         next(iter(stream))
         stream.response.close()
         stream.connection.close()
-        deadline = 60
-        while "code=cancelled" not in server.log() and deadline > 0:
-            import time
-
-            time.sleep(0.1)
-            deadline -= 0.1
-        assert "code=cancelled" in server.log()
+        hotmic_py.until(lambda: "code=cancelled" in server.log(), "the request is cancelled")
         assert server.transcribe().status == 200

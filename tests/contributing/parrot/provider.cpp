@@ -15,7 +15,7 @@ namespace {
 constexpr std::string_view kMagic = "parrot: ";
 constexpr std::size_t kWindow = 30 * kSampleRate;
 constexpr float kQuietest = 0.01F;
-constexpr std::uint64_t kSlotBytes = 1 << 20;
+constexpr auto kSlotSize = mebibytes(1);
 
 /// What the file at `path` has the parrot say.
 Result<std::string> phrase_of(const std::filesystem::path& path) {
@@ -87,24 +87,23 @@ public:
     Result<ModelFileInfo> inspect(const ModelSpec& spec) const override {
         auto phrase = phrase_of(spec.path);
         if (!phrase) return std::unexpected(std::move(phrase).error());
-        return ModelFileInfo{.kind = "parrot", .format = "text", .size_bytes = phrase->size()};
+        return ModelFileInfo{.kind = "parrot", .format = "text", .size = Bytes(phrase->size())};
     }
     Result<ResourceEstimate> estimate(const ModelSpec& spec) const override {
         const auto file = inspect(spec);
         if (!file) return std::unexpected(file.error());
-        return ResourceEstimate{
-            .weights_bytes = file->size_bytes, .per_slot_bytes = kSlotBytes, .slots = std::max(spec.slots, 1)};
+        return ResourceEstimate{.weights = file->size, .per_slot = kSlotSize, .slots = std::max(spec.slots, 1)};
     }
     Result<std::unique_ptr<Model>> load(const ModelSpec& spec, LoadProgress& progress, std::stop_token stop) override {
         if (stop.stop_requested()) return fail(ErrorCode::load_cancelled, "the load was cancelled");
         auto phrase = phrase_of(spec.path);
         if (!phrase) return std::unexpected(std::move(phrase).error());
-        progress.report(phrase->size(), phrase->size());
+        progress.report(Bytes(phrase->size()), Bytes(phrase->size()));
         ModelInfo info{.provider = "parrot",
                        .provider_version = "1",
                        .name = "parrot",
                        .backend = "CPU",
-                       .size_bytes = phrase->size(),
+                       .size = Bytes(phrase->size()),
                        .slots = std::max(spec.slots, 1),
                        .capabilities = capabilities(),
                        .warmup_lengths = {Seconds(1)}};
