@@ -63,8 +63,9 @@ list(APPEND HOTMIC_ONCE packages.test_packages contributing.test_contributing se
 list(APPEND HOTMIC_ONCE store.test_convert store.test_hub_layouts store.test_server_pulls store.test_serving store.test_suggestion)
 
 # Begun first, the longest before all, so that none is left alone at the end.
-set(HOTMIC_LONGEST packages.test_packages e2e.test_vulkan contributing.test_contributing page.test_page server.test_live_listener
-                   cli.test_transcribe e2e.test_recovery server.test_admin server.test_jobs)
+set(HOTMIC_LONGEST packages.test_packages contributing.test_contributing e2e.test_vulkan e2e.test_bad_machine server.test_every_number
+                   server.test_live_listener page.test_page_trouble server.test_http_limits server.test_admin e2e.test_openai_client
+                   store.test_hub_layouts e2e.test_soak page.test_page e2e.test_recovery cli.test_transcribe)
 
 # hotmic_pytest(cli): every test_*.py of this folder as a CTest test of its own, driving the programs of this build. Each
 # waits by limits of its own (HOTMIC_TEST_PATIENCE); the one here is for what hangs all the same, on a slow machine too.

@@ -8,7 +8,7 @@
 #include <utility>
 
 #include "system/descriptor.hpp"
-#include "system/read_at.hpp"
+#include "system/file_io.hpp"
 
 namespace hotmic::audio {
 

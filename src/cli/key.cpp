@@ -28,6 +28,7 @@
 #include "cli/terminal.hpp"
 #include "config/keys_file.hpp"
 #include "hotmic/error.hpp"
+#include "system/file_io.hpp"
 
 namespace hotmic::cli {
 namespace {
@@ -111,8 +112,7 @@ Result<void> replace(const fs::path& file, const std::string& text) {
         (void)!::fchown(descriptor, old.st_uid, old.st_gid);  // only root may
     }
     (void)::fchmod(descriptor, mode);
-    const auto written = ::write(descriptor, text.data(), text.size());
-    const bool good = written == static_cast<ssize_t>(text.size()) && ::fsync(descriptor) == 0;
+    const bool good = system::write_all(descriptor, std::as_bytes(std::span(text))) && ::fsync(descriptor) == 0;
     ::close(descriptor);
     if (good && ::rename(beside.c_str(), file.c_str()) == 0) return {};
     auto problem = failed();

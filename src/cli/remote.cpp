@@ -3,6 +3,7 @@
 #include <curl/curl.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cstdlib>
 #include <format>
 #include <glaze/glaze.hpp>
@@ -119,7 +120,7 @@ Result<std::string> Remote::call(const RemoteRequest& request) {
     // NOLINTNEXTLINE(concurrency-mt-unsafe): nothing here changes the environment
     if (const char* authorities = std::getenv("SSL_CERT_FILE")) curl_easy_setopt(http, CURLOPT_CAINFO, authorities);
     curl_easy_setopt(http, CURLOPT_NOSIGNAL, 1L);
-    curl_easy_setopt(http, CURLOPT_TIMEOUT_MS, static_cast<long>(request.timeout_seconds * 1000));
+    curl_easy_setopt(http, CURLOPT_TIMEOUT_MS, static_cast<long>(std::chrono::milliseconds(request.timeout).count()));
     curl_easy_setopt(http, CURLOPT_WRITEFUNCTION, &append);
     curl_easy_setopt(http, CURLOPT_WRITEDATA, &answer);
     Form form(nullptr, &curl_mime_free);
@@ -144,7 +145,7 @@ Result<std::string> Remote::call(const RemoteRequest& request) {
     const auto result = curl_easy_perform(http);
     if (result == CURLE_OPERATION_TIMEDOUT) {
         return fail(ErrorCode::io_error,
-                    std::format("{} does not answer within {} s", impl_->server, request.timeout_seconds),
+                    std::format("{} does not answer within {} s", impl_->server, request.timeout.count()),
                     "try again; `hotmic serve` may be starting or stuck", "--server");
     }
     long status = 0;

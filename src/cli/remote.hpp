@@ -1,6 +1,7 @@
 /// Asking a running server over HTTP.
 #pragma once
 
+#include <chrono>
 #include <filesystem>
 #include <memory>
 #include <optional>
@@ -24,8 +25,8 @@ struct RemoteRequest {
         std::vector<std::pair<std::string, std::string>> fields;
     };
     std::optional<Upload> upload{};
-    double timeout_seconds = 30;  ///< 0 waits for ever
-    int also_good = 0;            ///< a status that is no error besides 2xx
+    std::chrono::seconds timeout{30};  ///< 0 waits for ever
+    int also_good = 0;                 ///< a status that is no error besides 2xx
 };
 
 /// One connection. Thread of the caller only.

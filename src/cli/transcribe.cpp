@@ -35,6 +35,7 @@
 #include "hotmic/units.hpp"
 #include "hotmic/voice.hpp"
 #include "speech/speech_cutter.hpp"
+#include "system/file_io.hpp"
 
 namespace hotmic::cli {
 namespace {
@@ -211,7 +212,7 @@ public:
         input.fd_ = memfd_create("hotmic-stdin", MFD_CLOEXEC);
         std::vector<char> part(1 << 16);
         while (const auto count = std::fread(part.data(), 1, part.size(), stdin)) {
-            if (::write(input.fd_, part.data(), count) != static_cast<ssize_t>(count))
+            if (!system::write_all(input.fd_, std::as_bytes(std::span(part).first(count))))
                 return fail(ErrorCode::io_error, "standard input does not fit into memory");
         }
         if (std::ferror(stdin)) return fail(ErrorCode::io_error, "standard input cannot be read");
@@ -243,7 +244,7 @@ Result<std::string> ask_server(Remote& remote, const std::string& file, const Tr
     const auto& options = what.options;
     RemoteRequest request{
         .path = options.task == Task::translate ? "/v1/audio/translations" : "/v1/audio/transcriptions",
-        .timeout_seconds = 0};
+        .timeout = std::chrono::seconds::zero()};
     auto& upload = request.upload.emplace(input ? fs::path(input->path()) : fs::path(file),
                                           file == "-" ? "stdin" : fs::path(file).filename().string());
     upload.fields = {{"model", what.model},

@@ -23,6 +23,7 @@
 #include "hotmic/error.hpp"
 #include "hotmic/media_bytes.hpp"
 #include "store/descriptor.hpp"
+#include "system/file_io.hpp"
 
 namespace hotmic::jobs {
 namespace {
@@ -63,13 +64,9 @@ Recordings::Writing::~Writing() {
 }
 
 Result<void> Recordings::Writing::add(std::span<const char> bytes) {
-    while (!bytes.empty()) {
-        const auto put = ::write(file_.get(), bytes.data(), bytes.size());
-        if (put < 0 && errno == EINTR) continue;
-        if (put < 0) return std::unexpected(failed(target_, "written", errno));
-        bytes = bytes.subspan(static_cast<std::size_t>(put));
-        size_ += Bytes(put);
-    }
+    if (!system::write_all(file_.get(), std::as_bytes(bytes)))
+        return std::unexpected(failed(target_, "written", errno));
+    size_ += Bytes(bytes.size());
     return {};
 }
 

@@ -34,8 +34,8 @@ namespace hotmic::server {
 namespace {
 
 constexpr Seconds kMaxBacklog(60);
-constexpr double kFlushSeconds = 8;
-constexpr double kMetricsSeconds = 1;
+constexpr std::chrono::seconds kFlush{8};
+constexpr std::chrono::seconds kBetweenMetrics{1};
 constexpr std::size_t kMaxSources = 2;
 constexpr std::size_t kMaxSessionId = 256;
 /// A frame of EchoPanel's queue: 20 ms of its 16 kHz PCM16.
@@ -95,7 +95,7 @@ void LiveListener::tell_status(wire::Status status) const {
 void LiveListener::begin(Clients::Ticket share) {
     share_ = std::move(share);
     tell_status({.state = "connected", .message = "Connected, waiting for start"});
-    socket_->every(kMetricsSeconds, [weak = weak_from_this()] {
+    socket_->every(kBetweenMetrics, [weak = weak_from_this()] {
         if (const auto self = weak.lock()) self->tell_metrics();
     });
 }
@@ -288,7 +288,7 @@ wire::AsrText LiveListener::tell_text(const std::string& type, const std::string
 void LiveListener::stop() {
     if (std::exchange(stopped_, true)) return;
     for (auto& [name, source] : sources_) source.input->stream().finish();
-    socket_->every(kFlushSeconds, [weak = weak_from_this()] {
+    socket_->every(kFlush, [weak = weak_from_this()] {
         const auto self = weak.lock();
         if (!self || self->summarized_) return;
         self->tell_status({.state = "warning", .message = "what was said last could not be recognized in 8 s"});

@@ -22,6 +22,7 @@
 #include "hotmic/media_bytes.hpp"
 #include "server/http/budget.hpp"
 #include "server/http/over_budget.hpp"
+#include "system/file_io.hpp"
 
 namespace hotmic::server {
 namespace {
@@ -85,13 +86,9 @@ public:
 
     Result<void> add(std::span<const std::byte> bytes) {
         if (!share_.grow(bytes.size())) return std::unexpected(http::over_budget());
-        while (!bytes.empty()) {
-            const auto put = ::write(descriptor(), bytes.data(), bytes.size());
-            if (put < 0 && errno == EINTR) continue;
-            if (put < 0) return failed(spool_->path(), "the upload cannot be kept in", errno);
-            bytes = bytes.subspan(static_cast<std::size_t>(put));
-            grow(static_cast<std::uint64_t>(put));
-        }
+        if (!system::write_all(descriptor(), bytes))
+            return failed(spool_->path(), "the upload cannot be kept in", errno);
+        grow(bytes.size());
         return {};
     }
 

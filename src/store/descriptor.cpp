@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "hotmic/error.hpp"
+#include "system/file_io.hpp"
 
 namespace hotmic::store {
 
@@ -31,12 +32,7 @@ Error write_error(const std::filesystem::path& file, int number) {
 }
 
 Result<void> write_all(const Descriptor& descriptor, std::span<const char> bytes, const std::filesystem::path& file) {
-    while (!bytes.empty()) {
-        const auto put = ::write(descriptor.get(), bytes.data(), bytes.size());
-        if (put < 0 && errno == EINTR) continue;
-        if (put < 0) return std::unexpected(write_error(file, errno));
-        bytes = bytes.subspan(static_cast<std::size_t>(put));
-    }
+    if (!system::write_all(descriptor.get(), std::as_bytes(bytes))) return std::unexpected(write_error(file, errno));
     return {};
 }
 

@@ -34,6 +34,7 @@
 #include "hotmic/error.hpp"
 #include "hotmic/media_bytes.hpp"
 #include "hotmic/units.hpp"
+#include "system/file_io.hpp"
 #include "system/mutex.hpp"
 #include "system/pidfd.hpp"
 #include "worker/channel.hpp"
@@ -69,12 +70,8 @@ Result<system::Descriptor> file_of(const MediaBytes& media) {
     for (std::uint64_t at = 0; at < media.size();) {
         const auto got = media.read(at, part);
         if (got <= 0) return fail(ErrorCode::io_error, "the file cannot be read to its end", "check the disk");
-        for (std::int64_t put = 0; put < got;) {
-            const auto now = ::write(file.get(), part.data() + put, static_cast<std::size_t>(got - put));
-            if (now < 0 && errno == EINTR) continue;
-            if (now <= 0) return unavailable(std::strerror(errno));
-            put += now;
-        }
+        if (!system::write_all(file.get(), std::span(part).first(static_cast<std::size_t>(got))))
+            return unavailable(std::strerror(errno));
         at += static_cast<std::uint64_t>(got);
     }
     ::fcntl(file.get(), F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL);

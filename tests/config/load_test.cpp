@@ -2,6 +2,9 @@
 
 #include <gmock/gmock.h>
 
+#include <cmath>
+#include <format>
+
 #include "config/load_fixture.hpp"
 #include "config/schema.hpp"
 
@@ -89,6 +92,28 @@ TEST_F(ConfigLoad, EveryKeyCanBeSetByFileEnvironmentAndFlag) {
             }
         }
     }
+}
+
+TEST_F(ConfigLoad, EveryNumberIsInItsRangeOrRefusedByItsName) {
+    int numbers = 0;
+    for (const auto& key : keys()) {
+        const auto kind = kind_of(key);
+        if (kind != Kind::integer && kind != Kind::number) continue;
+        ++numbers;
+        const auto path = path_of(key.path, "default");
+        const auto [least, most] = key.range;
+        const double step = kind == Kind::integer ? 1 : 1e-4;
+        for (const double value : {0.0, 1.0, least, most, least - step, most + step}) {
+            if (!std::isfinite(value)) continue;
+            const auto text = kind == Kind::integer ? std::format("{:.0f}", value) : std::format("{}", value);
+            const auto loaded = load_text("", {{path, text, "--set"}});
+            EXPECT_TRUE(loaded || loaded.error().describe().contains(path)) << path << " = " << text;
+            EXPECT_TRUE(!loaded || (value >= least && value <= most)) << path << " = " << text << " is taken";
+        }
+        for (const std::string text : {"", "nan", "99999999999999999999"})
+            EXPECT_THAT(refusal("", {{path, text, "--set"}}), HasSubstr(path)) << text;
+    }
+    EXPECT_GT(numbers, 50);
 }
 
 TEST_F(ConfigLoad, WarmupIsWrittenAsTheDesignSays) {

@@ -15,7 +15,7 @@ std::array<LanguageLogit, 3> logits(double english, double spanish, double portu
 }
 
 TEST(LanguageChoice, IsTheMostProbableWithItsProbability) {
-    const auto choice = choose_language(logits(0.1, 0.3, 0.6), 2, {});
+    const auto choice = choose_language(logits(0.1, 0.3, 0.6), Seconds(2), {});
     EXPECT_EQ(choice.code, "pt");
     EXPECT_NEAR(choice.probability, 0.6, 1e-6);
 }
@@ -23,24 +23,25 @@ TEST(LanguageChoice, IsTheMostProbableWithItsProbability) {
 TEST(LanguageChoice, IsAmongThoseThatAreAllowed) {
     TranscribeOptions options;
     options.languages = {"English", "es"};
-    const auto choice = choose_language(logits(0.1, 0.3, 0.6), 2, options);
+    const auto choice = choose_language(logits(0.1, 0.3, 0.6), Seconds(2), options);
     EXPECT_EQ(choice.code, "es");
     EXPECT_NEAR(choice.probability, 0.75, 1e-6) << "among the allowed";
-    EXPECT_EQ(choose_language({}, 2, options).code, "");
+    EXPECT_EQ(choose_language({}, Seconds(2), options).code, "");
 }
 
 TEST(LanguageChoice, AMomentKeepsTheLanguageBeforeItUnlessAnotherIsMuchMoreProbable) {
     TranscribeOptions options;
     options.language_before = "es";
-    const auto kept = choose_language(logits(0.1, 0.3, 0.6), 2, options);
+    const auto kept = choose_language(logits(0.1, 0.3, 0.6), Seconds(2), options);
     EXPECT_EQ(kept.code, "es");
     EXPECT_NEAR(kept.probability, 0.3, 1e-6) << "as probable as it is, so that nobody is sure of it";
-    EXPECT_EQ(choose_language(logits(0.1, 0.1, 0.8), 4, options).code, "pt");
-    EXPECT_EQ(choose_language(logits(0.1, 0.1, 0.8), 2, options).code, "es") << "less than that says little";
-    EXPECT_EQ(choose_language(logits(0.1, 0.005, 0.895), 2, options).code, "pt");
-    EXPECT_EQ(choose_language(logits(0.1, 0.3, 0.6), 10, options).code, "pt") << "long enough to be sure";
+    EXPECT_EQ(choose_language(logits(0.1, 0.1, 0.8), Seconds(4), options).code, "pt");
+    EXPECT_EQ(choose_language(logits(0.1, 0.1, 0.8), Seconds(2), options).code, "es") << "less than that says little";
+    EXPECT_EQ(choose_language(logits(0.1, 0.005, 0.895), Seconds(2), options).code, "pt");
+    EXPECT_EQ(choose_language(logits(0.1, 0.3, 0.6), Seconds(10), options).code, "pt") << "long enough to be sure";
     options.languages = {"en", "pt"};
-    EXPECT_EQ(choose_language(logits(0.1, 0.3, 0.6), 2, options).code, "pt") << "what is not allowed is not kept";
+    EXPECT_EQ(choose_language(logits(0.1, 0.3, 0.6), Seconds(2), options).code, "pt")
+        << "what is not allowed is not kept";
 }
 
 }  // namespace

@@ -1,5 +1,5 @@
-"""Every number in the configuration at 0, at 1, at its least, at its most, and one beyond each end: it is refused by its name, or the server
-works with it. Nothing aborts, hangs or crashes.
+"""Every number in the configuration at its least, at its most, and at 0 and 1 between: the server works with it, or does not start and names it.
+Nothing aborts, hangs or crashes. (What is beyond either end is refused: tests/config/load_test.cpp.)
 
 The keys are those of docs/configuration.md, which a test of its own keeps in step with the schema."""
 
@@ -43,19 +43,6 @@ REFUSALS = {"body_too_large", "audio_too_long", "client_too_slow", "queue_full",
 def test_there_are_as_many_as_it_seems():
     assert len(KEYS) > 50
     assert {"parallel_loads", "server.idle_timeout_ms", "models.default.warmup.level3.iterations"} < {key for key, *_ in KEYS}
-
-
-@every_key
-def test_it_is_in_its_range_or_refused_by_its_name(home, key, least, most):
-    step = 1 if isinstance(least, int) else 0.0001
-    for value in sorted({0, 1, least, most, least - step, most + step}):
-        done = hotmic_py.run("config", "--set", f"{key}={value}", home=home)
-        assert done.code in (0, 7), f"{value}: {done.err}"
-        assert done.code == 0 or key in done.err, f"{value}: {done.err}"
-        assert done.code == 7 or least <= value <= most, f"{value} is taken"
-    for word in ("", "nan", "99999999999999999999"):
-        done = hotmic_py.run("config", "--set", f"{key}={word}", home=home)
-        assert done.code == 7 and key in done.err, f"{word!r}: {done.err}"
 
 
 @every_key

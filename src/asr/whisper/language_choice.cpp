@@ -8,17 +8,18 @@
 
 #include "asr/languages.hpp"
 #include "hotmic/transcript.hpp"
+#include "hotmic/units.hpp"
 
 namespace hotmic::whisper {
 namespace {
 
 /// Detection is right of more seconds than that; of less it is sure of neighbours, and of less than three of anything.
-constexpr double kShort = 6;
-constexpr double kMoment = 3;
+constexpr Seconds kShort(6);
+constexpr Seconds kMoment(3);
 
 /// So many times as probable is the language that takes the place of the one before.
-double takes_over(double seconds) {
-    return seconds < kMoment ? 100 : 5;
+double takes_over(Seconds length) {
+    return length < kMoment ? 100 : 5;
 }
 
 bool is_allowed(const TranscribeOptions& options, std::string_view code) {
@@ -28,7 +29,7 @@ bool is_allowed(const TranscribeOptions& options, std::string_view code) {
 
 }  // namespace
 
-LanguageChoice choose_language(std::span<const LanguageLogit> logits, double seconds,
+LanguageChoice choose_language(std::span<const LanguageLogit> logits, Seconds length,
                                const TranscribeOptions& options) {
     const LanguageLogit* best = nullptr;
     const LanguageLogit* before = nullptr;
@@ -42,7 +43,7 @@ LanguageChoice choose_language(std::span<const LanguageLogit> logits, double sec
     double sum = 0;
     for (const auto& each : logits)
         if (is_allowed(options, each.code)) sum += std::exp(each.logit - most);
-    if (before != nullptr && seconds < kShort && most - before->logit < std::log(takes_over(seconds))) best = before;
+    if (before != nullptr && length < kShort && most - before->logit < std::log(takes_over(length))) best = before;
     return {std::string(best->code), std::exp(best->logit - most) / sum};
 }
 

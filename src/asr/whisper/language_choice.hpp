@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "hotmic/transcript.hpp"
+#include "hotmic/units.hpp"
 
 namespace hotmic::whisper {
 
@@ -21,8 +22,8 @@ struct LanguageChoice {
 
 /// The most probable of those that `options` allow, and its probability among them. A short moment often sounds like
 /// a neighbour of its language: where the audio is short, what was spoken before it (TranscribeOptions) is kept unless
-/// another is several times as probable. `seconds`: of the audio.
-[[nodiscard]] LanguageChoice choose_language(std::span<const LanguageLogit> logits, double seconds,
+/// another is several times as probable. `length`: of the audio.
+[[nodiscard]] LanguageChoice choose_language(std::span<const LanguageLogit> logits, Seconds length,
                                              const TranscribeOptions& options);
 
 }  // namespace hotmic::whisper

@@ -55,8 +55,7 @@ std::shared_ptr<void> Socket::hold() {
             }};
 }
 
-void Socket::every(double seconds, std::function<void()> task) {
-    const auto period = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::duration<double>(seconds));
+void Socket::every(std::chrono::milliseconds period, std::function<void()> task) {
     timers_.push_back(loop_.every(period, std::move(task)));
 }
 

@@ -4,6 +4,7 @@
 /// needs no locks.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -69,7 +70,7 @@ public:
     /// `post`, for somebody who may outlive this.
     [[nodiscard]] std::function<void(std::function<void()>)> poster();
     /// Runs `task` on the connection's loop, again and again until the connection is gone. Call on that loop.
-    void every(double seconds, std::function<void()> task);
+    void every(std::chrono::milliseconds period, std::function<void()> task);
 
     /// The connection is gone: no task runs any more. Called on the loop.
     void gone();

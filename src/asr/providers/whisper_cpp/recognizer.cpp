@@ -179,7 +179,7 @@ Result<void> WhisperRecognizer::detect_language(AudioView audio, Run& run) {
     if (!are_numbers(logits)) return fail(ErrorCode::inference_failed, kNotNumbers, kCheckFile);
     std::vector<whisper::LanguageLogit> known;
     for (int id = 0; const float logit : logits) known.push_back({whisper_lang_str(id++), logit});
-    const auto choice = whisper::choose_language(known, seconds_of(audio.size()).count(), run.options);
+    const auto choice = whisper::choose_language(known, seconds_of(audio.size()), run.options);
     run.language = choice.code;
     run.language_probability = choice.probability;
     return {};

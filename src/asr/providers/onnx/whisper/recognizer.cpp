@@ -138,7 +138,7 @@ void WhisperRecognizer::recognize_window(AudioView window, Seconds offset, Reque
         window_for(seconds, tried ? engine_->window_floor : std::max(kUntriedFloor, engine_->window_floor),
                    request.options.provisional ? kSilenceBehindProvisional : kSilenceBehind);
     encode(window, length, request);
-    if (request.language.empty()) detect_language(seconds, request);
+    if (request.language.empty()) detect_language(seconds_of(window.size()), request);
     const auto answer = credible_answer(window, length, request);
     if (answer.no_speech_prob > kNoSpeech && answer.hypothesis.avg_logprob() < kLeastLogprob) {
         request.count("no_speech");
@@ -154,7 +154,7 @@ void WhisperRecognizer::encode(AudioView window, double seconds, Request& reques
     request.count(std::format("window_{}s", static_cast<int>(seconds)));
 }
 
-void WhisperRecognizer::detect_language(double audio_seconds, Request& request) {
+void WhisperRecognizer::detect_language(Seconds length, Request& request) {
     const auto& special = engine_->vocabulary.special();
     state_.begin(audio_);
     const auto logits = state_.feed(std::array{special.start}, std::array<std::int64_t, 1>{0}, request.run)[0];
@@ -162,7 +162,7 @@ void WhisperRecognizer::detect_language(double audio_seconds, Request& request) 
     known.reserve(special.languages.size());
     for (const auto& [code, token] : special.languages)
         known.push_back({code, logits[static_cast<std::size_t>(token)]});
-    const auto choice = whisper::choose_language(known, audio_seconds, request.options);
+    const auto choice = whisper::choose_language(known, length, request.options);
     request.language = choice.code;
     request.language_probability = choice.probability;
 }

@@ -42,7 +42,7 @@ private:
     void encode(AudioView window, double seconds, Request& request);
     /// The logits after the first token tell the language.
     /// `audio_seconds`: of the window, without what it was filled up with.
-    void detect_language(double audio_seconds, Request& request);
+    void detect_language(Seconds length, Request& request);
     [[nodiscard]] std::vector<Token> steering(const Request& request, bool with_prompt) const;
     [[nodiscard]] Answer decode(double temperature, bool with_prompt, double seconds, Window window, Request& request);
     [[nodiscard]] Answer credible_answer(AudioView window, double length, Request& request);

@@ -1,4 +1,4 @@
-#include "system/read_at.hpp"
+#include "system/file_io.hpp"
 
 #include <unistd.h>
 
@@ -19,6 +19,16 @@ std::int64_t read_at(int descriptor, std::uint64_t position, std::span<std::byte
         done += static_cast<std::size_t>(got);
     }
     return static_cast<std::int64_t>(done);
+}
+
+bool write_all(int descriptor, std::span<const std::byte> bytes) noexcept {
+    while (!bytes.empty()) {
+        const auto put = ::write(descriptor, bytes.data(), bytes.size());
+        if (put < 0 && errno == EINTR) continue;
+        if (put < 0) return false;
+        bytes = bytes.subspan(static_cast<std::size_t>(put));
+    }
+    return true;
 }
 
 }  // namespace hotmic::system
