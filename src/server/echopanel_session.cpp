@@ -34,7 +34,7 @@ namespace hotmic::server {
 namespace {
 
 constexpr Seconds kMaxBacklog(60);
-constexpr std::chrono::seconds kFlush{8};
+constexpr std::chrono::seconds kToFinish{8};
 constexpr std::chrono::seconds kBetweenMetrics{1};
 constexpr std::size_t kMaxSources = 2;
 constexpr std::size_t kMaxSessionId = 256;
@@ -288,7 +288,7 @@ wire::AsrText LiveListener::tell_text(const std::string& type, const std::string
 void LiveListener::stop() {
     if (std::exchange(stopped_, true)) return;
     for (auto& [name, source] : sources_) source.input->stream().finish();
-    socket_->every(kFlush, [weak = weak_from_this()] {
+    socket_->every(kToFinish, [weak = weak_from_this()] {
         const auto self = weak.lock();
         if (!self || self->summarized_) return;
         self->tell_status({.state = "warning", .message = "what was said last could not be recognized in 8 s"});

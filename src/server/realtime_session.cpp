@@ -24,7 +24,7 @@ constexpr std::string_view kAppend = "input_audio_buffer.append";
 /// OpenAI's least.
 constexpr Seconds kLeastCommit(0.1);
 /// Of what is still being recognized when the server ends.
-constexpr std::chrono::seconds kFlush{2};
+constexpr std::chrono::seconds kLastWords{2};
 constexpr std::string_view kShuttingDown = "the server is shutting down";
 
 /// Told now, and not with every turn. What a model knows is known once it is loaded.
@@ -79,7 +79,7 @@ void RealtimeSession::on_shutdown() {
     ending_ = true;
     if (input_) input_->stream().finish();
     if (!input_ && retired_.empty()) return socket_->close(Close::going_away, std::string(kShuttingDown));
-    socket_->every(kFlush, [socket = std::weak_ptr(socket_)] {
+    socket_->every(kLastWords, [socket = std::weak_ptr(socket_)] {
         if (const auto there = socket.lock()) there->close(Close::going_away, std::string(kShuttingDown));
     });
 }
