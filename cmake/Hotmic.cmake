@@ -55,10 +55,11 @@ set(HOTMIC_ONCE page.test_page page.test_page_words page.test_page_trouble page.
                 e2e.test_heard e2e.test_transducer e2e.test_openai_client e2e.test_openai_npm e2e.test_fleet e2e.test_kubernetes)
 #   that many servers start, end or are killed: what they do meanwhile is asked by others
 list(APPEND HOTMIC_ONCE server.test_every_number e2e.test_recovery e2e.test_worker_faults server.test_planning server.test_job_keeping)
-#   what is told in words and files: packages, pages, units, settings, tables of the command line, keys
+#   what is told in words and files: packages, pages, units, settings, what the command line prints, keys
 list(APPEND HOTMIC_ONCE packages.test_packages contributing.test_contributing server.test_docs server.test_deploy server.test_systemd
                         server.test_keys server.test_probes server.test_vad_model
-                        cli.test_admin_client cli.test_built cli.test_completions cli.test_config cli.test_several_models cli.test_usage)
+                        cli.test_admin_client cli.test_built cli.test_completions cli.test_config cli.test_several_models cli.test_transcribe
+                        cli.test_usage)
 #   models out of the store are the same files as others; what comes over the network is tried by store.test_pull and test_pull_faults
 list(APPEND HOTMIC_ONCE store.test_convert store.test_hub_layouts store.test_server_pulls store.test_serving store.test_suggestion)
 

@@ -8,7 +8,8 @@
 #include <vector>
 
 #include "hotmic/error.hpp"
-#include "hotmic/provider.hpp"
+#include "hotmic/load_progress.hpp"
+#include "hotmic/model_info.hpp"
 #include "hotmic/state.hpp"
 #include "hotmic/units.hpp"
 

@@ -11,7 +11,7 @@
 
 #include "hotmic/audio.hpp"
 #include "hotmic/error.hpp"
-#include "hotmic/provider.hpp"
+#include "hotmic/model_info.hpp"
 #include "hotmic/state.hpp"
 #include "hotmic/transcript.hpp"
 #include "hotmic/units.hpp"

@@ -16,7 +16,6 @@
 #include "cli/admin_client.hpp"
 #include "cli/commands.hpp"
 #include "cli/terminal.hpp"
-#include "config/model_choice.hpp"
 #include "config/schema.hpp"
 #include "hotmic/error.hpp"
 #include "hotmic/units.hpp"

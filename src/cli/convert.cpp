@@ -9,8 +9,7 @@
 #include "asr/providers/onnx/whisper/source.hpp"
 #include "cli/commands.hpp"
 #include "cli/terminal.hpp"
-#include "config/model_choice.hpp"
-#include "hotmic/provider.hpp"
+#include "hotmic/load_progress.hpp"
 #include "hotmic/units.hpp"
 #include "text/human_size.hpp"
 

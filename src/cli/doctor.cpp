@@ -7,7 +7,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
-#include <cstdint>
 #include <cstring>
 #include <format>
 #include <glaze/glaze.hpp>
@@ -28,6 +27,7 @@
 #include "config/model_choice.hpp"
 #include "hotmic/audio.hpp"
 #include "hotmic/error.hpp"
+#include "hotmic/load_progress.hpp"
 #include "hotmic/media_bytes.hpp"
 #include "hotmic/memory_broker.hpp"
 #include "hotmic/provider.hpp"

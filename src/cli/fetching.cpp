@@ -10,6 +10,8 @@
 #include <utility>
 
 #include "hotmic/error.hpp"
+#include "hotmic/load_progress.hpp"
+#include "hotmic/model_info.hpp"
 #include "hotmic/provider.hpp"
 #include "store/catalogue.hpp"
 #include "store/downloads.hpp"

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "hotmic/error.hpp"
+#include "hotmic/model_info.hpp"
 #include "hotmic/provider.hpp"
 #include "store/catalogue.hpp"
 #include "store/downloads.hpp"

@@ -14,6 +14,7 @@
 #include "config/config.hpp"
 #include "config/model_choice.hpp"
 #include "hotmic/error.hpp"
+#include "hotmic/model_info.hpp"
 #include "hotmic/provider.hpp"
 #include "hotmic/units.hpp"
 #include "text/human_size.hpp"

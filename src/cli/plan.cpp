@@ -3,7 +3,6 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
-#include <cstdint>
 #include <filesystem>
 #include <format>
 #include <map>
@@ -26,6 +25,8 @@
 #include "config/pull_settings.hpp"
 #include "hotmic/error.hpp"
 #include "hotmic/lifecycle_options.hpp"
+#include "hotmic/load_progress.hpp"
+#include "hotmic/model_info.hpp"
 #include "hotmic/provider.hpp"
 #include "hotmic/served_model.hpp"
 #include "hotmic/units.hpp"

@@ -1,7 +1,6 @@
 /// From a configuration to what is loaded: the choice of provider and model, isolated as configured.
 #pragma once
 
-#include <cstdint>
 #include <map>
 #include <memory>
 #include <string>

@@ -7,6 +7,7 @@
 
 #include "cli/commands.hpp"
 #include "cli/terminal.hpp"
+#include "hotmic/model_info.hpp"
 #include "hotmic/provider.hpp"
 
 namespace hotmic::cli {

@@ -16,7 +16,6 @@
 #include "cli/commands.hpp"
 #include "cli/terminal.hpp"
 #include "config/load.hpp"
-#include "config/model_choice.hpp"
 #include "config/pull_settings.hpp"
 #include "hotmic/error.hpp"
 #include "hotmic/memory_broker.hpp"

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <chrono>
 #include <csignal>
-#include <cstddef>
 #include <cstdint>
 #include <format>
 #include <functional>
@@ -25,7 +24,6 @@
 #include "cli/terminal.hpp"
 #include "cli/vad_model.hpp"
 #include "config/config.hpp"
-#include "config/model_choice.hpp"
 #include "hotmic/error.hpp"
 #include "hotmic/journal.hpp"
 #include "hotmic/memory_broker.hpp"

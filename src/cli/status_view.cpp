@@ -8,7 +8,6 @@
 
 #include "cli/admin_client.hpp"
 #include "cli/terminal.hpp"
-#include "config/model_choice.hpp"
 #include "hotmic/units.hpp"
 #include "text/human_size.hpp"
 

@@ -12,7 +12,6 @@
 #include "cli/commands.hpp"
 #include "cli/single_model.hpp"
 #include "cli/terminal.hpp"
-#include "config/model_choice.hpp"
 #include "hotmic/audio.hpp"
 #include "hotmic/error.hpp"
 #include "hotmic/health.hpp"

@@ -1,9 +1,7 @@
 #include "config/model_choice.hpp"
 
 #include <algorithm>
-#include <array>
 #include <cstddef>
-#include <cstdint>
 #include <filesystem>
 #include <format>
 #include <memory>
@@ -15,7 +13,9 @@
 
 #include "config/config.hpp"
 #include "hotmic/error.hpp"
+#include "hotmic/model_info.hpp"
 #include "hotmic/provider.hpp"
+#include "hotmic/units.hpp"
 #include "store/library.hpp"
 #include "text/human_size.hpp"
 

@@ -1,7 +1,6 @@
 /// `auto`: which provider and model this machine should run, and why.
 #pragma once
 
-#include <cstdint>
 #include <filesystem>
 #include <memory>
 #include <string>
@@ -9,6 +8,7 @@
 
 #include "config/config.hpp"
 #include "hotmic/error.hpp"
+#include "hotmic/model_info.hpp"
 #include "hotmic/provider.hpp"
 #include "hotmic/units.hpp"
 

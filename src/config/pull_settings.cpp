@@ -3,6 +3,7 @@
 #include <chrono>
 
 #include "config/config.hpp"
+#include "hotmic/units.hpp"
 #include "store/pull.hpp"
 
 namespace hotmic::config {

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "hotmic/error.hpp"
+#include "hotmic/units.hpp"
 #include "jobs/job.hpp"
 
 namespace hotmic::jobs {

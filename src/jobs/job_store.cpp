@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "hotmic/error.hpp"
+#include "hotmic/units.hpp"
 #include "jobs/job.hpp"
 #include "jobs/job_rows.hpp"
 #include "system/mutex.hpp"

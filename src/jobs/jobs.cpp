@@ -24,6 +24,7 @@
 
 #include "hotmic/error.hpp"
 #include "hotmic/media_bytes.hpp"
+#include "hotmic/units.hpp"
 #include "jobs/deliverer.hpp"
 #include "jobs/job.hpp"
 #include "jobs/job_store.hpp"

@@ -22,6 +22,7 @@
 #include "audio/media_file.hpp"
 #include "hotmic/error.hpp"
 #include "hotmic/media_bytes.hpp"
+#include "hotmic/units.hpp"
 #include "store/descriptor.hpp"
 #include "system/file_io.hpp"
 

@@ -1,7 +1,6 @@
 /// The recordings of jobs that have not ended: one file each, named after its job, beside the database.
 #pragma once
 
-#include <cstdint>
 #include <filesystem>
 #include <memory>
 #include <set>

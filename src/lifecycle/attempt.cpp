@@ -8,6 +8,7 @@
 #include "hotmic/error.hpp"
 #include "hotmic/lifecycle_options.hpp"
 #include "hotmic/state.hpp"
+#include "hotmic/units.hpp"
 
 namespace hotmic {
 

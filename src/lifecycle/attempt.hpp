@@ -10,6 +10,7 @@
 
 #include "hotmic/error.hpp"
 #include "hotmic/lifecycle_options.hpp"
+#include "hotmic/load_progress.hpp"
 #include "hotmic/model_manager.hpp"
 #include "hotmic/state.hpp"
 #include "lifecycle/fingerprint.hpp"

@@ -14,7 +14,7 @@
 #include <vector>
 
 #include "hotmic/error.hpp"
-#include "hotmic/provider.hpp"
+#include "hotmic/model_info.hpp"
 #include "hotmic/units.hpp"
 #include "hotmic/warmup.hpp"
 

@@ -15,6 +15,7 @@
 #include "hotmic/error.hpp"
 #include "hotmic/health.hpp"
 #include "hotmic/lease.hpp"
+#include "hotmic/model_info.hpp"
 #include "hotmic/provider.hpp"
 #include "hotmic/state.hpp"
 #include "hotmic/transcript.hpp"

@@ -14,6 +14,7 @@
 #include "hotmic/health.hpp"
 #include "hotmic/lease.hpp"
 #include "hotmic/lifecycle_options.hpp"
+#include "hotmic/model_info.hpp"
 #include "hotmic/provider.hpp"
 #include "hotmic/state.hpp"
 #include "hotmic/transcript.hpp"

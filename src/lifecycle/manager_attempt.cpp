@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cstdint>
 #include <format>
 #include <functional>
 #include <memory>
@@ -19,9 +18,10 @@
 #include "hotmic/lease.hpp"
 #include "hotmic/lifecycle_options.hpp"
 #include "hotmic/memory_broker.hpp"
+#include "hotmic/model_info.hpp"
 #include "hotmic/model_manager.hpp"
-#include "hotmic/provider.hpp"
 #include "hotmic/state.hpp"
+#include "hotmic/units.hpp"
 #include "lifecycle/attempt.hpp"
 #include "lifecycle/baseline.hpp"
 #include "lifecycle/fingerprint.hpp"

@@ -24,6 +24,7 @@
 #include "hotmic/lease.hpp"
 #include "hotmic/lifecycle_options.hpp"
 #include "hotmic/memory_broker.hpp"
+#include "hotmic/model_info.hpp"
 #include "hotmic/model_manager.hpp"
 #include "hotmic/provider.hpp"
 #include "hotmic/state.hpp"

@@ -10,6 +10,7 @@
 #include "hotmic/health.hpp"
 #include "hotmic/model_manager.hpp"
 #include "hotmic/state.hpp"
+#include "hotmic/units.hpp"
 #include "lifecycle/manager_impl.hpp"
 #include "system/mutex.hpp"
 

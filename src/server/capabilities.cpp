@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "hotmic/live_stream.hpp"
-#include "hotmic/provider.hpp"
+#include "hotmic/model_info.hpp"
 #include "hotmic/served_model.hpp"
 #include "hotmic/units.hpp"
 #include "server/context.hpp"

@@ -1,7 +1,6 @@
 /// The fields of a transcription request, from a multipart form to what the engine is asked.
 #pragma once
 
-#include <cstdint>
 #include <optional>
 #include <span>
 #include <string>

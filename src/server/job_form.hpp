@@ -1,7 +1,6 @@
 /// A job's form: that of a transcription, with `task`, `webhook`, and `url` in place of a file.
 #pragma once
 
-#include <cstdint>
 #include <string>
 
 #include "hotmic/error.hpp"

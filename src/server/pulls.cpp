@@ -15,6 +15,7 @@
 #include "hotmic/error.hpp"
 #include "hotmic/served_model.hpp"
 #include "hotmic/state.hpp"
+#include "hotmic/units.hpp"
 #include "store/catalogue.hpp"
 #include "store/library.hpp"
 #include "store/pull.hpp"

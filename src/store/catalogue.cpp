@@ -22,6 +22,7 @@
 #include <toml++/toml.hpp>
 
 #include "hotmic/error.hpp"
+#include "hotmic/units.hpp"
 #include "text/suggest.hpp"
 
 namespace hotmic::store {

@@ -4,7 +4,6 @@
 /// replaces entries of the same name. That file's head describes the form.
 #pragma once
 
-#include <cstdint>
 #include <filesystem>
 #include <string>
 #include <string_view>

@@ -1,7 +1,6 @@
 #include "store/digest.hpp"
 
 #include <cerrno>
-#include <cstdint>
 #include <cstring>
 #include <filesystem>
 #include <format>
@@ -11,6 +10,7 @@
 #include <vector>
 
 #include "hotmic/error.hpp"
+#include "hotmic/units.hpp"
 #include "store/descriptor.hpp"
 #include "text/sha256.hpp"
 

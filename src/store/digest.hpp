@@ -1,7 +1,6 @@
 /// SHA-256 of files.
 #pragma once
 
-#include <cstdint>
 #include <filesystem>
 #include <functional>
 #include <stop_token>

@@ -23,6 +23,7 @@
 #include <vector>
 
 #include "hotmic/error.hpp"
+#include "hotmic/units.hpp"
 #include "store/descriptor.hpp"
 #include "store/digest.hpp"
 #include "store/hasher.hpp"

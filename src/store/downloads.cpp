@@ -1,6 +1,5 @@
 #include "store/downloads.hpp"
 
-#include <algorithm>
 #include <chrono>
 #include <iterator>
 #include <optional>

@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "hotmic/error.hpp"
+#include "hotmic/units.hpp"
 #include "store/catalogue.hpp"
 #include "store/descriptor.hpp"
 #include "store/digest.hpp"

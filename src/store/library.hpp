@@ -8,7 +8,6 @@
 /// Whatever else lies in FOLDER was put there by hand and is left alone.
 #pragma once
 
-#include <cstdint>
 #include <filesystem>
 #include <functional>
 #include <optional>

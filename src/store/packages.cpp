@@ -23,6 +23,7 @@
 #include <vector>
 
 #include "hotmic/error.hpp"
+#include "hotmic/units.hpp"
 #include "store/archive.hpp"
 #include "store/catalogue.hpp"
 #include "store/descriptor.hpp"

@@ -5,7 +5,6 @@
 /// whatever process; others that ask for the same model meanwhile wait for that one and see its progress.
 #pragma once
 
-#include <cstdint>
 #include <filesystem>
 #include <functional>
 #include <stop_token>

@@ -2,11 +2,11 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <cstdint>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "hotmic/units.hpp"
 #include "store/catalogue.hpp"
 #include "store/library.hpp"
 #include "store/machine_speed.hpp"

@@ -1,7 +1,6 @@
 /// Which model suits this machine: what fits into its memory, and what is quick enough for text while somebody speaks.
 #pragma once
 
-#include <cstdint>
 #include <string>
 #include <vector>
 

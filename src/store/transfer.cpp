@@ -21,6 +21,7 @@
 #include <utility>
 
 #include "hotmic/error.hpp"
+#include "hotmic/units.hpp"
 #include "store/curl.hpp"
 #include "text/trimmed.hpp"
 

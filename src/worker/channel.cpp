@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "hotmic/error.hpp"
+#include "system/descriptor.hpp"
 #include "text/utf8.hpp"
 #include "worker/protocol.hpp"
 

@@ -13,7 +13,7 @@
 #include <utility>
 
 #include "hotmic/error.hpp"
-#include "hotmic/provider.hpp"
+#include "hotmic/model_info.hpp"
 #include "hotmic/transcript.hpp"
 #include "system/descriptor.hpp"
 #include "text/json.hpp"  // IWYU pragma: keep: how Bytes are written

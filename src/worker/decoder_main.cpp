@@ -37,6 +37,7 @@
 #include "hotmic/error.hpp"
 #include "hotmic/media_bytes.hpp"
 #include "hotmic/units.hpp"
+#include "system/descriptor.hpp"
 #include "system/pidfd.hpp"
 #include "system/sandbox.hpp"
 #include "system/sanitized.hpp"

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "hotmic/error.hpp"
+#include "system/descriptor.hpp"
 #include "system/mutex.hpp"
 #include "system/sandbox.hpp"
 #include "worker/channel.hpp"

@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "hotmic/error.hpp"
+#include "system/descriptor.hpp"
 #include "system/mutex.hpp"
 #include "worker/channel.hpp"
 #include "worker/decoders.hpp"

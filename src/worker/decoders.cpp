@@ -34,6 +34,7 @@
 #include "hotmic/error.hpp"
 #include "hotmic/media_bytes.hpp"
 #include "hotmic/units.hpp"
+#include "system/descriptor.hpp"
 #include "system/file_io.hpp"
 #include "system/mutex.hpp"
 #include "system/pidfd.hpp"

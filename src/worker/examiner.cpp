@@ -9,6 +9,8 @@
 #include <vector>
 
 #include "hotmic/error.hpp"
+#include "hotmic/load_progress.hpp"
+#include "hotmic/model_info.hpp"
 #include "hotmic/provider.hpp"
 #include "system/mutex.hpp"
 #include "worker/channel.hpp"

@@ -7,6 +7,7 @@
 #include <set>
 
 #include "hotmic/error.hpp"
+#include "hotmic/model_info.hpp"
 #include "hotmic/provider.hpp"
 #include "system/mutex.hpp"
 #include "worker/confinement.hpp"

@@ -14,8 +14,12 @@
 
 #include "hotmic/audio.hpp"
 #include "hotmic/error.hpp"
+#include "hotmic/load_progress.hpp"
+#include "hotmic/model_info.hpp"
 #include "hotmic/provider.hpp"
 #include "hotmic/transcript.hpp"
+#include "hotmic/units.hpp"
+#include "system/descriptor.hpp"
 #include "system/mutex.hpp"
 #include "worker/channel.hpp"
 #include "worker/confinement.hpp"

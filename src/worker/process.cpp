@@ -16,13 +16,14 @@
 #include <cstring>
 #include <filesystem>
 #include <format>
-#include <fstream>
 #include <memory>
 #include <string_view>
 #include <utility>
 #include <vector>
 
 #include "hotmic/error.hpp"
+#include "hotmic/units.hpp"
+#include "system/descriptor.hpp"
 #include "system/memory.hpp"
 #include "system/mutex.hpp"
 #include "system/niceness.hpp"

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <chrono>
-#include <cstdint>
 #include <deque>
 #include <filesystem>
 #include <functional>
@@ -15,6 +14,7 @@
 
 #include "hotmic/error.hpp"
 #include "hotmic/units.hpp"
+#include "system/descriptor.hpp"
 #include "system/mutex.hpp"
 #include "worker/channel.hpp"
 #include "worker/protocol.hpp"

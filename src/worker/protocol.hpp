@@ -23,7 +23,7 @@
 
 #include "hotmic/audio.hpp"
 #include "hotmic/error.hpp"
-#include "hotmic/provider.hpp"
+#include "hotmic/model_info.hpp"
 #include "hotmic/transcript.hpp"
 #include "hotmic/units.hpp"
 #include "system/sandbox.hpp"

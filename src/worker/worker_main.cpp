@@ -5,7 +5,6 @@
 
 #include <atomic>
 #include <chrono>
-#include <cstddef>
 #include <cstdint>
 #include <cstdlib>
 #include <format>
@@ -18,8 +17,12 @@
 
 #include "hotmic/audio.hpp"
 #include "hotmic/error.hpp"
+#include "hotmic/load_progress.hpp"
+#include "hotmic/model_info.hpp"
 #include "hotmic/provider.hpp"
 #include "hotmic/transcript.hpp"
+#include "hotmic/units.hpp"
+#include "system/descriptor.hpp"
 #include "system/heap.hpp"
 #include "system/landlock.hpp"
 #include "system/mutex.hpp"

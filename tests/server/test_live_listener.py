@@ -210,7 +210,7 @@ def test_a_model_that_loads_is_told_and_waited_for(fake, spoken):
 def test_a_client_that_never_reads_is_let_go(fake, spoken):
     with fake("text=" + "word " * 2000, "--set", "models.*.max_waiting=1000") as server:
         server.wait_ready()
-        with Messages(server, PATH) as socket:
+        with Messages(server, PATH, close_timeout=1) as socket:  # nor does it read the answer to its closing
             start(socket)
             for _ in range(20):
                 socket.send(spoken)

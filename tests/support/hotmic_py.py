@@ -326,7 +326,8 @@ class Messages:
     def __init__(self, server, path, **options):
         from websockets.sync.client import connect  # only tests of sockets need it
 
-        self._connecting = connect(server.url.replace("http", "ws", 1) + path, open_timeout=PATIENCE, close_timeout=PATIENCE, max_size=None, **options)
+        options = {"open_timeout": PATIENCE, "close_timeout": PATIENCE, "max_size": None} | options
+        self._connecting = connect(server.url.replace("http", "ws", 1) + path, **options)
         self.seen = []
 
     def __enter__(self):

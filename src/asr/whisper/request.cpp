@@ -9,7 +9,7 @@
 #include "asr/limits.hpp"
 #include "hotmic/audio.hpp"
 #include "hotmic/error.hpp"
-#include "hotmic/provider.hpp"
+#include "hotmic/model_info.hpp"
 #include "hotmic/transcript.hpp"
 
 namespace hotmic::whisper {

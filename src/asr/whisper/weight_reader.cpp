@@ -10,7 +10,8 @@
 #include <utility>
 
 #include "hotmic/error.hpp"
-#include "hotmic/provider.hpp"
+#include "hotmic/load_progress.hpp"
+#include "hotmic/units.hpp"
 
 namespace hotmic::whisper {
 namespace {

@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "hotmic/error.hpp"
-#include "hotmic/provider.hpp"
+#include "hotmic/load_progress.hpp"
 #include "text/sha256.hpp"
 
 namespace hotmic::whisper {

@@ -16,7 +16,8 @@
 #include <vector>
 
 #include "hotmic/error.hpp"
-#include "hotmic/provider.hpp"
+#include "hotmic/load_progress.hpp"
+#include "hotmic/units.hpp"
 
 namespace hotmic::onnx {
 namespace {

@@ -22,6 +22,8 @@
 #include "asr/whisper/request.hpp"
 #include "asr/whisper/weight_reader.hpp"
 #include "hotmic/error.hpp"
+#include "hotmic/load_progress.hpp"
+#include "hotmic/model_info.hpp"
 #include "hotmic/provider.hpp"
 #include "hotmic/units.hpp"
 #include "system/mutex.hpp"

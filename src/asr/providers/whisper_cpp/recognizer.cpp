@@ -21,7 +21,7 @@
 #include "asr/whisper/request.hpp"
 #include "hotmic/audio.hpp"
 #include "hotmic/error.hpp"
-#include "hotmic/provider.hpp"
+#include "hotmic/model_info.hpp"
 #include "hotmic/transcript.hpp"
 #include "hotmic/units.hpp"
 #include "text/utf8.hpp"

@@ -8,7 +8,7 @@
 #include "asr/providers/onnx/transducer/folder.hpp"
 #include "asr/providers/onnx/transducer/kept_streams.hpp"
 #include "asr/providers/onnx/transducer/predictor.hpp"
-#include "hotmic/provider.hpp"
+#include "hotmic/model_info.hpp"
 
 namespace hotmic::onnx {
 

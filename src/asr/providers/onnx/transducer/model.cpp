@@ -20,6 +20,8 @@
 #include "asr/providers/onnx/transducer/predictor.hpp"
 #include "asr/providers/onnx/transducer/recognizer.hpp"
 #include "hotmic/error.hpp"
+#include "hotmic/load_progress.hpp"
+#include "hotmic/model_info.hpp"
 #include "hotmic/provider.hpp"
 #include "hotmic/units.hpp"
 #include "system/cpu.hpp"

@@ -5,6 +5,8 @@
 #include <stop_token>
 
 #include "hotmic/error.hpp"
+#include "hotmic/load_progress.hpp"
+#include "hotmic/model_info.hpp"
 #include "hotmic/provider.hpp"
 
 namespace hotmic::onnx {

@@ -19,7 +19,7 @@
 #include "audio/clip.hpp"
 #include "hotmic/audio.hpp"
 #include "hotmic/error.hpp"
-#include "hotmic/provider.hpp"
+#include "hotmic/load_progress.hpp"
 #include "hotmic/transcript.hpp"
 #include "hotmic/units.hpp"
 

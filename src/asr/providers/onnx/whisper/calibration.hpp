@@ -6,7 +6,7 @@
 
 #include "asr/providers/onnx/whisper/engine.hpp"
 #include "hotmic/error.hpp"
-#include "hotmic/provider.hpp"
+#include "hotmic/load_progress.hpp"
 
 namespace hotmic::onnx {
 

@@ -22,7 +22,7 @@
 #include "asr/whisper/ctranslate2_folder.hpp"
 #include "asr/whisper/weight_reader.hpp"
 #include "hotmic/error.hpp"
-#include "hotmic/provider.hpp"
+#include "hotmic/load_progress.hpp"
 
 namespace hotmic::onnx {
 namespace {

@@ -5,7 +5,8 @@
 #include <utility>
 
 #include "asr/providers/onnx/whisper/weights.hpp"
-#include "hotmic/provider.hpp"
+#include "hotmic/load_progress.hpp"
+#include "hotmic/model_info.hpp"
 
 namespace hotmic::onnx {
 

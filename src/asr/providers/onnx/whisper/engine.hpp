@@ -9,7 +9,8 @@
 #include "asr/providers/onnx/whisper/rules.hpp"
 #include "asr/providers/onnx/whisper/vocabulary.hpp"
 #include "asr/providers/onnx/whisper/weights.hpp"
-#include "hotmic/provider.hpp"
+#include "hotmic/load_progress.hpp"
+#include "hotmic/model_info.hpp"
 
 namespace hotmic::onnx {
 

@@ -14,7 +14,7 @@
 #include "asr/whisper/ggml_file.hpp"
 #include "asr/whisper/weight_reader.hpp"
 #include "hotmic/error.hpp"
-#include "hotmic/provider.hpp"
+#include "hotmic/load_progress.hpp"
 
 namespace hotmic::onnx {
 namespace {

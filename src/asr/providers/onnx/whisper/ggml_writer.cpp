@@ -21,7 +21,7 @@
 #include "asr/providers/onnx/whisper/vocabulary.hpp"
 #include "asr/whisper/ggml_file.hpp"
 #include "hotmic/error.hpp"
-#include "hotmic/provider.hpp"
+#include "hotmic/load_progress.hpp"
 
 namespace hotmic::onnx {
 namespace {

@@ -24,7 +24,8 @@
 #include "asr/providers/onnx/whisper/vocabulary.hpp"
 #include "asr/providers/onnx/whisper/weights.hpp"
 #include "hotmic/error.hpp"
-#include "hotmic/provider.hpp"
+#include "hotmic/load_progress.hpp"
+#include "hotmic/units.hpp"
 #include "text/sha256.hpp"
 
 namespace hotmic::onnx {

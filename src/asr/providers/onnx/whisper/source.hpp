@@ -14,7 +14,7 @@
 #include "asr/providers/onnx/whisper/vocabulary.hpp"
 #include "asr/providers/onnx/whisper/weights.hpp"
 #include "hotmic/error.hpp"
-#include "hotmic/provider.hpp"
+#include "hotmic/load_progress.hpp"
 
 namespace hotmic::onnx {
 

@@ -18,7 +18,7 @@
 #include "asr/providers/onnx/whisper/source.hpp"
 #include "asr/whisper/ggml_file.hpp"
 #include "hotmic/error.hpp"
-#include "hotmic/provider.hpp"
+#include "hotmic/load_progress.hpp"
 
 namespace hotmic::onnx {
 namespace {

@@ -16,7 +16,7 @@
 
 #include "asr/providers/onnx/whisper/vocabulary.hpp"
 #include "hotmic/error.hpp"
-#include "hotmic/provider.hpp"
+#include "hotmic/load_progress.hpp"
 
 namespace hotmic::onnx {
 
