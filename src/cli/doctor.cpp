@@ -212,7 +212,7 @@ private:
         } else {
             good(what("memory"), text);
         }
-        if (wanted.load == "start") available -= std::min(available, needs->total());
+        if (wanted.load == "start") available -= needs->total();
         return std::move(*choice);
     }
 

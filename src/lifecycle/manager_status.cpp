@@ -1,6 +1,5 @@
 #include <algorithm>
 #include <chrono>
-#include <cmath>
 #include <format>
 #include <optional>
 #include <string>
@@ -95,8 +94,8 @@ std::string ModelManager::Impl::reason() const {
             const auto [done, total, beats, downloading, rate] = attempt->progress.snapshot();
             if (downloading && !total) return std::format("the model is downloading: {} MB so far", to_mb(done));
             if (downloading)
-                return std::format("the model is downloading {:.0f} %: {} of {} MB",
-                                   std::floor(100 * (std::min(done, total) / total)), to_mb(done), to_mb(total));
+                return std::format("the model is downloading {} %: {} of {} MB",
+                                   100 * std::min(done, total).count() / total.count(), to_mb(done), to_mb(total));
             if (!total) return "the model is loading";
             return std::format("the model is loading: {} of {} MB", to_mb(done), to_mb(total));
         }

@@ -1,4 +1,3 @@
-#include <algorithm>
 #include <chrono>
 #include <format>
 #include <memory>
@@ -132,8 +131,7 @@ std::unexpected<Error> ServedModel::Impl::given_up() const {
 
 bool ServedModel::Impl::fits_beside(const ModelPlan& wanted) const {
     const auto need = wanted.provider->estimate(wanted.spec);
-    const auto available = broker.available();
-    return !need || need->total() <= available - std::min(available, broker.reserved());
+    return !need || need->total() <= broker.available() - broker.reserved();
 }
 
 }  // namespace hotmic

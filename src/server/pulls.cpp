@@ -32,7 +32,7 @@ public:
 
     void hear(const store::PullProgress& now) {
         rate_.hear(now);
-        const auto step = now.total ? static_cast<std::uint64_t>(20 * (now.done / now.total)) : doublings(now.done);
+        const auto step = now.total ? 20 * now.done.count() / now.total.count() : doublings(now.done);
         if (step == told_ && now.from == from_) return;
         told_ = step;
         from_ = now.from;

@@ -220,7 +220,7 @@ private:
         return std::unexpected(Failed{Kind::refused,
                                       {ErrorCode::download_refused,
                                        std::format("{} has {} or more, over the limit of {}", host_of(wanted_.url),
-                                                   human_size(size), human_size(limits_.max_size)),
+                                                   precise_size(size), precise_size(limits_.max_size)),
                                        "raise download.max_bytes if this is the model that you want"}});
     }
 
@@ -330,7 +330,7 @@ Result<void> check_space(const fs::path& folder, Bytes size) {
     const auto available = Bytes(disk.f_bavail) * disk.f_frsize;
     if (available >= size + kSpare) return {};
     return fail(ErrorCode::disk_full,
-                std::format("{} more are needed, and {} are free for {}", human_size(size), human_size(available),
+                std::format("{} more are needed, and {} are free for {}", precise_size(size), precise_size(available),
                             folder.string()),
                 "free space there, or set models_dir to a folder on a larger disk");
 }

@@ -21,4 +21,9 @@ std::string human_size(Bytes size) {
                                      : std::format("{:.0f} {}", amount, units[unit]);
 }
 
+std::string precise_size(Bytes size) {
+    const auto mega = static_cast<double>(size.count()) / 1e6;
+    return mega >= 1000 ? std::format("{:.2f} GB", mega / 1000) : std::format("{:.1f} MB", mega);
+}
+
 }  // namespace hotmic

@@ -233,12 +233,14 @@ def test_an_idle_connection_makes_room_for_the_next_of_its_address(fake):
     with fake("", "--host", "0.0.0.0", "--set", "server.max_connections_per_client=2", "--set", "server.idle_timeout_ms=3600000", "--set",
               "server.header_timeout_ms=3600000") as server, contextlib.ExitStack() as stack:
         server.wait_ready()
-        idlest = None
-        for _ in range(2):  # which of them has been idle for longer is certain: it was answered before the other came
-            each = stack.enter_context(connect(server))
-            each.sendall(b"GET /livez HTTP/1.1\r\nHost: a\r\n\r\n")
-            assert each.recv(1 << 16).startswith(b"HTTP/1.1 200")
-            idlest = idlest or each
+
+        def answered():
+            connection = stack.enter_context(connect(server))
+            connection.sendall(b"GET /livez HTTP/1.1\r\nHost: a\r\n\r\n")
+            assert connection.recv(1 << 16).startswith(b"HTTP/1.1 200")
+            return connection
+
+        idlest, _ = answered(), answered()  # the first was answered before the other came
         for _ in range(20):  # where the end of the one before is not known yet, it is told to come again
             until(lambda: server.request("/v1/models").status == 200, "there is room")
         assert idlest.recv(1) == b""
